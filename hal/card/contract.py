@@ -1,0 +1,88 @@
+"""What the service may ask of a card reader, and what a reader tells.
+
+Unknown is a value of its own: a reader that is unplugged, or a daemon that is gone, is never "absent".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+
+class Presence(StrEnum):
+    """What lies on the reader. Only ABSENT means that no card is there."""
+
+    ABSENT = "absent"
+    PRESENT = "present"
+    MUTE = "mute"  # something is there and gives no answer to reset
+    IN_USE = "in-use"  # held by another program
+    UNKNOWN = "unknown"  # reader lost, daemon gone, not asked yet
+
+
+@dataclass(frozen=True)
+class Stay:
+    """One stay of one card on the reader, from insertion to removal.
+
+    Two cards of one model swapped quickly differ in `count` and in nothing else
+    (upper 16 bits of PC/SC's dwEventState, or the number of connections a socket reader has taken).
+    """
+
+    reader: str
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.reader}#{self.count}"
+
+
+@dataclass(frozen=True)
+class CardStatus:
+    """`stay` is set when, and only when, something is on the reader."""
+
+    presence: Presence
+    stay: Stay | None = None
+
+
+class CardChannel(Protocol):
+    """An exclusive connection to the card of one stay."""
+
+    @property
+    def exchanged(self) -> int:
+        """APDUs sent so far."""
+        ...
+
+    def transmit(self, apdu: bytes | bytearray) -> bytes:
+        """Send one command APDU, return data + SW1 SW2 (2..258 bytes).
+
+        Raises DeviceFault: REMOVED when the card left (the command may have been executed), SILENT past the
+        deadline, NOT_CONNECTED, GARBLED.
+        """
+        ...
+
+    def disconnect(self) -> None:
+        """Cut the card's power, always: a verified PIN can outlive everything else. Never raises."""
+        ...
+
+
+class CardReader(Protocol):
+    """A slot. All methods may be called from any thread; none blocks longer than its deadline."""
+
+    def start(self, notify: Callable[[CardStatus], None]) -> None:
+        """Begin watching. `notify` is called from the reader's own thread at every change, first at once."""
+        ...
+
+    def status(self) -> CardStatus:
+        """What the watcher knows now; UNKNOWN before the first answer. Never raises."""
+        ...
+
+    def connect(self, stay: Stay) -> CardChannel:
+        """Power up the card of exactly this stay.
+
+        Raises DeviceFault: REMOVED when this stay is over, MUTE, IN_USE, NOT_CONNECTED.
+        """
+        ...
+
+    def close(self) -> None:
+        """Stop watching and free everything. Never raises."""
+        ...
