@@ -58,7 +58,7 @@ class RefusalCode(StrEnum):
     PROTOCOL_ERROR = "protocol-error"  # malformed, stale, or not yours: an anomaly, not the resident's fault
 
 
-class Contact(Message):
+class Contact(Message, frozen=True):
     """The place to go."""
 
     office: dict[str, Text]  # language -> name
@@ -66,7 +66,7 @@ class Contact(Message):
     hours: dict[str, Text]
 
 
-class Refusal(Message):
+class Refusal(Message, frozen=True):
     """Body of every 4xx/5xx answer."""
 
     code: RefusalCode
@@ -77,14 +77,14 @@ class Refusal(Message):
 # -- hello ------------------------------------------------------------------------------------------------------
 
 
-class Hello(Message):
+class Hello(Message, frozen=True):
     """POST /v1/hello. Who asks is read from the client certificate, never from the body."""
 
     protocol: int
     build: Text
 
 
-class CertificateNotice(Message):
+class CertificateNotice(Message, frozen=True):
     """What the menu tells before anybody has identified themselves."""
 
     kind: Key
@@ -94,7 +94,7 @@ class CertificateNotice(Message):
     opens_at: Text | None = None
 
 
-class Terms(Message):
+class Terms(Message, frozen=True):
     """What holds now: effective-dated data of the city, evaluated at the city's clock."""
 
     protocol: int
@@ -114,7 +114,7 @@ class Terms(Message):
 # -- sessions ---------------------------------------------------------------------------------------------------
 
 
-class SessionRequest(Message):
+class SessionRequest(Message, frozen=True):
     """POST /v1/sessions. `signature` is the card's, over `transcript_digest` of the rest."""
 
     session: Id
@@ -124,7 +124,7 @@ class SessionRequest(Message):
     signature: bytes  # RSA PKCS#1 v1.5 over SHA-256
 
 
-class Choice(Message):
+class Choice(Message, frozen=True):
     """One value of an option. `name` is literal (a person); without it the texts know `option.<id>.<choice>`."""
 
     id: Key
@@ -134,7 +134,7 @@ class Choice(Message):
         return f"Choice({self.id!r})"
 
 
-class Option(Message):
+class Option(Message, frozen=True):
     """A question before the order. `when` names (option, choice) that must have been chosen for it to be asked."""
 
     id: Key
@@ -146,7 +146,7 @@ class Option(Message):
     when: tuple[Key, Key] | None = None
 
 
-class Offer(Message):
+class Offer(Message, frozen=True):
     """A certificate this person may, or may not, have. Not available: `refusal` says why."""
 
     kind: Key
@@ -156,7 +156,7 @@ class Offer(Message):
     options: Annotated[tuple[Option, ...], Meta(max_length=12)]
 
 
-class SessionAnswer(Message):
+class SessionAnswer(Message, frozen=True):
     session: Id
     holder: Text  # the name as it will be printed; the kiosk checks every sheet against it
     members: dict[Key, Text]  # choice id -> name, for the check of the sheets
@@ -171,7 +171,7 @@ class SessionAnswer(Message):
 # -- orders -----------------------------------------------------------------------------------------------------
 
 
-class OrderRequest(Message):
+class OrderRequest(Message, frozen=True):
     """POST /v1/orders."""
 
     session: Id
@@ -184,7 +184,7 @@ class OrderRequest(Message):
         return f"OrderRequest({self.order}, {self.kind})"
 
 
-class Manifest(Message):
+class Manifest(Message, frozen=True):
     """What the document is and whom it is for, signed by the city's issuing key (Ed25519 over these very bytes).
 
     `pages` are those of one copy. `codes` holds one signed payload per page of one copy, drawn on the sheet as
@@ -215,7 +215,7 @@ class Manifest(Message):
         return f"Manifest({self.order}, {self.kind}, pages={self.pages})"
 
 
-class OrderAnswer(Message):
+class OrderAnswer(Message, frozen=True):
     """`sealed` is the PDF, HPKE-sealed to the session's document key with `seal_info` as info."""
 
     order: Id
@@ -227,7 +227,7 @@ class OrderAnswer(Message):
 # -- release and outcome ----------------------------------------------------------------------------------------
 
 
-class ReleaseRequest(Message):
+class ReleaseRequest(Message, frozen=True):
     """POST /v1/release, after payment. Only the answer lets paper out."""
 
     session: Id
@@ -236,19 +236,19 @@ class ReleaseRequest(Message):
     paid: Yen
 
 
-class ReleaseAnswer(Message):
+class ReleaseAnswer(Message, frozen=True):
     order: Id
     document_sha256: Hash
     released: Literal[True]
 
 
-class CancelRequest(Message):
+class CancelRequest(Message, frozen=True):
     """POST /v1/cancel: the person left, or time ran out. Ends session and order at the city too; idempotent."""
 
     session: Id
 
 
-class Done(Message):
+class Done(Message, frozen=True):
     """The answer to cancel and outcome."""
 
     accepted: Literal[True]
@@ -260,7 +260,7 @@ class Result(StrEnum):
     UNKNOWN = "unknown"  # nobody can tell: a person looks at it
 
 
-class Outcome(Message):
+class Outcome(Message, frozen=True):
     """POST /v1/outcome, from the kiosk's durable outbox; the same `outcome` id counts once."""
 
     outcome: Id
@@ -315,9 +315,7 @@ def manifest_signing_input(manifest: bytes) -> bytes:
 # -- the code on the sheet --------------------------------------------------------------------------------------
 
 CODE_MAGIC = b"MG1"
-CODE_HEAD = (
-    41  # magic 3, unique number 16 (ASCII, NUL padded), page, pages, days since 2000-01-01 (2), hash 18
-)
+CODE_HEAD = 41  # magic 3, unique number 16 (ASCII, NUL padded), page, pages, days since 2000-01-01 (2), hash 18
 CODE_SIZE = CODE_HEAD + 64
 
 
