@@ -317,6 +317,7 @@ def manifest_signing_input(manifest: bytes) -> bytes:
 CODE_MAGIC = b"MG1"
 CODE_HEAD = 41  # magic 3, unique number 16 (ASCII, NUL padded), page, pages, days since 2000-01-01 (2), hash 18
 CODE_SIZE = CODE_HEAD + 64
+CODE_AREA_MM = (162.0, 249.0, 36.0, 36.0)  # left, top, width, height on A4 portrait: the city leaves it blank
 
 
 class SheetCode(msgspec.Struct, frozen=True):
