@@ -30,7 +30,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Base of everything on the line."""
 
 
-# -- refusals ---------------------------------------------------------------------------------------------------
+# -- refusals
 
 
 class RefusalCode(StrEnum):
@@ -74,7 +74,7 @@ class Refusal(Message, frozen=True):
     opens_at: Text | None = None  # ISO 8601 with zone, with CLOSED and MAINTENANCE
 
 
-# -- hello ------------------------------------------------------------------------------------------------------
+# -- hello
 
 
 class Hello(Message, frozen=True):
@@ -111,7 +111,7 @@ class Terms(Message, frozen=True):
     challenge_expires_s: Seconds
 
 
-# -- sessions ---------------------------------------------------------------------------------------------------
+# -- sessions
 
 
 class SessionRequest(Message, frozen=True):
@@ -168,7 +168,7 @@ class SessionAnswer(Message, frozen=True):
         return f"SessionAnswer({self.session})"
 
 
-# -- orders -----------------------------------------------------------------------------------------------------
+# -- orders
 
 
 class OrderRequest(Message, frozen=True):
@@ -224,7 +224,7 @@ class OrderAnswer(Message, frozen=True):
     sealed: bytes
 
 
-# -- release and outcome ----------------------------------------------------------------------------------------
+# -- release and outcome
 
 
 class ReleaseRequest(Message, frozen=True):
@@ -273,7 +273,7 @@ class Outcome(Message, frozen=True):
     owed: Yen
 
 
-# -- what is signed and sealed ----------------------------------------------------------------------------------
+# -- what is signed and sealed
 
 
 def _frame(*parts: bytes) -> bytes:
@@ -312,7 +312,7 @@ def manifest_signing_input(manifest: bytes) -> bytes:
     return _frame(b"madoguchi manifest v1", manifest)
 
 
-# -- the code on the sheet --------------------------------------------------------------------------------------
+# -- the code on the sheet
 
 CODE_MAGIC = b"MG1"
 CODE_HEAD = 41  # magic 3, unique number 16 (ASCII, NUL padded), page, pages, days since 2000-01-01 (2), hash 18

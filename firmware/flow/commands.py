@@ -1,0 +1,220 @@
+"""What the journey can ask of the world. The executor checks each against the permits, then carries it out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from firmware.flow.offers import Answers
+from firmware.flow.screens import Screen
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """Base of all commands."""
+
+
+# -- panel and time
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowScreen(Command):
+    """Show, and speak when `speak`."""
+
+    screen: Screen
+    speak: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Announce(Command):
+    """Say the current screen's words again."""
+
+    screen: Screen
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartTimer(Command):
+    """Send TimerFired(name, generation) after `seconds`. Starting a name again replaces it."""
+
+    name: str
+    generation: int
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class StopTimer(Command):
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallStaff(Command):
+    """Light, bell, message to the operator: a person is needed here. No money or document is at risk."""
+
+    reason: str
+
+
+# -- card
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadCard(Command):
+    """Select the applet of the card of this stay and ask for the tries left."""
+
+    epoch: int
+    stay: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Authenticate(Command):
+    """VERIFY once with the PIN buffer (wiped by it), read the certificate, sign the transcript."""
+
+    epoch: int
+    stay: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForgetPin(Command):
+    """Wipe the PIN buffer."""
+
+
+# -- city
+
+
+@dataclass(frozen=True, kw_only=True)
+class FetchTerms(Command):
+    pass
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenSession(Command):
+    epoch: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaceOrder(Command):
+    """Order, fetch, open, check, rasterise, verify. Answered by DocumentChecked or a refusal."""
+
+    epoch: int
+    kind: str
+    choices: Answers = field(repr=False)
+    copies: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseOrder(Command):
+    epoch: int
+    document: str
+    paid: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CancelAtCity(Command):
+    """The transaction is over; nothing of it may be answered any more. Documents held here are destroyed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportOutcome(Command):
+    """Into the outbox: what became of a released order. `result` is a messages.Result value; amounts in yen."""
+
+    result: str
+    sheets: int
+    kept: int
+    returned: int
+    owed: int
+
+
+# -- money
+
+
+@dataclass(frozen=True, kw_only=True)
+class AcceptCoins(Command):
+    """Let coins in until stopped. `due` is what is still missing."""
+
+    due: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class StopCoins(Command):
+    """Answered by CoinsStopped."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PayOut(Command):
+    """Answered by PaidOut or PayoutFailed."""
+
+    amount: int
+
+
+# -- paper
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckPrinters(Command):
+    epoch: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrintSheet(Command):
+    """Sheet 1..n of the checked document, bound to it by its hash."""
+
+    epoch: int
+    document: str
+    sheet: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PurgePrinter(Command):
+    """Throw away what the printer still holds: it must not come out for the next person."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchOutlet(Command):
+    """Tell by PaperTaken when the sheets have been taken."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrintReceipt(Command):
+    epoch: int
+    copies: int
+    fee: int
+    inserted: int
+    change: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrintClaim(Command):
+    """A slip for money that could not be given back. `owed` in yen."""
+
+    epoch: int
+    owed: int
+
+
+# -- the kiosk itself
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckHealth(Command):
+    """Answered by Health."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenCase(Command):
+    """An anomaly for the operator. `pauses` keeps the kiosk out of service until it is reconciled."""
+
+    code: str
+    pauses: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndSession(Command):
+    """Destroy everything of this person: this process ends."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note(Command):
+    """For the log only: an event that changed nothing, and why."""
+
+    what: str
+    event: str
+
+
+Commands = tuple[Command, ...]
