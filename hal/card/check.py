@@ -1,0 +1,128 @@
+"""What the kiosk itself checks of a card's certificate and signature.
+
+Revocation is the city's part: its services are open to certified verifiers only. Nothing of the certificate's
+subject or number leaves this file, not even in an exception.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa, utils
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from hal.card.jpki import CardCause, CardRefused
+
+USER_AUTHENTICATION = x509.ObjectIdentifier("1.2.392.200149.8.5.1.3.30")
+TEST_ORGANIZATION = "JPKI-TEST"
+SHORTEST_KEY_BITS = 2048
+SOUND_HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
+KNOWN_CRITICAL = (x509.CertificatePolicies, x509.KeyUsage, x509.BasicConstraints, x509.ExtendedKeyUsage)
+BROKEN = (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
+
+
+@dataclass(frozen=True)
+class CardProfile:
+    """What the session may keep: `fingerprint` is the SHA-256 of the DER in hexadecimal."""
+
+    fingerprint: str
+    not_after: datetime
+    key_bits: int
+
+
+def check_card_certificate(
+    der: bytes, trusted: Sequence[x509.Certificate], now: datetime, allow_test: bool
+) -> CardProfile:
+    """Check issuer, purpose, key and validity. `trusted` holds all CA generations; `now` knows its time zone.
+
+    Raises CardRefused UNREADABLE, WRONG_ISSUER, NOT_YET_VALID, EXPIRED.
+    """
+    certificate = _parse(der)
+    try:
+        if not _issued(certificate, trusted, now) or not _fit(certificate):
+            raise CardRefused(CardCause.WRONG_ISSUER)
+        if TEST_ORGANIZATION in _organizations(certificate.issuer) and not allow_test:
+            raise CardRefused(CardCause.WRONG_ISSUER)
+        key_bits = _key(certificate).key_size
+    except BROKEN:
+        raise CardRefused(CardCause.UNREADABLE) from None
+    if key_bits < SHORTEST_KEY_BITS:
+        raise CardRefused(CardCause.WRONG_ISSUER)
+    if now < certificate.not_valid_before_utc:
+        raise CardRefused(CardCause.NOT_YET_VALID)
+    if now > certificate.not_valid_after_utc:
+        raise CardRefused(CardCause.EXPIRED)
+    return CardProfile(hashlib.sha256(der).hexdigest(), certificate.not_valid_after_utc, key_bits)
+
+
+def check_signature(der: bytes, digest: bytes, signature: bytes) -> None:
+    """Check that the key of this certificate signed this SHA-256 digest (PKCS#1 v1.5).
+
+    Not a formality: a middleware can return 256 zero bytes and call it success.
+    Raises CardRefused BAD_SIGNATURE, UNREADABLE.
+    """
+    try:
+        _key(_parse(der)).verify(signature, digest, padding.PKCS1v15(), utils.Prehashed(hashes.SHA256()))
+    except InvalidSignature:
+        raise CardRefused(CardCause.BAD_SIGNATURE) from None
+    except BROKEN:
+        raise CardRefused(CardCause.UNREADABLE) from None
+
+
+def _parse(der: bytes) -> x509.Certificate:
+    try:
+        return x509.load_der_x509_certificate(der)
+    except BROKEN:
+        raise CardRefused(CardCause.UNREADABLE) from None
+
+
+def _key(certificate: x509.Certificate) -> rsa.RSAPublicKey:
+    key = certificate.public_key()
+    if not isinstance(key, rsa.RSAPublicKey):
+        raise CardRefused(CardCause.UNREADABLE)  # the next generation's keys have no applet description yet
+    return key
+
+
+def _issued(certificate: x509.Certificate, trusted: Sequence[x509.Certificate], now: datetime) -> bool:
+    """Whether one of the CAs signed it. Several generations share one name: only the signature tells."""
+    if not isinstance(certificate.signature_hash_algorithm, SOUND_HASHES):
+        return False
+    return any(
+        _signed_by(certificate, ca) for ca in trusted if ca.not_valid_before_utc <= now <= ca.not_valid_after_utc
+    )
+
+
+def _signed_by(certificate: x509.Certificate, ca: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(ca)
+    except (InvalidSignature, *BROKEN):
+        return False
+    return True
+
+
+def _fit(certificate: x509.Certificate) -> bool:
+    """Whether it is an end certificate for user authentication with no critical demand unknown to us."""
+    if any(e.critical and not isinstance(e.value, KNOWN_CRITICAL) for e in certificate.extensions):
+        return False
+    extensions = {type(extension.value): extension for extension in certificate.extensions}
+    policies = extensions.get(x509.CertificatePolicies)
+    constraints = extensions.get(x509.BasicConstraints)
+    usage = extensions.get(x509.KeyUsage)
+    purposes = extensions.get(x509.ExtendedKeyUsage)
+    return (
+        policies is not None
+        and any(policy.policy_identifier == USER_AUTHENTICATION for policy in policies.value)
+        and not (constraints and constraints.value.ca)
+        and not (usage and not usage.value.digital_signature)
+        and not (purposes and ExtendedKeyUsageOID.CLIENT_AUTH not in purposes.value)
+    )
+
+
+def _organizations(name: x509.Name) -> list[str | bytes]:
+    return [attribute.value for attribute in name.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]

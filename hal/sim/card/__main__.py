@@ -1,0 +1,5 @@
+import sys
+
+from hal.sim.card.command import main
+
+sys.exit(main())
