@@ -121,7 +121,7 @@ class SessionRequest(Message, frozen=True):
     challenge: bytes
     card_certificate: bytes  # DER
     document_key: bytes  # the kiosk's one-time HPKE public key, MLKEM768-X25519 (X-Wing)
-    signature: bytes  # RSA PKCS#1 v1.5 over SHA-256
+    signature: bytes  # RSA PKCS#1 v1.5; `transcript_digest` is the SHA-256 in its DigestInfo, not hashed again
 
 
 class Choice(Message, frozen=True):
@@ -135,7 +135,11 @@ class Choice(Message, frozen=True):
 
 
 class Option(Message, frozen=True):
-    """A question before the order. `when` names (option, choice) that must have been chosen for it to be asked."""
+    """A question before the order. `when` names (option, choice) that must have been chosen for it to be asked.
+
+    The answers travel in `OrderRequest.choices`; the one option of type "count" is `copies` and travels in
+    `OrderRequest.copies`. An option that was not asked is left out; one left out otherwise means its default.
+    """
 
     id: Key
     type: Literal["one", "many", "count"]
@@ -233,7 +237,7 @@ class ReleaseRequest(Message, frozen=True):
     session: Id
     order: Id
     document_sha256: Hash
-    paid: Yen
+    paid: Yen  # money taken for this order so far, before change: at least the manifest's fee
 
 
 class ReleaseAnswer(Message, frozen=True):
