@@ -1,0 +1,176 @@
+"""From a certificate's content to A4 pages: typst with one font, and nothing that the font does not have.
+
+Before a page is set, every code point and every base + variation selector is looked up in the font's own tables
+(cmap formats 12 and 14). A pair the font does not know would silently be drawn as its default glyph, a missing
+character as a box or from another font: a certificate with such a character is refused instead, before any money.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import unicodedata
+import warnings
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pypdfium2
+import typst
+from fontTools.ttLib import TTFont, TTLibError
+
+from city.document import CannotPrint, Document, Person, Row, Typeset, Unprintable
+
+FONT = Path("/usr/share/fonts/truetype/ipamj/ipamjm.ttf")
+FONT_PACKAGE = "fonts-ipamj-mincho"
+TEMPLATES = Path(__file__).parent / "templates"
+MAX_SHEETS = 20  # of one copy, as the manifest has it
+# kind -> (template, characters of full width that half a line of its boxes holds)
+FORMS = {"juminhyo": ("juminhyo.typ", 16), "inkan": ("inkan.typ", 9), "kazei": ("kazei.typ", 16)}
+
+_SELECTOR = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+_pdfium = threading.Lock()  # pdfium is not thread-safe
+
+
+class FontUnusable(Exception):
+    """The one font is not there or is not a font: the gateway cannot start. Says what to install."""
+
+
+class TypesettingFault(Exception):
+    """typst refused a template or a picture: a defect of this installation, not of the resident's data."""
+
+
+@dataclass(frozen=True, repr=False)
+class Font:
+    """What the font can draw."""
+
+    path: Path
+    family: str
+    characters: frozenset[int]
+    variations: frozenset[tuple[int, int]]  # (base, selector)
+
+    def check(self, text: str) -> None:
+        """Raises CannotPrint unless every character of `text` has its very own glyph. Newlines are layout."""
+        base = 0
+        for character in text.replace("\n", ""):
+            code = ord(character)
+            if _SELECTOR.match(character):
+                if (base, code) not in self.variations:
+                    raise CannotPrint(Unprintable.UNKNOWN_VARIATION)
+                base = 0
+                continue
+            category = unicodedata.category(character)
+            if category == "Co":
+                raise CannotPrint(Unprintable.PRIVATE_USE)
+            if category in ("Cc", "Cf", "Cs", "Cn") or code not in self.characters:
+                raise CannotPrint(Unprintable.MISSING_GLYPH)
+            base = code
+
+
+@lru_cache(maxsize=2)
+def load_font(path: Path = FONT) -> Font:
+    """Reads the font's tables once (0.2 s). Raises FontUnusable."""
+    try:
+        with TTFont(path, lazy=True) as font:
+            cmap, family = font["cmap"], font["name"].getDebugName(1)
+            pairs = {
+                (base, selector)
+                for table in cmap.tables
+                if table.format == 14
+                for selector, mapping in table.uvsDict.items()
+                for base, _ in mapping
+            }
+            return Font(path, family, frozenset(cmap.getBestCmap()), frozenset(pairs))
+    except (OSError, TTLibError, KeyError) as error:
+        raise FontUnusable(f"cannot use the font {path}: install the Debian package {FONT_PACKAGE}") from error
+
+
+def typeset(document: Document, font: Path = FONT) -> Typeset:
+    """Set one copy of a certificate. May be called from several threads.
+
+    Raises CannotPrint when the content cannot be set faithfully, FontUnusable, TypesettingFault.
+    """
+    loaded = load_font(font)
+    template, half_line = FORMS[document.kind]
+    data = _data(document, half_line)
+    for text in _strings(data):
+        loaded.check(text)
+    pdf = _compile(TEMPLATES / template, loaded, data | {"seal": list(document.seal)})
+    with _pdfium:
+        opened = pypdfium2.PdfDocument(pdf)
+        pages = len(opened)
+        opened.close()
+    if pages > MAX_SHEETS:
+        raise CannotPrint(Unprintable.TOO_LONG)
+    return Typeset(pdf, pages)
+
+
+def _compile(template: Path, font: Font, data: dict[str, Any]) -> bytes:
+    try:
+        with warnings.catch_warnings():
+            return typst.compile(
+                template,
+                root=TEMPLATES,
+                font_paths=_fonts(font.path),
+                sys_inputs={"document": json.dumps(data), "family": font.family},
+                pdf_standards="a-2u",  # by the standard: fonts embedded, all text readable, no scripts, no encryption
+                pdf_tags=False,
+            )
+    except typst.TypstError as error:
+        if "too-long" in error.message:
+            raise CannotPrint(Unprintable.TOO_LONG) from None
+        raise TypesettingFault(f"{template.name} cannot be set") from None  # typst's message may quote the content
+
+
+@lru_cache(maxsize=2)
+def _fonts(path: Path) -> typst.Fonts:
+    return typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[path.parent])
+
+
+def _data(document: Document, half_line: int) -> dict[str, Any]:
+    """What the templates read; every string in here is printed."""
+    title, _, name = document.issuer.partition("\u3000")
+    return {
+        "city": title.removesuffix("長"),
+        "title": document.title,
+        "subtitle": document.subtitle,
+        "holder": document.holder,
+        "head": _rows(document.head, half_line),
+        "people": [{"name": p.name, "rows": _rows(_person_rows(p), half_line)} for p in document.people],
+        "amounts": _rows(document.amounts, half_line),
+        "statement": document.statement,
+        "notes": document.notes,
+        "unique_number": document.unique_number,
+        "issued_era": document.issued_era,
+        "issuer": f"{title}\u3000\u3000{name}",
+        "seal_letters": list(f"{title}之印"),
+        "seal_mm": document.seal_mm,
+        "verification": document.verification,
+    }
+
+
+def _person_rows(person: Person) -> tuple[Row, ...]:
+    """The reading stands on every form, empty or not: the kiosk finds names between 氏名 and フリガナ."""
+    alias = (Row("通称", person.alias),) if person.alias else ()
+    return (Row("フリガナ", person.kana), *alias, *person.rows)
+
+
+def _rows(rows: tuple[Row, ...], half_line: int) -> list[dict[str, Any]]:
+    return [{"label": row.label, "value": row.value, "wide": _ems(row.value) > half_line} for row in rows]
+
+
+def _ems(text: str) -> float:
+    """Width of the longest line in full-width characters."""
+    return max(sum(_WIDTH.get(unicodedata.east_asian_width(c), 1.0) for c in line) for line in text.split("\n"))
+
+
+_WIDTH = {"Na": 0.5, "N": 0.5, "H": 0.5}
+
+
+def _strings(data: Any) -> list[str]:
+    if isinstance(data, str):
+        return [data]
+    values = data.values() if isinstance(data, dict) else data if isinstance(data, list | tuple) else ()
+    return [text for value in values for text in _strings(value)]
