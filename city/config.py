@@ -1,0 +1,96 @@
+"""The gateway's configuration: TOML, typed, unknown keys are errors. Paths are relative to the file."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct, structs
+
+Listen = Annotated[str, Meta(pattern=r"^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$")]
+Count = Annotated[int, Meta(ge=1, le=100_000)]
+
+
+class ConfigError(Exception):
+    """One line that says which file and which key."""
+
+
+class Section(Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of all tables."""
+
+
+class Gateway(Section, frozen=True):
+    listen: Listen  # host:port; port 0 takes a free one
+    database: str  # SQLAlchemy URL; a relative sqlite:/// path is relative to this file
+    city: Path  # the city's data
+    workers: Count = 4  # threads for database and typesetting
+    waiting: Count = 256  # requests that may wait for them; one more is refused as busy
+
+
+class Tls(Section, frozen=True):
+    certificate: Path
+    key: Path
+    kiosk_ca: Path
+
+
+class Issuing(Section, frozen=True):
+    key: Path  # Ed25519, PEM
+
+
+class Cards(Section, frozen=True):
+    ca: tuple[Path, ...]  # every generation still in use
+    allow_test: bool = False  # cards of the test authority (O=JPKI-TEST); never in production
+
+
+class ClockSection(Section, frozen=True):
+    start: datetime | None = None  # a rehearsal's clock begins here and runs on
+
+
+class Typesetting(Section, frozen=True):
+    fonts: Path | None = None  # a folder
+
+
+class Config(Section, frozen=True):
+    gateway: Gateway
+    tls: Tls
+    issuing: Issuing
+    cards: Cards
+    clock: ClockSection = ClockSection()
+    typesetting: Typesetting = Typesetting()
+
+
+Part = TypeVar("Part", bound=Struct)
+
+
+def load(path: Path) -> Config:
+    """Read and resolve. Raises ConfigError."""
+    try:
+        config = msgspec.toml.decode(path.read_bytes(), type=Config)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from None
+    folder = path.resolve().parent
+    gateway = structs.replace(config.gateway, database=_database(folder, config.gateway.database))
+    return structs.replace(
+        config,
+        gateway=_rooted(folder, gateway),
+        tls=_rooted(folder, config.tls),
+        issuing=_rooted(folder, config.issuing),
+        cards=structs.replace(config.cards, ca=tuple(folder / ca for ca in config.cards.ca)),
+        typesetting=_rooted(folder, config.typesetting),
+    )
+
+
+def _rooted(folder: Path, section: Part) -> Part:
+    paths = {name: folder / value for name, value in structs.asdict(section).items() if isinstance(value, Path)}
+    return structs.replace(section, **paths)
+
+
+def _database(folder: Path, url: str) -> str:
+    head = "sqlite:///"
+    if url.startswith(head) and url != head and ":memory:" not in url:
+        return head + str(folder / url.removeprefix(head))
+    return url

@@ -1,0 +1,107 @@
+"""What the city knows, as plain values: read from the registry, judged by the rules, never changed.
+
+None of these reprs shows anything about a person.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import date
+from enum import StrEnum
+
+import msgspec
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base; all fields are keyword-only."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+
+class Standing(StrEnum):
+    RESIDENT = "resident"
+    MOVED_OUT = "moved-out"
+    DEAD = "dead"
+
+
+class Resident(Record, frozen=True, kw_only=True):
+    """One entry of the basic resident register, as far as a certificate can show it."""
+
+    id: str
+    household: str
+    position: int  # order within the household; the head is 1
+    name: str
+    kana: str = ""
+    alias: str = ""  # 通称
+    sex: str
+    birth: date
+    standing: Standing = Standing.RESIDENT
+    protected: bool = False  # DV等支援措置: every refusal for it is neutral
+    relationship: str  # 続柄 to the head
+    resident_since: date  # 住民となった年月日; for foreign residents 外国人住民となった年月日
+    address: str
+    settled_on: date  # 住所を定めた年月日
+    notified_on: date  # 届出年月日
+    previous_address: str = ""
+    domicile: str = ""  # 本籍; Japanese only
+    domicile_head: str = ""  # 筆頭者
+    nationality: str = ""  # foreign residents only, as all that follow but the last
+    residence_status: str = ""  # 在留資格
+    residence_period: str = ""  # 在留期間等
+    residence_until: date | None = None  # 在留期間の満了の日
+    residence_card: str = ""  # 在留カード等の番号
+    mynumber: str
+
+    @property
+    def foreign(self) -> bool:
+        return bool(self.nationality)
+
+    @property
+    def listed(self) -> bool:
+        """Shown on the household's certificates: the dead and those who moved out are not."""
+        return self.standing is Standing.RESIDENT
+
+
+class Seal(Record, frozen=True, kw_only=True):
+    resident: str
+    registered_on: date
+    deregistered_on: date | None = None
+    imprint: bytes  # PNG
+
+
+class TaxStanding(StrEnum):
+    FILED = "filed"
+    NO_RETURN = "no-return"
+    ELSEWHERE = "elsewhere"  # taxed by another city
+    NOT_RESIDENT = "not-resident"  # on 1 January of that year
+
+
+class TaxRecord(Record, frozen=True, kw_only=True):
+    resident: str
+    year: int  # fiscal year; the income is that of the year before
+    standing: TaxStanding
+    address: str = ""  # on 1 January
+    amounts: tuple[tuple[str, int], ...] = ()  # as printed, in order: label, yen
+
+
+class Card(Record, frozen=True, kw_only=True):
+    fingerprint: str  # SHA-256 of the certificate, hex
+    resident: str
+    issued_on: date
+    revoked: bool = False
+
+
+class File(Record, frozen=True, kw_only=True):
+    """Everything that decides what one card's holder may have, and what would stand on it."""
+
+    card: Card
+    resident: Resident
+    household: tuple[Resident, ...]  # all of it, in order, the resident included
+    seal: Seal | None
+    taxes: tuple[TaxRecord, ...]
+
+    @property
+    def version(self) -> int:
+        """48 bits over the content: no change can forget to raise it, and a change taken back is none."""
+        return int.from_bytes(hashlib.sha256(msgspec.json.encode(self, order="deterministic")).digest()[:6], "big")
