@@ -7,6 +7,7 @@ comes late is destroyed. Personal data is in offers' names only, and stays out o
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from firmware.flow.offers import Offer, Terms
 
@@ -284,3 +285,13 @@ def trigger(event: Event) -> str:
     if isinstance(event, TimerFired):
         return TIMERS[event.name]
     return TRIGGERS[type(event)]
+
+
+E = TypeVar("E", bound=Event)
+
+
+def expect(event: Event, kind: type[E]) -> E:
+    """The table ties actions and guards to triggers; this says so to the type checker, and stops if it ever lies."""
+    if not isinstance(event, kind):
+        raise TypeError(f"{kind.__name__} expected, got {type(event).__name__}")
+    return event

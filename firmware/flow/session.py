@@ -55,7 +55,7 @@ class Session:
     document: Document | None = None
     outlet_sensor: bool = False
     ordered: bool = False  # the city holds something of ours that must be cancelled or reported
-    released: bool = False
+    released: bool = False  # its release was asked for: the city may count it as issued
 
     # money
     accepting: bool = False

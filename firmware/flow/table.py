@@ -1,0 +1,291 @@
+"""Every state and every transition of the journey: the one place.
+
+Read a row as: on this trigger, in this state (or any state of this phase), when the guard holds, do these actions
+and go there. `STAY` keeps the state. Rows of one state and trigger are tried from top to bottom, then those of its
+phase. `lint.py` proves at import that every state answers every event.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from firmware.flow import actions as a
+from firmware.flow import guards as g
+from firmware.flow import screens as v
+from firmware.flow.actions import Action
+from firmware.flow.events import Event
+from firmware.flow.guards import Guard
+from firmware.flow.session import Session
+from firmware.flow.states import CardPolicy, Phase, Spec, State
+
+S, P = State, Phase
+MUST_STAY, MAY_LEAVE = CardPolicy.MUST_STAY, CardPolicy.MAY_LEAVE
+MUST_LEAVE, MUST_BE_ABSENT = CardPolicy.MUST_LEAVE, CardPolicy.MUST_BE_ABSENT
+STAY = None
+
+# What may still arrive while HOLD waits for a card to go: kept in order, handled when the journey goes on.
+LATCHED = frozenset(
+    "session-opened city-refused document-checked document-rejected printers-ready printers-not-ready released "
+    "coin-inserted coin-returned coins-stopped sheet-printed sheet-failed".split()
+)
+
+# fmt: off
+SPECS: dict[State, Spec] = {
+    # state              card policy     shows            a person may
+    S.STARTING:    Spec(MAY_LEAVE,      v.nothing,       remind_s=5),
+    S.FAULT:       Spec(MAY_LEAVE,      v.out,           remind_s=5),
+    S.CLOSED:      Spec(MAY_LEAVE,      v.closed,        ("language",), remind_s=30),
+    S.MENU:        Spec(MAY_LEAVE,      v.menu,          ("start", "language"), remind_s=30),
+    S.PLACE:       Spec(MAY_LEAVE,      v.notice,        ("cancel",), limit_s=60, remind_s=15, patient=True),
+    S.READING:     Spec(MUST_STAY,      v.nothing,       limit_s=15),
+    S.PIN:         Spec(MUST_STAY,      v.pin,           ("enter", "clear", "cancel"), limit_s=60, patient=True),
+    S.LASTTRY:     Spec(MUST_STAY,      v.pin,           ("try", "stop"), limit_s=60, patient=True),
+    S.VERIFYING:   Spec(MUST_STAY,      v.nothing,       limit_s=20),
+    S.REMOVE:      Spec(MUST_LEAVE,     v.notice,        limit_s=30, remind_s=6),
+    S.REMOVEALARM: Spec(MUST_LEAVE,     v.notice,        limit_s=60, remind_s=4, urgent=True),
+    S.OPENING:     Spec(MUST_BE_ABSENT, v.nothing,       limit_s=20),
+    S.CERTIFICATES: Spec(MUST_BE_ABSENT, v.certificates, ("choose", "cancel"), limit_s=90, patient=True),
+    S.NOTOFFERED:  Spec(MUST_BE_ABSENT, v.not_offered,   ("back", "cancel"), limit_s=90, patient=True),
+    S.OPTIONS:     Spec(MUST_BE_ABSENT, v.options,       ("pick", "next", "back", "cancel"), limit_s=90, patient=True),
+    S.CONFIRM:     Spec(MUST_BE_ABSENT, v.confirm,       ("confirm", "back", "cancel"), limit_s=120, patient=True),
+    S.ORDERING:    Spec(MUST_BE_ABSENT, v.nothing,       ("cancel",), limit_s=60),
+    S.READYING:    Spec(MUST_BE_ABSENT, v.nothing,       ("cancel",), limit_s=20),
+    S.PAYING:      Spec(MUST_BE_ABSENT, v.paying,        ("cancel",), limit_s=90, remind_s=30, patient=True),
+    S.SETTLING:    Spec(MUST_BE_ABSENT, v.paying,        limit_s=15),
+    S.RELEASING:   Spec(MUST_BE_ABSENT, v.nothing,       limit_s=30),
+    S.PRINTING:    Spec(MUST_BE_ABSENT, v.printing,      limit_s=180, remind_s=20),
+    S.HOLD:        Spec(MUST_LEAVE,     v.notice,        limit_s=60, remind_s=5, urgent=True, latches=LATCHED),
+    S.STOPPING:    Spec(MAY_LEAVE,      v.refunding,     limit_s=15),
+    S.REFUNDING:   Spec(MAY_LEAVE,      v.refunding,     limit_s=120),
+    S.CHANGE:      Spec(MAY_LEAVE,      v.receipt,       limit_s=120),
+    S.RECEIPTING:  Spec(MAY_LEAVE,      v.receipt,       limit_s=60),
+    S.SHEETS:      Spec(MAY_LEAVE,      v.sheets,        ("taken",), limit_s=120, remind_s=8),
+    S.UNCOLLECTED: Spec(MAY_LEAVE,      v.sheets,        ("taken",), remind_s=6, urgent=True),
+    S.RECEIPT:     Spec(MAY_LEAVE,      v.receipt,       ("ok",), limit_s=20, remind_s=8),
+    S.THANKS:      Spec(MAY_LEAVE,      v.receipt,       ("ok",), limit_s=8),
+    S.REFUSED:     Spec(MAY_LEAVE,      v.refused,       ("ok",), limit_s=60, patient=True),
+    S.TROUBLE:     Spec(MAY_LEAVE,      v.trouble,       ("ok",), limit_s=120, patient=True),
+    S.TAKECARD:    Spec(MUST_LEAVE,     v.notice,        limit_s=60, remind_s=6),
+    S.CARDLEFT:    Spec(MUST_LEAVE,     v.notice,        remind_s=10, urgent=True),
+    S.ENDING:      Spec(MAY_LEAVE,      v.nothing),
+}
+# fmt: on
+
+
+@dataclass(frozen=True)
+class Row:
+    source: State | Phase
+    trigger: str
+    target: State | None
+    do: Action = a.keep_going
+    when: Guard | None = None
+
+
+def leave(source: State | Phase, trigger: str, do: Action = a.keep_going, when: Guard | None = None) -> list[Row]:
+    """End the journey, by way of the card if one is, or may be, still there."""
+
+    def gone(session: Session, event: Event) -> bool:
+        return g.card_absent(session, event) and (when is None or when(session, event))
+
+    return [
+        Row(source, trigger, S.ENDING, a.then(do, a.end), gone),
+        Row(source, trigger, S.TAKECARD, do, when),
+    ]
+
+
+def idle(source: State, *triggers: str) -> list[Row]:
+    """Waiting for a person, or unable to: one rule for what is shown, asked at every piece of news."""
+    return [
+        row
+        for trigger in triggers
+        for row in (
+            Row(source, trigger, STAY if source is S.MENU else S.MENU, when=g.fit),
+            Row(source, trigger, S.CLOSED if source is not S.CLOSED else STAY, when=g.shut),
+            Row(source, trigger, STAY, when=g.starting),
+            Row(source, trigger, STAY if source is S.FAULT else S.FAULT),
+        )
+    ]
+
+
+# States where a card, or not knowing, holds everything; True where coins must be stopped first.
+HELD = {state: state is S.PAYING for state, spec in SPECS.items() if spec.card is MUST_BE_ABSENT}
+
+ROWS: list[Row] = [
+    # -- out of service, closed, waiting
+    *idle(S.STARTING, "terms", "line-lost", "health", "card-present", "card-absent", "card-unknown"),
+    *idle(S.FAULT, "terms", "line-lost", "health", "card-present", "card-absent", "card-unknown"),
+    *idle(S.CLOSED, "terms", "line-lost", "health", "card-present", "card-absent", "card-unknown"),
+    *idle(S.MENU, "terms", "line-lost", "health", "card-absent", "card-unknown"),
+    Row(P.OUT, "remind", STAY, a.ask_terms),
+    Row(P.OUT, "touch.language", STAY, a.change_language),
+    Row(P.OUT, "shutdown", S.ENDING, a.end),
+    Row(S.MENU, "remind", STAY, a.ask_terms),
+    Row(S.MENU, "touch.language", STAY, a.change_language),
+    Row(S.MENU, "touch.start", S.PLACE),
+    Row(S.MENU, "card-present", S.READING, a.read_card),
+    Row(S.MENU, "shutdown", S.ENDING, a.end),
+    # -- card and PIN: the card must stay
+    Row(S.PLACE, "card-present", S.READING, a.read_card),
+    Row(S.PLACE, "card-absent", STAY),
+    Row(S.PLACE, "card-unknown", S.REFUSED, a.refuse("card-reader")),
+    *leave(S.PLACE, "touch.cancel", a.void),
+    *leave(S.PLACE, "time-up", a.void),
+    *leave(S.PLACE, "shutdown", a.void),
+    Row(S.READING, "card-read", S.REFUSED, a.refuse("pin-locked"), g.locked),
+    Row(S.READING, "card-read", S.LASTTRY, a.note_tries, g.last_try),
+    Row(S.READING, "card-read", S.PIN, a.note_tries),
+    Row(S.READING, "time-up", S.REFUSED, a.refuse("card-unreadable")),
+    Row(S.PIN, "pin-digit", STAY, a.note_digit),
+    Row(S.PIN, "touch.clear", STAY, a.forget_pin),
+    Row(S.PIN, "touch.enter", S.VERIFYING, a.authenticate, g.pin_complete),
+    Row(S.PIN, "touch.enter", STAY, a.pin_too_short),
+    *leave(S.PIN, "touch.cancel", a.void),
+    *leave(S.PIN, "time-up", a.void),
+    Row(S.LASTTRY, "touch.try", S.PIN, a.forget_pin),
+    Row(S.LASTTRY, "touch.stop", S.REFUSED, a.refuse("pin-kept")),
+    *leave(S.LASTTRY, "time-up", a.void),
+    Row(S.VERIFYING, "card-authenticated", S.REMOVE, a.note_authenticated),
+    Row(S.VERIFYING, "pin-wrong", S.LASTTRY, a.pin_wrong, g.last_try),
+    Row(S.VERIFYING, "pin-wrong", S.PIN, a.pin_wrong),
+    Row(S.VERIFYING, "time-up", S.REFUSED, a.refuse("card-unreadable")),
+    Row(P.CARD, "card-failed", S.PLACE, a.card_taken_early, g.removed),
+    Row(P.CARD, "card-failed", S.REFUSED, a.refuse()),
+    Row(P.CARD, "card-absent", S.PLACE, a.card_taken_early),
+    Row(P.CARD, "card-present", S.READING, a.then(a.card_taken_early, a.read_card)),  # another stay
+    Row(P.CARD, "card-unknown", S.REFUSED, a.refuse("card-reader")),
+    # -- take the card off: nothing else happens until it is gone
+    Row(S.REMOVE, "card-absent", S.OPENING, a.open_session),
+    Row(S.REMOVE, "time-up", S.REMOVEALARM, a.call_staff),
+    Row(S.REMOVEALARM, "card-absent", S.OPENING, a.open_session),
+    Row(S.REMOVEALARM, "time-up", S.CARDLEFT, a.then(a.void, a.call_staff)),
+    Row(S.TAKECARD, "card-absent", S.ENDING, a.end),
+    Row(S.TAKECARD, "time-up", S.CARDLEFT, a.then(a.void, a.call_staff)),
+    Row(S.CARDLEFT, "card-absent", S.ENDING, a.end),
+    Row(P.TAKE, "card-present", STAY),
+    Row(P.TAKE, "card-unknown", STAY),
+    # -- a card where none may be
+    *(
+        Row(state, trigger, S.HOLD, a.hold(state, coins=coins))
+        for state, coins in HELD.items()
+        for trigger in ("card-present", "card-unknown")
+    ),
+    *(Row(state, "card-absent", STAY) for state in HELD),
+    Row(S.HOLD, "card-absent", S.SETTLING, a.then(a.resume, a.stop_coins), g.both(g.resumes(S.PAYING), g.paid)),
+    Row(S.HOLD, "card-absent", S.PAYING, a.then(a.resume, a.accept_coins), g.resumes(S.PAYING)),
+    *(Row(S.HOLD, "card-absent", state, a.resume, g.resumes(state)) for state in HELD if state is not S.PAYING),
+    *leave(S.HOLD, "card-absent", a.void),  # nowhere to go back to
+    Row(S.HOLD, "coins-failed", STAY, a.coins_failed),
+    Row(S.HOLD, "time-up", S.STOPPING, a.print_failed, g.resumes_in(S.PRINTING)),
+    Row(S.HOLD, "time-up", S.STOPPING, a.unwind("card-left"), g.money_held),
+    Row(S.HOLD, "time-up", S.CARDLEFT, a.then(a.void, a.call_staff)),
+    # -- choosing
+    Row(S.OPENING, "session-opened", S.CERTIFICATES, a.note_offers),
+    Row(S.OPENING, "time-up", S.REFUSED, a.refuse("line-down")),
+    Row(S.CERTIFICATES, "touch.choose", S.OPTIONS, a.choose, g.offered_with_options),
+    Row(S.CERTIFICATES, "touch.choose", S.CONFIRM, a.choose, g.offered),
+    Row(S.CERTIFICATES, "touch.choose", S.NOTOFFERED, a.explain_offer, g.not_offered),
+    Row(S.CERTIFICATES, "touch.choose", STAY),
+    Row(S.NOTOFFERED, "touch.back", S.CERTIFICATES, a.forget_choice),
+    Row(S.OPTIONS, "touch.pick", STAY, a.answer),
+    Row(S.OPTIONS, "touch.next", S.CONFIRM, when=g.answered_last),
+    Row(S.OPTIONS, "touch.next", STAY, a.next_question, g.answered),
+    Row(S.OPTIONS, "touch.next", STAY, a.answer_missing),
+    Row(S.OPTIONS, "touch.back", S.CERTIFICATES, a.forget_choice, g.first_question),
+    Row(S.OPTIONS, "touch.back", STAY, a.previous_question),
+    Row(S.CONFIRM, "touch.confirm", S.ORDERING, a.place_order),
+    Row(S.CONFIRM, "touch.back", S.CERTIFICATES, a.forget_choice, g.no_questions),
+    Row(S.CONFIRM, "touch.back", S.OPTIONS, a.last_question),
+    Row(P.CHOOSE, "city-refused", S.REFUSED, a.refuse()),
+    *leave(P.CHOOSE, "touch.cancel", a.void),
+    *leave(P.CHOOSE, "time-up", a.void),
+    # -- ordering: the document comes, and is checked, before money
+    Row(S.ORDERING, "document-checked", S.READYING, a.hold_document),
+    Row(S.ORDERING, "document-rejected", S.REFUSED, a.reject_document),
+    Row(S.READYING, "printers-ready", S.RELEASING, a.then(a.note_outlet, a.release), g.free),
+    Row(S.READYING, "printers-ready", S.PAYING, a.then(a.note_outlet, a.accept_coins)),
+    Row(S.READYING, "printers-not-ready", S.REFUSED, a.refuse("printer")),
+    Row(P.ORDER, "city-refused", S.REFUSED, a.refuse()),
+    Row(S.ORDERING, "time-up", S.REFUSED, a.refuse("line-down")),
+    Row(S.READYING, "time-up", S.REFUSED, a.refuse("printer")),
+    *leave(P.ORDER, "touch.cancel", a.void),
+    # -- paying
+    Row(S.PAYING, "coin-inserted", S.SETTLING, a.stop_coins, g.paid),
+    Row(S.PAYING, "coin-inserted", STAY, a.coin_counted),
+    Row(S.PAYING, "coin-returned", STAY, a.coin_back),
+    Row(S.PAYING, "coins-stopped", STAY),  # of a HOLD that is over
+    Row(S.PAYING, "touch.cancel", S.STOPPING, a.unwind("cancelled")),
+    Row(S.PAYING, "time-up", S.STOPPING, a.unwind("too-slow")),
+    Row(S.SETTLING, "coin-inserted", STAY),
+    Row(S.SETTLING, "coins-stopped", S.RELEASING, a.release),
+    Row(S.SETTLING, "time-up", S.STOPPING, a.unwind("coins")),
+    Row(P.PAY, "coins-failed", S.STOPPING, a.then(a.coins_failed, a.unwind("coins"))),
+    # -- releasing and printing: paper only after the city's word
+    Row(S.RELEASING, "released", S.PRINTING, a.print_next, g.releases_this),
+    Row(S.RELEASING, "released", S.STOPPING, a.unwind("line-down")),
+    Row(S.RELEASING, "city-refused", S.STOPPING, a.unwind("line-down")),
+    Row(S.RELEASING, "time-up", S.STOPPING, a.unwind("line-down")),
+    Row(S.PRINTING, "sheet-printed", S.CHANGE, a.pay_change, g.change_due),
+    Row(S.PRINTING, "sheet-printed", S.RECEIPTING, a.print_receipt, g.last_sheet_out),
+    Row(S.PRINTING, "sheet-printed", STAY, a.print_next),
+    Row(S.PRINTING, "sheet-failed", S.STOPPING, a.print_failed),
+    Row(S.PRINTING, "time-up", S.STOPPING, a.print_failed),
+    # -- unwinding: stop the coins, give everything back, say why
+    Row(S.STOPPING, "coin-inserted", STAY),
+    Row(S.STOPPING, "coins-stopped", S.REFUNDING, a.refund, g.money_held),
+    Row(S.STOPPING, "coins-stopped", S.REFUSED, a.report_failure),
+    Row(S.STOPPING, "time-up", S.REFUNDING, a.then(a.coins_silent, a.refund), g.money_held),
+    Row(S.STOPPING, "time-up", S.REFUSED, a.then(a.coins_silent, a.report_failure)),
+    Row(S.STOPPING, "coins-failed", S.REFUNDING, a.then(a.coins_failed, a.refund), g.money_held),
+    Row(S.STOPPING, "coins-failed", S.REFUSED, a.then(a.coins_failed, a.report_failure)),
+    Row(S.REFUNDING, "paid-out", S.REFUSED, a.report_failure),
+    Row(S.REFUNDING, "payout-failed", S.TROUBLE, a.then(a.owe, a.report_failure)),
+    Row(S.REFUNDING, "time-up", S.TROUBLE, a.then(a.owe_rest("payout.unknown", keep_fee=False), a.report_failure)),
+    # -- collecting
+    Row(S.CHANGE, "paid-out", S.RECEIPTING, a.print_receipt),
+    Row(S.CHANGE, "payout-failed", S.RECEIPTING, a.then(a.owe, a.print_receipt)),
+    Row(S.CHANGE, "time-up", S.RECEIPTING, a.then(a.owe_rest("payout.unknown", keep_fee=True), a.print_receipt)),
+    Row(S.RECEIPTING, "receipt-done", S.SHEETS, a.watch_outlet),
+    Row(S.RECEIPTING, "time-up", S.SHEETS, a.watch_outlet),
+    Row(S.SHEETS, "paper-taken", S.RECEIPT),
+    Row(S.SHEETS, "touch.taken", S.RECEIPT, when=g.no_sensor),
+    Row(S.SHEETS, "touch.taken", STAY),
+    Row(S.SHEETS, "time-up", S.RECEIPT, when=g.no_sensor),
+    Row(S.SHEETS, "time-up", S.UNCOLLECTED, a.sheets_left),
+    *leave(S.UNCOLLECTED, "paper-taken"),
+    Row(S.UNCOLLECTED, "touch.taken", STAY),
+    *(
+        row
+        for trigger in ("touch.ok", "time-up")
+        for row in (Row(S.RECEIPT, trigger, S.TROUBLE, when=g.money_owed), Row(S.RECEIPT, trigger, S.THANKS))
+    ),
+    *leave(S.THANKS, "touch.ok"),
+    *leave(S.THANKS, "time-up"),
+    *leave(S.REFUSED, "touch.ok"),
+    *leave(S.REFUSED, "time-up"),
+    *leave(S.TROUBLE, "touch.ok"),
+    *leave(S.TROUBLE, "time-up"),
+    # -- what every state answers
+    *(Row(state, "touch.more-time", STAY) for state, spec in SPECS.items() if spec.patient),
+    *(
+        Row(phase, trigger, STAY)
+        for phase in (P.UNWIND, P.COLLECT, P.END)
+        for trigger in ("card-present", "card-absent", "card-unknown")
+    ),
+    *(Row(phase, "paid-out", STAY, a.paid_late) for phase in P),
+    *(Row(phase, "payout-failed", STAY, a.paid_late) for phase in P),
+    *(Row(phase, "coin-inserted", STAY, a.unexpected_coin) for phase in P),
+    *(Row(phase, "coins-failed", STAY, a.coins_failed) for phase in P if phase is not P.PAY),
+]
+
+# What a state may pass over, because what it says is remembered anyway or no longer matters. Everything else must
+# be answered by a row or latched. A card, a coin or a fault can never be passed over.
+NEWS = frozenset({"terms", "line-lost", "health", "shutdown", "remind"})
+ANSWERS = frozenset(
+    "card-read card-failed card-authenticated pin-wrong pin-digit session-opened city-refused document-checked "
+    "document-rejected released printers-ready printers-not-ready sheet-printed sheet-failed receipt-done "
+    "coin-returned coins-stopped paper-taken".split()
+)
+IGNORED: dict[Phase, frozenset[str]] = {phase: NEWS | ANSWERS | {"time-up"} for phase in P}
+NEVER_IGNORED = frozenset(
+    "card-present card-absent card-unknown coin-inserted coins-failed paid-out payout-failed".split()
+)
