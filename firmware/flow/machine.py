@@ -163,6 +163,10 @@ class Flow:
     def _step(self, event: e.Event, session: Session) -> c.Commands:
         before = self.state
         name = e.trigger(event)
+        if name in SPECS[before].latches:
+            self._session = session
+            self._latched += (event,)
+            return (c.Note(what="latched", event=name),)
         row = self._choose(name, event, session)
         if row is None:
             return self._pass_over(name, event, session)
@@ -179,16 +183,12 @@ class Flow:
         position = self._position
         position.row, position.event, position.session = None, event, session
         if name in self._known and name in self._machine.get_triggers(position.state):
-            self._machine.events[name].trigger(position)
+            self._machine.trigger_event(position, name)
         position.event = None
         return position.row
 
     def _pass_over(self, name: str, event: e.Event, session: Session) -> c.Commands:
         state = self.state
-        if name in SPECS[state].latches:
-            self._session = session
-            self._latched += (event,)
-            return (c.Note(what="latched", event=name),)
         if name == "remind" and SPECS[state].remind_s:
             return (c.Announce(screen=self._screen), *self._start("remind", SPECS[state].remind_s))
         if name not in IGNORED[state.phase]:
