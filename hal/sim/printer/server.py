@@ -1,0 +1,302 @@
+"""The printer at the far end of a TCP port or a pty: the engine, a motor and a person who takes the sheets."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import io
+import os
+import signal
+import sys
+import threading
+import tty
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from PIL import Image
+
+from hal.printer.contract import Bitmap
+from hal.sim.printer.engine import Engine
+
+CHUNK = 1 << 16
+TICK_S = 0.02  # the motor's step
+T = TypeVar("T")
+
+
+class Fault(Generic[T]):
+    """A switch of the engine shown on the server; after each change the printer goes on with what it holds."""
+
+    def __set_name__(self, owner: type[PrinterSim], name: str) -> None:
+        self._name = name
+
+    def __get__(self, sim: PrinterSim, owner: type[PrinterSim]) -> T:
+        value: T = getattr(sim.engine, self._name)
+        return value
+
+    def __set__(self, sim: PrinterSim, value: T) -> None:
+        sim.change(lambda: setattr(sim.engine, self._name, value))
+
+
+class PrinterSim:
+    """A printer on `host:port` (0: any free port), `width` dots wide at `dpi`; `speed` in lines a second, 0: at once.
+
+    Start and stop it in an event loop; everything else may be called from any thread. It serves one connection at a
+    time, as network printers do. `on_page` is called in the loop with each finished sheet.
+    """
+
+    mute = Fault[bool]()  # answers nothing, prints all the same
+    cover_open = Fault[bool]()
+    jam = Fault[bool]()  # clearing it takes the torn sheet out
+    fail_after_lines = Fault["int | None"]()  # the paper ends after this many more lines
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        width: int = 1654,
+        dpi: int = 203,
+        outlet_sensor: bool = False,
+        *,
+        speed: float = 0.0,
+        paper: int = 200,
+        on_page: Callable[[Image.Image], None] | None = None,
+    ) -> None:
+        self.host, self.port, self.dpi, self.speed = host, port, dpi, speed
+        self.engine = Engine(width, outlet_sensor=outlet_sensor, sheets=paper)
+        self.engine.paced = speed > 0
+        self._on_page, self._announced = on_page, 0
+        self._lock = threading.RLock()  # the engine's: the loop feeds it, the dock and tests break it
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._server: asyncio.Server | None = None
+        self._motor: asyncio.Task[None] | None = None
+        self._one_at_a_time = asyncio.Lock()
+        self._transports: set[asyncio.WriteTransport] = set()
+        self._answer: Callable[[bytes], None] | None = None  # to whoever spoke last
+        self._ptys: list[tuple[int, int]] = []
+        self._dropping = False
+
+    # --- the wire
+
+    async def start(self) -> None:
+        """OSError when the port is in use."""
+        self._loop = asyncio.get_running_loop()
+        self._server = await asyncio.start_server(self._serve, self.host, self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+        if self.speed > 0:
+            self._motor = asyncio.create_task(self._turn())
+
+    async def stop(self) -> None:
+        if self._motor is not None:
+            self._motor.cancel()
+        if self._server is not None:
+            self._server.close()
+        self._hang_up()
+        for ends in self._ptys:
+            asyncio.get_running_loop().remove_reader(ends[0])
+            for fd in ends:
+                os.close(fd)
+        self._ptys, self._loop = [], None
+
+    def open_pty(self) -> str:
+        """A serial line to the same printer: the path of the host's end. Call in the loop, after `start`."""
+        ours, theirs = os.openpty()
+        tty.setraw(theirs)
+        os.set_blocking(ours, False)
+
+        def answer(data: bytes) -> None:
+            with suppress(OSError):  # nobody reads: a serial line loses what does not fit
+                os.write(ours, data)
+
+        def arrived() -> None:
+            with suppress(OSError):
+                self._feed(os.read(ours, CHUNK), answer)
+
+        asyncio.get_running_loop().add_reader(ours, arrived)
+        self._ptys.append((ours, theirs))
+        return os.ttyname(theirs)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        transport = writer.transport
+        if self._dropping:
+            transport.abort()
+            return
+        self._transports.add(transport)
+        try:
+            async with self._one_at_a_time:
+                while data := await reader.read(CHUNK):
+                    self._feed(data, writer.write)
+                    await writer.drain()
+        except ConnectionError:
+            pass
+        finally:
+            self._transports.discard(transport)
+            if self._answer == writer.write:
+                self._answer = None
+            writer.close()
+
+    def _feed(self, data: bytes, answer: Callable[[bytes], None]) -> None:
+        with self._lock:
+            self._answer = answer
+            self._tell(self.engine.feed(data))
+
+    async def _turn(self) -> None:
+        due = 0.0
+        while True:
+            await asyncio.sleep(TICK_S)
+            due += self.speed * TICK_S
+            lines, due = int(due), due % 1
+            if self.engine.busy:
+                with self._lock:
+                    self._tell(self.engine.run(lines))
+
+    def _tell(self, answers: bytes) -> None:
+        if answers and self._answer is not None:
+            self._answer(answers)
+        new = min(self.engine.page_count - self._announced, len(self.engine.pages))
+        self._announced = self.engine.page_count
+        if self._on_page is not None and new:
+            for page in self.engine.pages[-new:]:
+                self._on_page(picture(page))
+
+    # --- the world
+
+    def change(self, what: Callable[[], Any]) -> None:
+        """Change something in the engine's world and let the printer go on."""
+        with self._lock:
+            what()
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self._go_on)
+
+    def _go_on(self) -> None:
+        with self._lock:
+            self._tell(self.engine.run(0))
+
+    @property
+    def drop_connection(self) -> bool:
+        """True: the line is cut now and every new connection is closed at once."""
+        return self._dropping
+
+    @drop_connection.setter
+    def drop_connection(self, cut: bool) -> None:
+        self._dropping = cut
+        if cut and self._loop is not None:
+            self._loop.call_soon_threadsafe(self._hang_up)
+
+    def _hang_up(self) -> None:
+        for transport in self._transports:
+            transport.abort()
+
+    def load_paper(self, sheets: int) -> None:
+        self.change(lambda: self.engine.load_paper(sheets))
+
+    @property
+    def paper_left(self) -> int:
+        return self.engine.paper_left
+
+    @property
+    def violations(self) -> list[str]:
+        """What the host sent that no printer takes."""
+        return list(self.engine.violations)
+
+    def power_cycle(self) -> None:
+        self.change(self.engine.power_cycle)
+
+    # --- what came out
+
+    @property
+    def pages(self) -> list[Image.Image]:
+        """Everything that has come out, taken or not (the last 64)."""
+        with self._lock:
+            return [picture(page) for page in self.engine.pages]
+
+    @property
+    def page_count(self) -> int:
+        return self.engine.page_count
+
+    @property
+    def waiting(self) -> int:
+        """Sheets at the outlet."""
+        return self.engine.waiting
+
+    def png(self, index: int) -> bytes:
+        """`pages[index]` as a PNG file. IndexError when there is no such page."""
+        with self._lock:
+            page = self.engine.pages[index]
+        out = io.BytesIO()
+        picture(page).save(out, "PNG", dpi=(self.dpi, self.dpi))
+        return out.getvalue()
+
+    def take(self) -> list[Image.Image]:
+        """The person takes what waits at the outlet."""
+        with self._lock:
+            return [picture(page) for page in self.engine.take()]
+
+
+def picture(page: Bitmap) -> Image.Image:
+    """What the eye sees: mode "1", black where a dot was burnt."""
+    return Image.frombytes("1", (page.width, page.height), page.rows, "raw", "1;I")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """`kiosk sim printer`: one printer until it is interrupted."""
+    parser = argparse.ArgumentParser(
+        prog="kiosk sim printer", description="An ESC/POS printer that draws what it gets."
+    )
+    parser.add_argument("--listen", metavar="HOST:PORT", default="127.0.0.1:9100")
+    parser.add_argument("--width", type=int, default=1654, help="dots of the print head (default: %(default)s, A4)")
+    parser.add_argument("--dpi", type=int, default=203)
+    parser.add_argument("--speed", type=float, default=0.0, help="lines a second, 0: at once")
+    parser.add_argument("--paper", type=int, default=200, help="sheets")
+    parser.add_argument("--outlet-sensor", action="store_true", help="answer the full status of wide printers")
+    parser.add_argument("--pty", action="store_true", help="offer a serial line too and print its path")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="write each sheet there as NNN.png")
+    options = parser.parse_args(argv)
+    host, _, port = options.listen.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        parser.error("--listen wants HOST:PORT")
+    try:
+        asyncio.run(_run(options, host.strip("[]"), int(port)))
+    except OSError as error:
+        sys.stderr.write(f"kiosk sim printer: {options.listen}: {error.strerror or error}\n")
+        return 1
+    return 0
+
+
+async def _run(options: argparse.Namespace, host: str, port: int) -> None:
+    number = 0
+
+    def keep(page: Image.Image) -> None:
+        nonlocal number
+        number += 1
+        page.save(options.out / f"{number:03}.png", dpi=(options.dpi, options.dpi))
+
+    if options.out is not None:
+        options.out.mkdir(parents=True, exist_ok=True)
+    sim = PrinterSim(
+        host,
+        port,
+        options.width,
+        options.dpi,
+        options.outlet_sensor,
+        speed=options.speed,
+        paper=options.paper,
+        on_page=keep if options.out is not None else None,
+    )
+    ended = asyncio.Event()
+    for number_of_signal in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number_of_signal, ended.set)
+    await sim.start()
+    try:
+        sys.stdout.write(f"printer at {sim.host}:{sim.port}\n")
+        if options.pty:
+            sys.stdout.write(f"serial line at {sim.open_pty()}\n")
+        sys.stdout.flush()
+        await ended.wait()
+    finally:
+        await sim.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,347 @@
+"""The driver against the simulated printer over real TCP."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from printer_bench import WIDTH, eventually, far_end, page_of
+
+from hal.faults import DeviceFault, Reason
+from hal.printer.contract import Bitmap, Outlet, PaperSupply, PrinterState, PrinterStatus
+from hal.printer.escpos import CLEAR_RESPONSE, EscposPrinter
+from hal.sim.printer import PrinterSim
+
+Connect = Callable[..., EscposPrinter]
+READY = PrinterStatus(PrinterState.READY, PaperSupply.ADEQUATE, Outlet.NOT_SUPPORTED)
+
+
+def refused(action: Callable[[], object]) -> Reason:
+    with pytest.raises(DeviceFault) as caught:
+        action()
+    return caught.value.reason
+
+
+# --- pages
+
+
+def test_a_page_comes_out_dot_for_dot(sim: PrinterSim, printer: EscposPrinter) -> None:
+    page = page_of(0x5A, 300)
+    printer.print_page(page)
+    assert sim.engine.pages == [page]
+    assert sim.violations == []
+    assert printer.bytes_sent > len(page.rows)
+
+
+def test_the_picture_is_black_where_the_bit_is_set(sim: PrinterSim, printer: EscposPrinter) -> None:
+    printer.print_page(Bitmap(WIDTH, 1, b"\x80" + bytes(7)))
+    (image,) = sim.pages
+    assert [image.getpixel((x, 0)) for x in (0, 1, 63)] == [0, 255, 255]
+    assert sim.png(0).startswith(b"\x89PNG")
+
+
+@st.composite
+def bitmaps(draw: st.DrawFn) -> Bitmap:
+    width, height = draw(st.integers(1, WIDTH)), draw(st.integers(1, 280))
+    size = (width + 7) // 8 * height
+    seed = draw(st.binary(min_size=1, max_size=64))
+    return Bitmap(width, height, (seed * (size // len(seed) + 1))[:size])
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(page=bitmaps())
+def test_what_was_sent_is_what_was_drawn(sim: PrinterSim, printer: EscposPrinter, page: Bitmap) -> None:
+    printer.print_page(page)
+    drawn, stride, head = sim.engine.pages[-1], (page.width + 7) // 8, WIDTH // 8
+    lines = [drawn.rows[top : top + head] for top in range(0, len(drawn.rows), head)]
+    assert b"".join(line[:stride] for line in lines) == page.rows
+    assert not any(b"".join(line[stride:] for line in lines))
+    assert (drawn.height, sim.violations) == (page.height, [])
+
+
+@pytest.mark.parametrize("question", [b"\x10\x04\x01", b"\x10\x04\x02", b"\x10\x04\x04"])
+def test_a_bitmap_that_contains_a_question_by_chance(
+    start: Callable[..., PrinterSim], connect: Connect, question: bytes
+) -> None:
+    sim = start(paper=3)  # near its end: the answer to 4 would mean an open cover if taken for the answer to 2
+    page = Bitmap(WIDTH, 256, (question + b"\xff" * 5) * 256)
+    connect(sim.port).print_page(page)
+    assert sim.engine.pages == [page]
+
+
+@pytest.mark.parametrize("page", [Bitmap(WIDTH + 8, 1, bytes(9)), Bitmap(WIDTH, 0, b""), Bitmap(WIDTH, 2, bytes(8))])
+def test_a_page_that_does_not_fit_is_not_sent(printer: EscposPrinter, page: Bitmap) -> None:
+    assert refused(lambda: printer.print_page(page)) is Reason.CONFIGURATION
+    assert printer.bytes_sent == 0
+
+
+def test_an_address_that_is_none(connect: Connect) -> None:
+    for address in ("", "tcp:host", "tcp::9100", "tcp:h:99999", "serial:/dev/x?speed=1", "usb:1"):
+        assert refused(lambda address=address: EscposPrinter("printer", address, WIDTH)) is Reason.CONFIGURATION
+
+
+def test_over_a_serial_line(loop, sim: PrinterSim) -> None:  # type: ignore[no-untyped-def]
+    opened: list[str] = []
+    loop.call_soon_threadsafe(lambda: opened.append(sim.open_pty()))
+    eventually(lambda: bool(opened))
+    for address in (f"serial:{opened[0]}?baud=115200", opened[0]):
+        printer = EscposPrinter("printer", address, WIDTH)
+        assert printer.status() == READY
+        printer.print_page(page_of(0xC3, 200))
+        printer.close()
+    assert sim.engine.pages == [page_of(0xC3, 200)] * 2
+
+
+# --- status
+
+
+def test_ready(printer: EscposPrinter) -> None:
+    assert printer.status() == READY
+    assert printer.status().ready
+
+
+def test_near_end_is_still_ready(sim: PrinterSim, printer: EscposPrinter) -> None:
+    sim.load_paper(1)
+    assert printer.status().paper is PaperSupply.NEAR_END
+    assert printer.status().ready
+
+
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize(
+    ("attribute", "state", "reason"),
+    [("cover_open", PrinterState.COVER_OPEN, Reason.COVER_OPEN), ("jam", PrinterState.ERROR, Reason.JAM)],
+)
+def test_trouble_before_the_page(
+    start: Callable[..., PrinterSim], connect: Connect, wide: bool, attribute: str, state: PrinterState, reason: Reason
+) -> None:
+    sim = start(outlet_sensor=wide)
+    printer = connect(sim.port, outlet_sensor=wide)
+    setattr(sim, attribute, True)
+    assert printer.status().state is state
+    assert refused(lambda: printer.print_page(page_of())) is reason
+    setattr(sim, attribute, False)
+    printer.print_page(page_of())
+    assert sim.page_count == 1
+
+
+def test_no_paper_before_the_page(sim: PrinterSim, printer: EscposPrinter) -> None:
+    sim.load_paper(0)
+    assert printer.status().paper is PaperSupply.OUT
+    assert refused(lambda: printer.print_page(page_of())) is Reason.PAPER_OUT
+    sim.load_paper(5)
+    assert printer.status().ready
+    assert sim.page_count == 0
+
+
+def test_mute(sim: PrinterSim, printer: EscposPrinter) -> None:
+    printer.print_page(page_of())
+    sim.mute = True
+    assert printer.status() == PrinterStatus()
+    assert refused(lambda: printer.print_page(page_of())) is Reason.SILENT
+    assert refused(printer.purge) is Reason.UNCERTAIN
+    sim.mute = False
+    printer.print_page(page_of())
+    assert sim.page_count == 2
+
+
+def test_nobody_there(connect: Connect) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        printer = connect(unused.getsockname()[1])
+        assert printer.status() == PrinterStatus()
+        assert refused(lambda: printer.print_page(page_of())) is Reason.NOT_CONNECTED
+        assert refused(printer.purge) is Reason.NOT_CONNECTED
+
+
+def test_the_sheet_at_the_outlet(start: Callable[..., PrinterSim], connect: Connect) -> None:
+    sim = start(outlet_sensor=True)
+    printer = connect(sim.port, outlet_sensor=True)
+    assert printer.status().outlet is Outlet.CLEAR
+    printer.print_page(page_of(1))
+    printer.print_page(page_of(2))
+    assert printer.status().outlet is Outlet.PRESENT
+    assert (len(sim.take()), sim.take()) == (2, [])
+    assert printer.status().outlet is Outlet.CLEAR
+
+
+def test_a_line_cut_while_idle_is_made_again(sim: PrinterSim, printer: EscposPrinter) -> None:
+    printer.print_page(page_of())
+    sim.drop_connection = True
+    eventually(lambda: not printer.status().ready)
+    sim.drop_connection = False
+    printer.print_page(page_of())
+    assert sim.page_count == 2
+
+
+# --- stopped in the middle
+
+
+def test_paper_out_in_the_middle_then_purged(sim: PrinterSim, printer: EscposPrinter) -> None:
+    sim.fail_after_lines = 100
+    assert refused(lambda: printer.print_page(page_of())) is Reason.PAPER_OUT
+    assert refused(printer.purge) is Reason.UNCERTAIN  # cleared, but no fence is answered without paper
+    sim.load_paper(10)
+    printer.purge()
+    assert sim.page_count == 0
+    printer.print_page(page_of(7, 20))
+    assert sim.engine.pages == [page_of(7, 20)]
+
+
+def test_without_purging_the_rest_comes_out_after_the_refill(sim: PrinterSim, printer: EscposPrinter) -> None:
+    """The danger that purging is for: if this fails, the test above proves nothing."""
+    sim.fail_after_lines = 100
+    assert refused(lambda: printer.print_page(page_of())) is Reason.PAPER_OUT
+    sim.load_paper(10)
+    eventually(lambda: sim.page_count == 1)
+    assert sim.engine.pages[0].height == 200
+
+
+def test_a_new_driver_purges_what_another_left(sim: PrinterSim, printer: EscposPrinter, connect: Connect) -> None:
+    sim.jam = False
+    sim.fail_after_lines = 299
+    assert refused(lambda: printer.print_page(page_of(1))) is Reason.PAPER_OUT
+    printer.close()
+    with socket.create_connection(("127.0.0.1", sim.port)) as half:  # a band that never ends swallows what follows
+        half.sendall(b"\x1dv0\x00\x08\x00\x80\x00" + bytes(100))
+    eventually(lambda: len(sim.engine._buffer) > 100)
+    other = connect(sim.port)
+    refused(other.purge)
+    sim.load_paper(10)
+    other.print_page(page_of(2))
+    assert sim.engine.pages == [page_of(2)]
+
+
+@pytest.mark.parametrize(
+    ("attribute", "reason"), [("cover_open", Reason.COVER_OPEN), ("jam", Reason.JAM), ("mute", Reason.UNCERTAIN)]
+)
+def test_trouble_in_the_middle(
+    start: Callable[..., PrinterSim], connect: Connect, attribute: str, reason: Reason
+) -> None:
+    sim = start(speed=100)
+    printer = connect(sim.port)
+    seen: list[Reason] = []
+    work = threading.Thread(target=lambda: seen.append(refused(lambda: printer.print_page(page_of(lines=800)))))
+    work.start()
+    eventually(lambda: len(sim.engine._sheet) > 0)
+    setattr(sim, attribute, True)
+    work.join()
+    assert seen == [reason]
+    setattr(sim, attribute, False)
+    printer.purge()
+    assert all(page.height < 800 for page in sim.engine.pages)
+
+
+def test_the_line_cut_in_the_middle(start: Callable[..., PrinterSim], connect: Connect) -> None:
+    sim = start(speed=100)
+    printer = connect(sim.port)
+    seen: list[Reason] = []
+    work = threading.Thread(target=lambda: seen.append(refused(lambda: printer.print_page(page_of()))))
+    work.start()
+    eventually(lambda: len(sim.engine._sheet) > 0)
+    sim.drop_connection = True
+    work.join()
+    assert seen == [Reason.UNCERTAIN]
+
+
+def test_the_last_sheet_is_confirmed(sim: PrinterSim, printer: EscposPrinter) -> None:
+    sim.load_paper(2)
+    printer.print_page(page_of(1))
+    printer.print_page(page_of(2))
+    assert refused(lambda: printer.print_page(page_of(3))) is Reason.PAPER_OUT
+    assert sim.page_count == 2
+
+
+def test_slow_paper_is_waited_for(start: Callable[..., PrinterSim], connect: Connect) -> None:
+    sim = start(speed=2000)
+    connect(sim.port, page_deadline_s=5.0).print_page(page_of(lines=600))
+    assert sim.page_count == 1
+
+
+# --- far ends that are no printer
+
+
+def honest(data: bytes) -> bytes:
+    """Real-time answers and a clear response; fences are never answered."""
+    return b"\x12" * data.count(b"\x10\x04") + CLEAR_RESPONSE * data.count(b"\x10\x14\x08")
+
+
+def test_a_printer_that_never_answers_the_fence(connect: Connect) -> None:
+    with far_end(honest) as port:
+        printer = connect(port, page_deadline_s=0.3, purge_deadline_s=0.3)
+        assert printer.status().ready
+        assert refused(printer.purge) is Reason.UNCERTAIN
+        assert refused(lambda: printer.print_page(page_of())) is Reason.PRINTER_ERROR  # not sent: not proven empty
+
+
+@pytest.mark.parametrize("stale", [b"\x00", b"\x00\x00\x00", b"\x12\x00", b"\x37\x25\x00\x00"])
+def test_an_answer_to_an_older_fence_does_not_count(connect: Connect, stale: bytes) -> None:
+    """It comes together with the clear response, that is before anything that purging asked for."""
+
+    def late(data: bytes) -> bytes:
+        return honest(data).replace(CLEAR_RESPONSE, stale + CLEAR_RESPONSE)
+
+    with far_end(late, greeting=stale) as port:
+        assert refused(connect(port, purge_deadline_s=0.3).purge) is Reason.UNCERTAIN
+
+
+def test_a_fence_answered_before_it_was_asked(connect: Connect) -> None:
+    def hasty(data: bytes) -> bytes:
+        return honest(data) + b"\x00" * data.count(b"\x1dr\x01") + b"\x00" * data.count(b"\x1dv0")
+
+    with far_end(hasty) as port:
+        printer = connect(port)
+        printer.purge()
+        assert refused(lambda: printer.print_page(page_of(lines=4000))) in (Reason.PRINTER_ERROR, Reason.UNCERTAIN)
+
+
+def test_one_fence_is_not_enough(connect: Connect) -> None:
+    """The raster is done, the cut is not confirmed: nobody knows whether the sheet is out."""
+
+    def halfway(data: bytes) -> bytes:
+        return honest(data) + b"\x00" * min(1, data.count(b"\x1dr\x01"))
+
+    with far_end(halfway) as port:
+        assert refused(lambda: connect(port).print_page(page_of())) is Reason.UNCERTAIN
+
+
+def test_a_printer_that_takes_no_more(connect: Connect) -> None:
+    taken = 0
+
+    def stuck(data: bytes) -> bytes:
+        nonlocal taken
+        taken += len(data)
+        if taken > 4096:
+            threading.Event().wait(1.0)
+            raise StopIteration
+        return honest(data) + b"\x00" * data.count(b"\x1dr\x01")
+
+    with far_end(stuck, receive_buffer=4096) as port:
+        printer = connect(port, stall_s=0.2, page_deadline_s=5.0)
+        assert refused(lambda: printer.print_page(page_of(lines=200_000))) is Reason.PRINTER_ERROR
+
+
+@settings(max_examples=150, deadline=None)
+@given(answers=st.lists(st.one_of(st.binary(max_size=3), st.sampled_from([b"\x12", b"\x16", b"\x1e"])), max_size=6))
+def test_nonsense_is_never_ready(answers: list[bytes]) -> None:
+    """Random answers, one for each question; ready only if they are exactly the protocol's."""
+    queue = iter(answers)
+
+    def reply(data: bytes) -> bytes:
+        return next(queue)  # then it hangs up
+
+    with far_end(reply) as port:
+        printer = EscposPrinter("printer", f"tcp:127.0.0.1:{port}", WIDTH, answer_s=0.01)
+        ready = printer.status().ready
+        printer.close()
+    firsts = answers[:4]
+    protocol = (
+        len(firsts) == 4
+        and firsts[0] in (b"\x12", b"\x16")
+        and firsts[1] == firsts[2] == b"\x12"
+        and firsts[3] in (b"\x12", b"\x1e")
+    )
+    assert protocol or not ready
