@@ -78,9 +78,14 @@ class PcscReader:
             raise DeviceFault(self._name, Reason.REMOVED)
         if self._channel and self._channel.is_open:
             raise DeviceFault(self._name, Reason.IN_USE)
-        channel = PcscChannel(self._scard, self._name, self._deadline_s)
-        self._channel = channel
-        if channel.count() != stay.count & 0xFFFF or self._status.stay != stay:
+        first = self._channel is None
+        self._channel = channel = PcscChannel(self._scard, self._name, self._deadline_s, cold=first)
+        try:
+            same = channel.count() == stay.count & 0xFFFF and self._status.stay == stay
+        except DeviceFault:
+            channel.disconnect()
+            raise
+        if not same:
             channel.disconnect()  # another card was faster
             raise DeviceFault(self._name, Reason.REMOVED)
         return channel
@@ -111,7 +116,7 @@ class PcscReader:
             except DeviceFault:
                 self._set(CardStatus(Presence.UNKNOWN), tell)
             failures = 0 if time.monotonic() - began > BACK_OFF_S[-1] else failures + 1
-            self._closing.wait(BACK_OFF_S[min(failures, len(BACK_OFF_S)) - 1])
+            self._closing.wait(BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)])
         self._status = CardStatus(Presence.UNKNOWN)
 
     def _watch_context(self, tell: _Teller) -> None:
@@ -180,10 +185,11 @@ class PcscReader:
 class PcscChannel:
     """CardChannel: exclusive, with a context of its own (a context is locked while somebody waits on it).
 
-    The constructor powers the card up. Raises DeviceFault REMOVED, MUTE, IN_USE, SILENT, NOT_CONNECTED.
+    The constructor powers the card up; `cold` cuts the power first, because a PIN verified for a program that
+    was killed may still stand. Raises DeviceFault REMOVED, MUTE, IN_USE, SILENT, NOT_CONNECTED.
     """
 
-    def __init__(self, scard: Any, name: str, deadline_s: float) -> None:
+    def __init__(self, scard: Any, name: str, deadline_s: float, cold: bool) -> None:
         self._scard = scard
         self._name = name
         self._deadline_s = deadline_s
@@ -194,7 +200,7 @@ class PcscChannel:
         self._context: Any = None
         self._handle: Any = None
         try:
-            self._within(self._power_up)
+            self._within(lambda: self._power_up(cold))
         except DeviceFault:
             self.disconnect()
             raise
@@ -234,13 +240,14 @@ class PcscChannel:
         with contextlib.suppress(DeviceFault):
             self._within(self._power_down)
 
-    def _power_up(self) -> None:
+    def _power_up(self, cold: bool) -> None:
         scard = self._scard
         self._context = _call(self._name, scard.SCardEstablishContext, scard.SCARD_SCOPE_SYSTEM)
-        protocols = scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1
-        self._handle, self._protocol = _call(
-            self._name, scard.SCardConnect, self._context, self._name, scard.SCARD_SHARE_EXCLUSIVE, protocols
-        )
+        how = (scard.SCARD_SHARE_EXCLUSIVE, scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1)
+        self._handle, self._protocol = _call(self._name, scard.SCardConnect, self._context, self._name, *how)
+        if cold:
+            cut = scard.SCARD_UNPOWER_CARD
+            self._protocol = _call(self._name, scard.SCardReconnect, self._handle, *how, cut)
         if not self.is_open:  # given up while we were connecting
             self._power_down()
 

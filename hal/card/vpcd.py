@@ -23,6 +23,7 @@ ANSWER_SIZES = range(2, 259)  # SW1 SW2, and 256 bytes of data at most: no exten
 SHORTEST_COMMAND = 4  # CLA INS P1 P2
 GONE = select.POLLRDHUP | select.POLLHUP | select.POLLERR | select.POLLNVAL
 CABLE_RETRY_S = 0.1
+SETTLE_S = 0.2  # a card that lies on a reader needs a moment to connect again: until then not "absent"
 
 log = logging.getLogger(__name__)
 
@@ -81,12 +82,9 @@ class _Line:
 
     def _refuse_leftovers(self) -> None:
         """A card that speaks unasked would make every later answer the answer to the command before."""
-        try:
-            early = self.sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return
-        reason = Reason.GARBLED if early else Reason.REMOVED
-        raise DeviceFault(self.stay.reader, reason)
+        if _events(self.sock, select.POLLIN) & select.POLLIN:
+            early = self.sock.recv(1, socket.MSG_PEEK)
+            raise DeviceFault(self.stay.reader, Reason.GARBLED if early else Reason.REMOVED)
 
     def _put(self, payload: bytes | bytearray, end: float) -> None:
         frame = bytearray(len(payload).to_bytes(2, "big")) + payload
@@ -170,6 +168,7 @@ class SocketReader:
         self._line: _Line | None = None
         self._stays = 0
         self._deaf = False  # the listening socket failed
+        self._settled = 0.0  # monotonic time from which no connection means no card
         self._status = CardStatus(Presence.UNKNOWN)
         self._lock = threading.Lock()
         self._closing = threading.Event()
@@ -223,6 +222,7 @@ class SocketReader:
 
     def _watch(self, notify: Callable[[CardStatus], None], bell: socket.socket) -> None:
         told: CardStatus | None = None
+        self._settled = time.monotonic() + SETTLE_S
         while not self._closing.is_set():
             self._look()
             self._status = now = self._now()
@@ -249,6 +249,7 @@ class SocketReader:
             if self._cable is None:
                 self._drop(Reason.NOT_CONNECTED)
                 self._cable = _plug(self._cable_address)
+                self._settled = time.monotonic() + SETTLE_S
         if self._line and (self._line.dead is Reason.REMOVED or _hung_up(self._line.sock)):
             self._drop(Reason.REMOVED)
         if not self._unplugged():
@@ -266,6 +267,7 @@ class SocketReader:
             if self._line or _hung_up(sock):  # one card at a time; and no stay for one that left in the queue
                 sock.close()
                 continue
+            self._settled = 0.0  # from now on a connection's end is a removal
             with self._lock:
                 self._stays += 1
                 self._line = _Line(sock, Stay(self._name, self._stays), self._deadline_s)
@@ -288,7 +290,8 @@ class SocketReader:
         if self._unplugged():
             return CardStatus(Presence.UNKNOWN)
         if self._line is None:
-            return CardStatus(Presence.ABSENT)
+            settled = time.monotonic() >= self._settled
+            return CardStatus(Presence.ABSENT if settled else Presence.UNKNOWN)
         return CardStatus(Presence.MUTE if self._line.dead else Presence.PRESENT, self._line.stay)
 
     def _wait(self, bell: socket.socket) -> None:
@@ -299,10 +302,17 @@ class SocketReader:
         for sock in (self._cable, self._line and self._line.sock):
             if sock:
                 poll.register(sock, select.POLLRDHUP)
-        poll.poll(CABLE_RETRY_S * 1000 if self._cable_address and self._cable is None else None)
+        poll.poll(self._patience_ms())
         with contextlib.suppress(OSError):
             while bell.recv(64):
                 pass
+
+    def _patience_ms(self) -> float | None:
+        """How long nothing can change without a socket telling."""
+        if self._cable_address and self._cable is None:
+            return CABLE_RETRY_S * 1000
+        left = self._settled - time.monotonic()
+        return left * 1000 + 1 if left > 0 else None
 
     def _wake(self) -> None:
         if self._button:
@@ -312,9 +322,14 @@ class SocketReader:
 
 def _hung_up(sock: socket.socket) -> bool:
     """Whether the far end is gone. Unread data is left alone: it belongs to an exchange."""
+    return bool(_events(sock, select.POLLRDHUP) & GONE)
+
+
+def _events(sock: socket.socket, wanted: int) -> int:
+    """What poll tells of one socket now."""
     poll = select.poll()
-    poll.register(sock, select.POLLRDHUP)
-    return any(event & GONE for _, event in poll.poll(0))
+    poll.register(sock, wanted)
+    return next((event for _, event in poll.poll(0)), 0)
 
 
 def _plug(address: tuple[str, int]) -> socket.socket | None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from hal.sim.card.applet import ATR, Applet
 
 POWER_OFF, POWER_ON, RESET, GET_ATR = 0, 1, 2, 4
-RETRY_S = 0.1
+RETRY_S = 0.05
 SIGN = 0x2A
 
 

@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hal.card import jpki
+from hal.card.check import check_signature
+from hal.card.jpki import CardCause, CardFacts, CardRefused
+from hal.faults import DeviceFault, Reason
+from hal.sim.card.applet import Applet, Options
+from hal.sim.card.pki import load_card
+
+DIGEST = hashlib.sha256(b"transcript").digest()
+
+
+class Direct:
+    """A channel straight to an applet; keeps the headers it saw and the very buffer of the last command."""
+
+    def __init__(self, applet: Applet) -> None:
+        self.applet = applet
+        self.seen: list[str] = []
+        self.last: bytes | bytearray = b""
+
+    @property
+    def exchanged(self) -> int:
+        return len(self.seen)
+
+    def transmit(self, apdu: bytes | bytearray) -> bytes:
+        self.seen.append(bytes(apdu[:4]).hex())
+        self.last = apdu
+        return self.applet.handle(bytes(apdu))
+
+    def disconnect(self) -> None:
+        self.applet.power_off()
+
+
+class Scripted(Direct):
+    """A channel with prepared answers."""
+
+    def __init__(self, *answers: str | bytes) -> None:
+        self.answers = [bytes.fromhex(a) if isinstance(a, str) else a for a in answers]
+        self.seen = []
+
+    def transmit(self, apdu: bytes | bytearray) -> bytes:
+        self.seen.append(bytes(apdu).hex())
+        return self.answers.pop(0)
+
+
+def session(channel: Direct, with_facts: bool = True) -> tuple[bytes, bytes]:
+    facts = jpki.begin(channel)
+    assert facts.tries == 3
+    passed = facts if with_facts else None
+    jpki.verify(channel, bytearray(b"1234"), passed)
+    der = jpki.read_certificate(channel, passed)
+    return der, jpki.sign(channel, DIGEST, passed)
+
+
+@pytest.mark.parametrize(
+    ("options", "with_facts", "most"),
+    [
+        (Options(), True, 10),
+        (Options(), False, 13),
+        (Options(phone=True), True, 10),
+        (Options(short_ef=False), True, 15),
+        (Options(short_ef=False), False, 15),
+        (Options(read_limit=100), True, 20),
+        (Options(read_limit=7), True, 250),
+    ],
+)
+def test_a_session_gives_certificate_and_signature_in_few_commands(
+    folder: Path, applet: Applet, options: Options, with_facts: bool, most: int
+) -> None:
+    applet.options = options
+    channel = Direct(applet)
+    der, signature = session(channel, with_facts)
+    assert der == (folder / "certificate.der").read_bytes()
+    check_signature(der, DIGEST, signature)
+    assert channel.exchanged <= most
+    reads = -(-len(der) // options.read_limit)
+    if options.short_ef and with_facts:
+        assert channel.exchanged == 4 + reads
+
+
+def test_pin_misses_are_counted_and_the_third_locks(applet: Applet) -> None:
+    channel = Direct(applet)
+    facts = jpki.begin(channel)
+    for cause, tries in [(CardCause.PIN_WRONG, 2), (CardCause.PIN_WRONG, 1), (CardCause.PIN_LOCKED, 0)]:
+        with pytest.raises(CardRefused) as refused:
+            jpki.verify(channel, bytearray(b"9999"), facts)
+        assert (refused.value.cause, refused.value.tries) == (cause, tries)
+    with pytest.raises(CardRefused) as refused:
+        jpki.verify(channel, bytearray(b"1234"), facts)
+    assert refused.value.cause is CardCause.PIN_LOCKED
+    assert jpki.begin(channel).tries == 0
+
+
+def test_one_verify_is_sent_and_its_buffer_wiped(applet: Applet) -> None:
+    channel = Direct(applet)
+    facts = jpki.begin(channel)
+    before = channel.exchanged
+    pin = bytearray(b"1234")
+    jpki.verify(channel, pin, facts)
+    assert channel.seen[before:] == ["00200098"]
+    assert bytes(channel.last) == bytes(9)
+    assert pin == b"1234"  # the caller's, to be wiped by the caller
+
+
+def test_a_lost_answer_to_verify_is_never_sent_again() -> None:
+    class Pulled(Scripted):
+        def transmit(self, apdu: bytes | bytearray) -> bytes:
+            self.seen.append("x")
+            self.last = apdu
+            raise DeviceFault("card", Reason.REMOVED)
+
+    channel = Pulled()
+    with pytest.raises(DeviceFault):
+        jpki.verify(channel, bytearray(b"1234"), CardFacts(3, True))
+    assert channel.seen == ["x"]
+    assert bytes(channel.last) == bytes(9)
+
+
+@pytest.mark.parametrize("pin", [b"", b"123", b"12345", b"12a4", "１２３４".encode()])
+def test_what_is_not_a_pin_never_reaches_the_card(pin: bytes) -> None:
+    channel = Scripted()
+    with pytest.raises(ValueError, match="four digits"):
+        jpki.verify(channel, bytearray(pin), CardFacts(3, True))
+    assert channel.seen == []
+
+
+def test_first_select_is_retried_once_on_6f00() -> None:
+    channel = Scripted("6F00", "9000", "63C3")
+    assert jpki.begin(channel) == CardFacts(3, True)
+    with pytest.raises(CardRefused) as refused:
+        jpki.begin(Scripted("6F00", "6F00"))
+    assert refused.value.cause is CardCause.UNREADABLE
+
+
+@pytest.mark.parametrize(
+    ("answers", "tries"),
+    [
+        (["9000", "63C0"], 0),
+        (["9000", "6984"], 0),
+        (["9000", "6983"], 0),
+        (["9000", "9000"], None),
+        (["9000", "6A86", "9000", "63C2"], 2),
+        (["9000", "6A82", "9000", "63C2"], 2),
+    ],
+)
+def test_tries_are_told_in_many_ways(answers: list[str], tries: int | None) -> None:
+    assert jpki.begin(Scripted(*answers)).tries == tries
+
+
+@pytest.mark.parametrize(
+    ("answers", "cause"),
+    [
+        (["6A82"], CardCause.NOT_MYNUMBER),
+        (["6D00"], CardCause.NOT_MYNUMBER),
+        (["6985"], CardCause.UNREADABLE),
+        (["9000", "6A82", "6A82"], CardCause.NO_CERTIFICATE),
+        (["9000", "6982"], CardCause.UNREADABLE),
+    ],
+)
+def test_begin_refuses(answers: list[str], cause: CardCause) -> None:
+    with pytest.raises(CardRefused) as refused:
+        jpki.begin(Scripted(*answers))
+    assert refused.value.cause is cause
+
+
+@pytest.mark.parametrize(
+    ("answers", "cause"),
+    [
+        (["6A82", "6A82"], CardCause.NO_CERTIFICATE),
+        ([b"\xff" * 256 + b"\x90\x00"], CardCause.NO_CERTIFICATE),
+        ([b"\x00" * 256 + b"\x90\x00"], CardCause.NO_CERTIFICATE),
+        ([b"\x31\x82\x01\x00\x90\x00"], CardCause.UNREADABLE),
+        ([b"\x30\x82\xff\xff\x90\x00"], CardCause.UNREADABLE),
+        ([b"\x90\x00"], CardCause.UNREADABLE),
+        ([b"\x30\x82\x01\x00\x90\x00", b"\x90\x00"], CardCause.UNREADABLE),
+        (["6982"], CardCause.UNREADABLE),
+        ([b"\x30\x82\x0f\x00\x90\x00", *[b"\x00\x90\x00"] * jpki.MOST_READS], CardCause.UNREADABLE),
+    ],
+)
+def test_a_file_that_is_no_certificate(answers: list[str | bytes], cause: CardCause) -> None:
+    with pytest.raises(CardRefused) as refused:
+        jpki.read_certificate(Scripted(*answers), CardFacts(3, True))
+    assert refused.value.cause is cause
+
+
+def test_answers_in_pieces() -> None:
+    channel = Scripted("6C04", "308200029000", "AABB9000")
+    assert jpki.read_certificate(channel, CardFacts(3, True)).hex() == "30820002aabb"
+    assert channel.seen[1] == "00b08a0004"
+    channel = Scripted("6110", b"\x01" * 16 + b"\x61\x02", "02029000")
+    assert jpki.sign(channel, DIGEST, CardFacts(3, True)) == b"\x01" * 16 + b"\x02\x02"
+    assert channel.seen[1:] == ["00c0000010", "00c0000002"]
+    with pytest.raises(CardRefused):
+        jpki.sign(Scripted(*["6100"] * 40), DIGEST, CardFacts(3, True))
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.binary(min_size=2, max_size=258), min_size=1, max_size=8), st.booleans())
+def test_any_answers_end_in_a_typed_refusal_or_a_result(answers: list[bytes], short_ef: bool) -> None:
+    facts = CardFacts(3, short_ef)
+
+    class Endless(Scripted):
+        def transmit(self, apdu: bytes | bytearray) -> bytes:
+            self.seen.append("")
+            assert len(self.seen) < 2 * (jpki.MOST_READS + jpki.MOST_RESPONSES) * jpki.MOST_RESPONSES
+            return answers[len(self.seen) % len(answers)]
+
+    for step in (
+        lambda c: jpki.begin(c),
+        lambda c: jpki.verify(c, bytearray(b"1234"), facts),
+        lambda c: jpki.read_certificate(c, facts),
+        lambda c: jpki.sign(c, DIGEST, facts),
+    ):
+        try:
+            step(Endless())
+        except CardRefused as refused:
+            assert "1234" not in str(refused)
+
+
+def test_a_card_without_certificate_says_so(folder: Path) -> None:
+    card = load_card(folder)
+    del card._files[0x0A]
+    channel = Direct(card)
+    facts = jpki.begin(channel)
+    with pytest.raises(CardRefused) as refused:
+        jpki.read_certificate(channel, facts)
+    assert refused.value.cause is CardCause.NO_CERTIFICATE
