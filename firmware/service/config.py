@@ -19,7 +19,7 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Base of all sections."""
 
 
-class Kiosk(Section, frozen=True):
+class Kiosk(Section, frozen=True, kw_only=True):
     """`id` must be the common name of the kiosk's certificate; `state` holds the journal and nothing personal."""
 
     id: str
@@ -29,13 +29,13 @@ class Kiosk(Section, frozen=True):
     pace: Annotated[float, Meta(ge=0.01, le=10)] = 1.0  # all waiting times of the journey, times this
 
 
-class Panel(Section, frozen=True):
+class Panel(Section, frozen=True, kw_only=True):
     """Where the page is served: loopback only."""
 
     listen: Port = "127.0.0.1:8080"
 
 
-class VpcdCard(Section, frozen=True, tag_field="driver", tag="vpcd"):
+class VpcdCard(Section, frozen=True, kw_only=True, tag_field="driver", tag="vpcd"):
     """A reader made of a socket: the kiosk listens, a card program connects (the virtual reader's protocol).
 
     `cable`: host:port that must be connectable for the reader to count as plugged in.
@@ -45,13 +45,13 @@ class VpcdCard(Section, frozen=True, tag_field="driver", tag="vpcd"):
     cable: Port | None = None
 
 
-class PcscCard(Section, frozen=True, tag_field="driver", tag="pcsc"):
+class PcscCard(Section, frozen=True, kw_only=True, tag_field="driver", tag="pcsc"):
     """A PC/SC reader by its name, as `pcsc_scan` or `kiosk diagnose` shows it."""
 
     reader: str
 
 
-class EscposPrinter(Section, frozen=True):
+class EscposPrinter(Section, frozen=True, kw_only=True):
     """`address`: host:port, serial:/dev/ttyUSB0?baud=115200, or a device file. `width` in dots."""
 
     driver: Literal["escpos"] = "escpos"
@@ -63,12 +63,12 @@ class EscposPrinter(Section, frozen=True):
     page_deadline_s: Annotated[float, Meta(gt=0, le=170)] = 60
 
 
-class Hopper(Section, frozen=True):
+class Hopper(Section, frozen=True, kw_only=True):
     address: Annotated[int, Meta(ge=2, le=255)]
     value: Annotated[int, Meta(ge=1, le=500)]
 
 
-class Cash(Section, frozen=True):
+class Cash(Section, frozen=True, kw_only=True):
     """ccTalk on a serial device."""
 
     driver: Literal["cctalk"] = "cctalk"
@@ -77,15 +77,15 @@ class Cash(Section, frozen=True):
     hoppers: tuple[Hopper, ...]
 
 
-class AlsaSpeaker(Section, frozen=True, tag_field="driver", tag="alsa"):
+class AlsaSpeaker(Section, frozen=True, kw_only=True, tag_field="driver", tag="alsa"):
     device: str = "default"
 
 
-class NetworkSpeaker(Section, frozen=True, tag_field="driver", tag="network"):
+class NetworkSpeaker(Section, frozen=True, kw_only=True, tag_field="driver", tag="network"):
     address: Port
 
 
-class Line(Section, frozen=True):
+class Line(Section, frozen=True, kw_only=True):
     """The dedicated line. `interface` binds it to one network interface, so that it never takes another way."""
 
     city: str  # https://host:port
@@ -96,7 +96,7 @@ class Line(Section, frozen=True):
     deadline_s: float = 15
 
 
-class Trust(Section, frozen=True):
+class Trust(Section, frozen=True, kw_only=True):
     """Certificate authorities of the cards, and the city's issuing keys (Ed25519, PEM; two while one is replaced)."""
 
     card_ca: tuple[Path, ...]
@@ -104,19 +104,19 @@ class Trust(Section, frozen=True):
     allow_test_cards: bool = False
 
 
-class Fonts(Section, frozen=True):
+class Fonts(Section, frozen=True, kw_only=True):
     mincho: Path = Path("/usr/share/fonts/truetype/ipamj/ipamjm.ttf")
     gothic: Path = Path("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc")
 
 
-class Voice(Section, frozen=True):
+class Voice(Section, frozen=True, kw_only=True):
     """Where the recordings are."""
 
     recordings: Path
     volume: Annotated[int, Meta(ge=0, le=100)] = 80
 
 
-class Config(Section, frozen=True):
+class Config(Section, frozen=True, kw_only=True):
     kiosk: Kiosk
     panel: Panel
     card: VpcdCard | PcscCard
