@@ -49,7 +49,7 @@ class ClockSection(Section, frozen=True):
 
 
 class Typesetting(Section, frozen=True):
-    fonts: Path | None = None  # a folder
+    font: Path | None = None  # the one font; without it, where Debian's package puts it
 
 
 class Config(Section, frozen=True):

@@ -1,0 +1,56 @@
+"""Link a card to a resident: `kiosk city enroll --card CERT.pem --resident ID`."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from sqlalchemy import Connection, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from city import audit, registry, tables
+from city.cards import fingerprint
+from city.clock import JST, starting
+from city.config import Config
+from city.handlers import seconds
+
+
+class EnrollError(Exception):
+    """One line that says what is wrong."""
+
+
+def enroll(config: Config, certificate: Path, resident: str, issued_on: date | None = None) -> str:
+    """Link it, or link it anew; returns the card's fingerprint. Without `issued_on`, the certificate's first day holds.
+
+    Raises EnrollError, city.tables.DatabaseError.
+    """
+    try:
+        card = x509.load_pem_x509_certificate(certificate.read_bytes())
+    except OSError as error:
+        raise EnrollError(f"{certificate}: {error.strerror}") from None
+    except ValueError:
+        raise EnrollError(f"{certificate}: not a certificate in PEM") from None
+    day = issued_on or card.not_valid_before_utc.astimezone(JST).date()
+    engine, now = tables.connect(config.gateway.database), starting(config.clock.start)()
+    try:
+        with engine.begin() as connection:
+            return link(connection, card, resident, day, seconds(now))
+    except SQLAlchemyError:
+        raise EnrollError("the database does not take it") from None
+    finally:
+        engine.dispose()
+
+
+def link(
+    connection: Connection, card: x509.Certificate, resident: str, issued_on: date, now: int, revoked: bool = False
+) -> str:
+    """Within a transaction. Raises EnrollError when there is no such resident."""
+    if connection.execute(select(tables.residents.c.id).where(tables.residents.c.id == resident)).first() is None:
+        raise EnrollError(f"no resident {resident!r}")
+    mark = fingerprint(card.public_bytes(Encoding.DER))
+    values = {"fingerprint": mark, "resident": resident, "issued_on": issued_on, "revoked": revoked}
+    registry.put(connection, tables.cards, values)
+    audit.append(connection, "enrolled", now, card=mark)
+    return mark

@@ -1,0 +1,355 @@
+"""What the gateway does with each message. Synchronous, in worker threads; every truth is in the database.
+
+A handler returns its answer or raises `Refused`. Slow work (chain checks, typesetting, sealing) is done between
+transactions, and what it relied on is checked again inside the one that decides.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final, TypeVar
+
+import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from city import audit, cards, registry, rules
+from city.clock import JST, Clock
+from city.composition import Stamp, compose
+from city.document import CannotPrint, Document, Typeset, Typesetter
+from city.municipality import Municipality
+from city.records import File
+from firmware.link import messages as m
+from firmware.link import sealing, signing
+from firmware.link.messages import RefusalCode
+
+CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # no I, L, O, U: read aloud and typed without mistakes
+NUMBER_LENGTH: Final = 12  # 60 bits
+CODE_EPOCH: Final = date(2000, 1, 1)
+ATTEMPTS: Final = 4  # of a transaction that met another one
+
+T = TypeVar("T")
+
+
+class Refused(Exception):
+    """Answered as a `Refusal` with this code."""
+
+    def __init__(self, code: RefusalCode, opens_at: datetime | None = None) -> None:
+        super().__init__(code.value)
+        self.code = code
+        self.opens_at = opens_at
+
+
+@dataclass(frozen=True)
+class City:
+    """What all handlers share; nothing here changes while the gateway runs."""
+
+    data: Municipality
+    engine: Engine
+    clock: Clock
+    authorities: tuple[x509.Certificate, ...]
+    issuing: Ed25519PrivateKey
+    typeset: Typesetter
+
+    def transaction(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in one transaction, again when it met another one. Raises Refused(BUSY)."""
+        for _ in range(ATTEMPTS):
+            try:
+                with self.engine.begin() as connection:
+                    return work(connection)
+            except (OperationalError, IntegrityError):
+                continue
+        raise Refused(RefusalCode.BUSY)
+
+    def log(self, connection: Connection, event: str, **ids: str | int) -> None:
+        audit.append(connection, event, seconds(self.clock()), **ids)
+
+
+def seconds(at: datetime) -> int:
+    return int(at.timestamp())
+
+
+def require(holds: bool, code: RefusalCode = RefusalCode.PROTOCOL_ERROR) -> None:
+    if not holds:
+        raise Refused(code)
+
+
+# -- hello --------------------------------------------------------------------------------------------------------
+
+
+def hello(city: City, kiosk: str, message: m.Hello) -> m.Terms:
+    require(message.protocol == m.PROTOCOL)
+    now, data, challenge = city.clock(), city.data, secrets.token_bytes(32)
+
+    def remember(connection: Connection) -> None:
+        registry.sweep(connection, seconds(now))
+        registry.add_challenge(connection, challenge, kiosk, seconds(now) + data.challenge_s)
+
+    city.transaction(remember)
+    when = rules.opening(data, now)
+    return m.Terms(
+        protocol=m.PROTOCOL,
+        city=data.code,
+        city_name=data.name,
+        now=now.isoformat(timespec="seconds"),
+        open=when.refusal is None,
+        refusal=rules.refusal(data, when.refusal, when.opens_at) if when.refusal else None,
+        closes_in_s=int((when.closes_at - now).total_seconds()) if when.closes_at else None,
+        certificates=rules.notices(data, now),
+        contacts=data.contacts,
+        refusal_contacts=data.refusal_contacts,
+        challenge=challenge,
+        challenge_expires_s=data.challenge_s,
+    )
+
+
+# -- sessions -----------------------------------------------------------------------------------------------------
+
+
+def open_session(city: City, kiosk: str, message: m.SessionRequest) -> m.SessionAnswer:
+    now = city.clock()
+    require(city.transaction(lambda c: registry.use_challenge(c, message.challenge, kiosk, seconds(now))))
+    _require_open(city, now)
+    card = _checked_card(city, kiosk, message, now)
+    ends = seconds(now) + city.data.session_s
+    session = registry.Session(message.session, kiosk, card.fingerprint, message.document_key, ends)
+
+    def admit(connection: Connection) -> File:
+        file = registry.file_of(connection, card.fingerprint)
+        if file is None:
+            raise Refused(RefusalCode.NOT_LINKED)
+        if code := rules.person_refusal(city.data, now, file):
+            raise Refused(code)
+        require(registry.open_session(connection, session))
+        city.log(connection, "session", kiosk=kiosk, session=session.session, card=card.fingerprint)
+        return file
+
+    file = city.transaction(admit)
+    return m.SessionAnswer(
+        session=message.session,
+        holder=file.resident.name,
+        members={key: person.name for key, person in rules.members(file).items()},
+        offers=rules.offers(city.data, now, file),
+        card_expires_in_days=card.expires_in_days,
+        ends_in_s=city.data.session_s,
+    )
+
+
+def _require_open(city: City, now: datetime) -> None:
+    when = rules.opening(city.data, now)
+    if when.refusal:
+        raise Refused(when.refusal, when.opens_at)
+
+
+def _checked_card(city: City, kiosk: str, message: m.SessionRequest, now: datetime) -> cards.CardCertificate:
+    try:
+        sealing.seal(message.document_key, b"", b"")  # a key nothing can be sealed to is noticed now, not at the order
+    except sealing.SealError:
+        raise Refused(RefusalCode.PROTOCOL_ERROR) from None
+    try:
+        card = cards.check_certificate(city.authorities, message.card_certificate, now)
+        digest = m.transcript_digest(
+            kiosk, message.session, message.challenge, message.card_certificate, message.document_key
+        )
+        cards.check_signature(card, digest, message.signature)
+    except cards.CardRefused as error:
+        raise Refused(error.code) from None
+    return card
+
+
+# -- orders -------------------------------------------------------------------------------------------------------
+
+
+def order(city: City, kiosk: str, message: m.OrderRequest) -> m.OrderAnswer:
+    now, asked = city.clock(), m.request_sha256(message)
+
+    def look(connection: Connection) -> tuple[registry.Session, File, registry.Order | None]:
+        session = registry.session_of(connection, message.session, kiosk, seconds(now))
+        file = registry.file_of(connection, session.card) if session else None
+        if session is None or file is None:
+            raise Refused(RefusalCode.PROTOCOL_ERROR)
+        return session, file, registry.order_of(connection, message.order)
+
+    session, file, known = city.transaction(look)
+    for _ in range(ATTEMPTS):
+        if known is not None:
+            return _again(known, session, asked)
+        made = _make(city, session, file, message, asked, now)
+
+        def reserve(connection: Connection, made: registry.Order = made) -> registry.Order | None:
+            require(registry.session_of(connection, made.session, kiosk, seconds(city.clock())) is not None)
+            if registry.reserve(connection, made):
+                city.log(connection, "reserved", kiosk=kiosk, session=made.session, order=made.order,
+                         kind=made.kind, unique_number=made.unique_number, document=made.document_sha256)  # fmt: skip
+            return registry.order_of(connection, made.order)  # None: the unique number was taken
+
+        known = city.transaction(reserve)
+    raise Refused(RefusalCode.BUSY)
+
+
+def _again(known: registry.Order, session: registry.Session, asked: str) -> m.OrderAnswer:
+    """The same order, asked again or just made, has the same answer. Another order under its id is an anomaly."""
+    require((known.session, known.request_sha256, known.state) == (session.session, asked, "reserved"))
+    if known.manifest is None or known.signature is None or known.sealed is None:
+        raise Refused(RefusalCode.PROTOCOL_ERROR)
+    return m.OrderAnswer(
+        order=known.order, manifest=known.manifest, manifest_signature=known.signature, sealed=known.sealed
+    )
+
+
+def _make(
+    city: City, session: registry.Session, file: File, message: m.OrderRequest, asked: str, now: datetime
+) -> registry.Order:
+    document, fee = _composed(city, file, message, now)
+    try:
+        typeset = city.typeset(document)
+    except CannotPrint:
+        raise Refused(RefusalCode.CHARACTERS) from None
+    manifest = _manifest(city, session, file, message, asked, document, typeset, fee)
+    body = msgspec.json.encode(manifest)
+    info = m.seal_info(session.kiosk, session.session, message.order)
+    return registry.Order(
+        order=message.order,
+        session=session.session,
+        kiosk=session.kiosk,
+        kind=message.kind,
+        request_sha256=asked,
+        document_sha256=manifest.document_sha256,
+        unique_number=document.unique_number,
+        record_version=manifest.record_version,
+        fee=fee,
+        manifest=body,
+        signature=signing.sign_manifest(city.issuing, body),
+        sealed=sealing.seal(session.document_key, info, typeset.pdf),
+    )
+
+
+def _composed(city: City, file: File, message: m.OrderRequest, now: datetime) -> tuple[Document, int]:
+    """The document and the fee for all copies, after asking the rules again. Raises Refused."""
+    _require_open(city, now)
+    if code := rules.person_refusal(city.data, now, file):
+        raise Refused(code)
+    today = now.astimezone(JST).date()
+    offer = next((o for o in rules.offers(city.data, now, file) if o.kind == message.kind), None)
+    certificate = next((c for c in city.data.offered(today) if c.kind == message.kind), None)
+    if offer is None or certificate is None:
+        raise Refused(RefusalCode.PROTOCOL_ERROR)
+    if offer.refusal:
+        raise Refused(offer.refusal, rules.opening(city.data, now, certificate.hours).opens_at)
+    try:
+        chosen = rules.picked(offer, message.choices, message.copies)
+    except rules.NotOffered:
+        raise Refused(RefusalCode.PROTOCOL_ERROR) from None
+    stamp = Stamp(unique_number(), today, message.copies)
+    return compose(city.data, certificate, file, chosen, stamp), offer.fee * message.copies
+
+
+def unique_number() -> str:
+    """固有番号. Random; that it is unique is the database's matter."""
+    return "".join(secrets.choice(CROCKFORD) for _ in range(NUMBER_LENGTH))
+
+
+def _manifest(
+    city: City, session: registry.Session, file: File, message: m.OrderRequest, asked: str,
+    document: Document, typeset: Typeset, fee: int,
+) -> m.Manifest:  # fmt: skip
+    digest = hashlib.sha256(typeset.pdf)
+    codes = (
+        m.SheetCode(
+            unique_number=document.unique_number,
+            page=page,
+            pages=typeset.pages,
+            issued_days=(document.issued_on - CODE_EPOCH).days,
+            text_hash=digest.digest()[:18],
+        )
+        for page in range(1, typeset.pages + 1)
+    )
+    return m.Manifest(
+        protocol=m.PROTOCOL,
+        kiosk=session.kiosk,
+        session=session.session,
+        order=message.order,
+        card_sha256=session.card,
+        request_sha256=asked,
+        kind=document.kind,
+        title=document.title,
+        holder=document.holder,
+        members=tuple(person.name for person in document.people),
+        issued_on=document.issued_era,
+        unique_number=document.unique_number,
+        record_version=file.version,
+        pages=typeset.pages,
+        copies=document.copies,
+        fee=fee,
+        seal_page=1 if document.seal else 0,
+        document_sha256=digest.hexdigest(),
+        codes=tuple(signing.sign_code(city.issuing, code) for code in codes),
+    )
+
+
+# -- release, cancel, outcome -------------------------------------------------------------------------------------
+
+
+def release(city: City, kiosk: str, message: m.ReleaseRequest) -> m.ReleaseAnswer:
+    now = city.clock()
+
+    def decide(connection: Connection) -> RefusalCode | None:
+        session = registry.session_of(connection, message.session, kiosk, seconds(now))
+        order = registry.order_of(connection, message.order)
+        if session is None or order is None or order.session != session.session or message.paid < order.fee:
+            return RefusalCode.PROTOCOL_ERROR
+        file = registry.file_of(connection, session.card)
+        if file is None or file.version != order.record_version or rules.person_refusal(city.data, now, file):
+            registry.void(connection, order.order)
+            return RefusalCode.CHANGED_MEANWHILE
+        if not registry.issue(connection, order.order, session.session, message.document_sha256):
+            return RefusalCode.PROTOCOL_ERROR  # released before, void, or another document
+        city.log(connection, "issued", kiosk=kiosk, session=session.session, order=order.order, paid=message.paid)
+        return None
+
+    code = city.transaction(decide)  # returned, not raised: a void must be kept
+    if code:
+        raise Refused(code)
+    return m.ReleaseAnswer(order=message.order, document_sha256=message.document_sha256, released=True)
+
+
+def cancel(city: City, kiosk: str, message: m.CancelRequest) -> m.Done:
+    def end(connection: Connection) -> bool:
+        ours = registry.end_session(connection, message.session, kiosk, seconds(city.clock()))
+        city.log(connection, "ended" if ours else "end-refused", kiosk=kiosk, session=message.session)
+        return ours
+
+    require(city.transaction(end))
+    return m.Done(accepted=True)
+
+
+def outcome(city: City, kiosk: str, message: m.Outcome) -> m.Done:
+    body = msgspec.json.encode(message, order="deterministic")
+
+    def settle(connection: Connection) -> bool:
+        order = registry.order_of(connection, message.order)
+        if order is None or (order.kiosk, order.session) != (kiosk, message.session):
+            return False
+        if not registry.add_outcome(connection, message.outcome, message.order, kiosk, body):
+            return registry.outcome_of(connection, message.outcome) == body
+        if message.result is not m.Result.PRINTED:
+            registry.void(connection, message.order)
+        city.log(connection, "outcome", kiosk=kiosk, order=message.order, outcome=message.outcome, state=order.state,
+                 result=message.result.value, sheets=message.sheets, kept=message.kept,
+                 returned=message.returned, owed=message.owed)  # fmt: skip
+        return True
+
+    require(city.transaction(settle))
+    return m.Done(accepted=True)
+
+
+def note_refusal(city: City, kiosk: str, name: str, message: m.Message, code: RefusalCode) -> None:
+    """Every refusal leaves a trace: an anomaly looked at late is an anomaly repeated."""
+    ids = {key: str(getattr(message, key)) for key in ("session", "order") if hasattr(message, key)}
+    city.transaction(lambda c: city.log(c, f"{name}-refused", kiosk=kiosk, code=code.value, **ids))

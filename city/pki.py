@@ -1,0 +1,158 @@
+"""The rehearsal's keys and certificates, made at first start: both authorities of the line, the gateway's and the
+kiosk's certificates, the issuing key. (A real city brings its own; the cards' authority is not the city's.)
+
+Keys are written 0600 and never twice: a folder that has them is left as it is.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
+
+LIFE: Final = timedelta(days=3650)
+SKEW: Final = timedelta(days=1)
+Key = ec.EllipticCurvePrivateKey | Ed25519PrivateKey
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where everything is, in one folder."""
+
+    folder: Path
+
+    def __getattr__(self, name: str) -> Path:
+        """`city_ca`, `gateway`, `gateway_key`, `kiosk_ca`, `issuing_key`, `issuing` (public): PEM files."""
+        if name not in NAMES:
+            raise AttributeError(name)
+        return self.folder / NAMES[name]
+
+    def kiosk(self, kiosk: str) -> tuple[Path, Path]:
+        """Certificate and key of one kiosk."""
+        return self.folder / f"kiosk-{kiosk}.pem", self.folder / f"kiosk-{kiosk}.key"
+
+
+NAMES: Final = {
+    "city_ca": "city-ca.pem",
+    "city_ca_key": "city-ca.key",
+    "gateway": "gateway.pem",
+    "gateway_key": "gateway.key",
+    "kiosk_ca": "kiosk-ca.pem",
+    "kiosk_ca_key": "kiosk-ca.key",
+    "issuing": "issuing.pem",
+    "issuing_key": "issuing.key",
+}
+
+
+def make(
+    folder: Path, kiosks: tuple[str, ...] = ("kiosk-1",), hosts: tuple[str, ...] = ("127.0.0.1", "localhost")
+) -> Files:
+    """All files of the line, and a certificate for each kiosk id; what is there already stays. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = Files(folder)
+    for side in ("city", "kiosk"):
+        if not (folder / f"{side}-ca.pem").exists():
+            _authority(folder, f"{side}-ca")
+    if not files.gateway.exists():
+        _leaf(folder, "city-ca", "gateway", "gateway", ExtendedKeyUsageOID.SERVER_AUTH, hosts)
+    for kiosk in kiosks:
+        if not files.kiosk(kiosk)[0].exists():
+            _leaf(folder, "kiosk-ca", f"kiosk-{kiosk}", kiosk, ExtendedKeyUsageOID.CLIENT_AUTH, (kiosk,))
+    if not files.issuing.exists():
+        key = Ed25519PrivateKey.generate()
+        _write(files.issuing_key, _private(key), 0o600)
+        _write(files.issuing, key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    return files
+
+
+def _authority(folder: Path, stem: str) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = _name(f"rehearsal {stem}")
+    usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
+    certificate = (
+        _builder(name, name, key)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(usage, critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    _save(folder, stem, key, certificate)
+
+
+def _leaf(folder: Path, issuer: str, stem: str, name: str, purpose: ObjectIdentifier, hosts: tuple[str, ...]) -> None:
+    authority = x509.load_pem_x509_certificate((folder / f"{issuer}.pem").read_bytes())
+    signer = load_pem_private_key((folder / f"{issuer}.key").read_bytes(), None)
+    if not isinstance(signer, ec.EllipticCurvePrivateKey):
+        raise TypeError("the rehearsal's authorities have EC keys")
+    key = ec.generate_private_key(ec.SECP256R1())
+    usage = x509.KeyUsage(True, False, False, False, False, False, False, False, False)
+    certificate = (
+        _builder(_name(name), authority.subject, key)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(usage, critical=True)
+        .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([_host(host) for host in hosts]), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
+        .sign(signer, hashes.SHA256())
+    )
+    _save(folder, stem, key, certificate)
+
+
+def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+    now = datetime.now(UTC)
+    public = key.public_key()
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(public)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - SKEW)
+        .not_valid_after(now + LIFE)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+    )
+
+
+def _name(common_name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
+def _host(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
+
+
+def _private(key: Key) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def _save(folder: Path, stem: str, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> None:
+    """The key first: a certificate that is there has its key."""
+    _write(folder / f"{stem}.key", _private(key), 0o600)
+    _write(folder / f"{stem}.pem", certificate.public_bytes(Encoding.PEM))
+
+
+def _write(path: Path, content: bytes, mode: int = 0o644) -> None:
+    """All of it or nothing, and never readable by others in between."""
+    part = path.with_name(path.name + ".part")
+    part.unlink(missing_ok=True)
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        file.write(content)
+    part.replace(path)

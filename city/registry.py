@@ -1,0 +1,194 @@
+"""Reading records and moving sessions and orders along: every step is one conditional statement.
+
+Functions take a connection inside a transaction; what they return false for has not happened. There is no truth in
+the process: N gateways on one database behave as one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from city import tables as t
+from city.records import Card, File, Record, Resident, Seal, TaxRecord
+
+R = TypeVar("R", bound=Record)
+
+# -- records ------------------------------------------------------------------------------------------------------
+
+
+def file_of(connection: Connection, fingerprint: str) -> File | None:
+    """Everything about one card's holder; None when no resident is linked to this card."""
+    card = _one(connection, t.cards, t.cards.c.fingerprint == fingerprint, Card)
+    if card is None:
+        return None
+    resident = _one(connection, t.residents, t.residents.c.id == card.resident, Resident)
+    if resident is None:
+        return None
+    household = t.residents.c.household == resident.household
+    return File(
+        card=card,
+        resident=resident,
+        household=_all(connection, t.residents, household, Resident, t.residents.c.position),
+        seal=_one(connection, t.seals, t.seals.c.resident == resident.id, Seal),
+        taxes=_all(connection, t.taxes, t.taxes.c.resident == resident.id, TaxRecord, t.taxes.c.year),
+    )
+
+
+def put(connection: Connection, table: Table, values: Mapping[str, Any]) -> None:
+    """Insert the row, or replace the one with its primary key."""
+    same = and_(*(column == values[column.name] for column in table.primary_key))
+    rest = {name: value for name, value in values.items() if name not in table.primary_key}
+    if not rest:
+        known = connection.execute(select(table).where(same)).first() is not None
+    else:
+        known = connection.execute(update(table).where(same).values(rest)).rowcount == 1
+    if not known:
+        connection.execute(insert(table).values(values))
+
+
+def _one(connection: Connection, table: Table, where: ColumnElement[bool], type_: type[R]) -> R | None:
+    row = connection.execute(select(table).where(where)).mappings().first()
+    return None if row is None else msgspec.convert(dict(row), type_)
+
+
+def _all(
+    connection: Connection, table: Table, where: ColumnElement[bool], type_: type[R], order: ColumnElement[Any]
+) -> tuple[R, ...]:
+    rows = connection.execute(select(table).where(where).order_by(order)).mappings()
+    return tuple(msgspec.convert(dict(row), type_) for row in rows)
+
+
+# -- challenges and sessions --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Session:
+    session: str
+    kiosk: str
+    card: str
+    document_key: bytes
+    ends: int
+
+
+def sweep(connection: Connection, now: int) -> None:
+    """End what time has ended: challenges, sessions, and what those had reserved."""
+    connection.execute(delete(t.challenges).where(t.challenges.c.expires < now))
+    late = (t.sessions.c.state == "open") & (t.sessions.c.ends <= now)
+    _void(connection, t.orders.c.session.in_(select(t.sessions.c.session).where(late)))
+    connection.execute(update(t.sessions).where(late).values(state="ended"))
+
+
+def add_challenge(connection: Connection, challenge: bytes, kiosk: str, expires: int) -> None:
+    """Remember it for one use."""
+    connection.execute(insert(t.challenges).values(challenge=challenge.hex(), kiosk=kiosk, expires=expires, used=False))
+
+
+def use_challenge(connection: Connection, challenge: bytes, kiosk: str, now: int) -> bool:
+    """Once, by the kiosk it was given to, before it expires."""
+    c = t.challenges.c
+    mine = (c.challenge == challenge.hex()) & (c.kiosk == kiosk) & c.used.is_(False) & (c.expires > now)
+    return connection.execute(update(t.challenges).where(mine).values(used=True)).rowcount == 1
+
+
+def open_session(connection: Connection, session: Session) -> bool:
+    """False when there already is, or was, a session of that id."""
+    values = {**vars(session), "state": "open"}
+    return _insert(connection, t.sessions, values)
+
+
+def session_of(connection: Connection, session: str, kiosk: str, now: int) -> Session | None:
+    """The open session of that kiosk, if it is still going on."""
+    c = t.sessions.c
+    live = (c.session == session) & (c.kiosk == kiosk) & (c.state == "open") & (c.ends > now)
+    row = connection.execute(select(t.sessions).where(live)).first()
+    return Session(row.session, row.kiosk, row.card, row.document_key, row.ends) if row else None
+
+
+def end_session(connection: Connection, session: str, kiosk: str, now: int) -> bool:
+    """End it and what it had reserved; leave a gravestone for one that has not arrived yet. False: not this kiosk's."""
+    c = t.sessions.c
+    connection.execute(update(t.sessions).where((c.session == session) & (c.kiosk == kiosk)).values(state="ended"))
+    owner = connection.execute(select(c.kiosk).where(c.session == session)).scalar()
+    if owner is None:
+        return _insert(connection, t.sessions, {"session": session, "kiosk": kiosk, "state": "ended", "ends": now})
+    if owner != kiosk:
+        return False
+    _void(connection, t.orders.c.session == session)
+    return True
+
+
+# -- orders -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Order:
+    order: str
+    session: str
+    kiosk: str
+    kind: str
+    request_sha256: str
+    document_sha256: str
+    unique_number: str
+    record_version: int
+    fee: int
+    manifest: bytes | None
+    signature: bytes | None
+    sealed: bytes | None
+    state: str = "reserved"
+
+
+def order_of(connection: Connection, order: str) -> Order | None:
+    row = connection.execute(select(t.orders).where(t.orders.c.order == order)).mappings().first()
+    return Order(**row) if row else None
+
+
+def reserve(connection: Connection, order: Order) -> bool:
+    """The session's one reserved order, in place of an earlier one. False when id or unique number is taken."""
+    _void(connection, (t.orders.c.session == order.session) & (t.orders.c.order != order.order))
+    return _insert(connection, t.orders, vars(order))
+
+
+def issue(connection: Connection, order: str, session: str, document_sha256: str) -> bool:
+    """RESERVED -> ISSUED, exactly once for exactly this document."""
+    c = t.orders.c
+    this = (c.order == order) & (c.session == session) & (c.document_sha256 == document_sha256)
+    gone = {"state": "issued", "manifest": None, "signature": None, "sealed": None}
+    return connection.execute(update(t.orders).where(this & t.reserved).values(gone)).rowcount == 1
+
+
+def void(connection: Connection, order: str) -> None:
+    """RESERVED -> VOID; an issued order stays issued."""
+    _void(connection, t.orders.c.order == order)
+
+
+def _void(connection: Connection, which: ColumnElement[bool]) -> None:
+    gone = {"state": "void", "manifest": None, "signature": None, "sealed": None}
+    connection.execute(update(t.orders).where(which & t.reserved).values(gone))
+
+
+# -- outcomes -----------------------------------------------------------------------------------------------------
+
+
+def add_outcome(connection: Connection, outcome: str, order: str, kiosk: str, body: bytes) -> bool:
+    """False when that id is known already."""
+    return _insert(connection, t.outcomes, {"outcome": outcome, "order": order, "kiosk": kiosk, "body": body})
+
+
+def outcome_of(connection: Connection, outcome: str) -> bytes | None:
+    return connection.execute(select(t.outcomes.c.body).where(t.outcomes.c.outcome == outcome)).scalar()
+
+
+def _insert(connection: Connection, table: Table, values: Mapping[str, Any]) -> bool:
+    """False on a key that is taken; the transaction goes on."""
+    try:
+        with connection.begin_nested():
+            connection.execute(insert(table).values(values))
+    except IntegrityError:
+        return False
+    return True
