@@ -17,6 +17,7 @@ from firmware.sheets.raster import PageArray, dots, left_margin
 
 QUIET = 4  # modules
 MIN_MODULE = 5  # dots
+_QR = zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.QRCode])
 
 
 def area(dpi: int, width_dots: int) -> tuple[slice, slice]:
@@ -46,7 +47,7 @@ def draw(page: PageArray, payload: bytes, dpi: int) -> None:
 def read_back(page: PageArray, dpi: int) -> bytes:
     """The payload as a phone would read it from the reserved place. Raises SheetFault."""
     grey = np.where(page[area(dpi, page.shape[1])], np.uint8(0), np.uint8(255))
-    found = zxingcpp.read_barcodes(grey, formats=zxingcpp.BarcodeFormat.QRCode, try_rotate=False, try_invert=False)
+    found = zxingcpp.read_barcodes(grey, formats=_QR, try_rotate=False, try_invert=False)
     if len(found) != 1:
         raise SheetFault(SheetReason.CODE)
     try:

@@ -1,8 +1,8 @@
 """The copy guard (けん制文字): a faint even tint on the original in which 複写 appears when it is copied.
 
-Two screens of equal tint: the ground of single dots, the letters of larger dots at a wider pitch. The eye sees one grey;
-a copier's optics lose the single dots and keep the larger ones. The dots depend on the printer's resolution and gain:
-a style is data, to be calibrated with the printer it is for.
+Two screens of equal tint: the ground of single dots, the letters of larger dots at a wider pitch. The eye sees one
+grey; a copier's optics lose the single dots and keep the larger ones. The dots depend on the printer's resolution and
+gain: a style is data, to be calibrated with the printer it is for.
 """
 
 from __future__ import annotations

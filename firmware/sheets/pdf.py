@@ -67,7 +67,7 @@ def grey(data: bytes, page: int, width: int, height: int) -> npt.NDArray[np.uint
         bitmap = pdfium.PdfBitmap.new_native(width, height, raw.FPDFBitmap_Gray)
         bitmap.fill_rect((255, 255, 255, 255), 0, 0, width, height)
         raw.FPDF_RenderPageBitmap(bitmap, opened, 0, 0, width, height, 0, raw.FPDF_GRAYSCALE | raw.FPDF_PRINTING)
-        dots = bitmap.to_numpy().reshape(height, width).copy()
+        dots: npt.NDArray[np.uint8] = bitmap.to_numpy().reshape(height, width).copy()
         bitmap.close()
     return dots
 

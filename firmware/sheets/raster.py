@@ -1,4 +1,4 @@
-"""From a PDF page to the printer's dots: grey, then one threshold. Never dithered: dithering eats the strokes of 一二三.
+"""From a PDF page to the printer's dots: grey, then one threshold. Never dithered: that eats the strokes of 一二三.
 
 A page here is a boolean array of rows, True = black.
 """
