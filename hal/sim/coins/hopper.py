@@ -1,0 +1,96 @@
+"""A simple ccTalk hopper that wants its serial number with each dispense command. Pure: `turn` is its motor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from hal.sim.coins.device import Device, RefusedError
+
+PAYOUT_TIMEOUT, PATH_BLOCKED_IN_PAYOUT, DISABLED = 0b10, 0b10_0000, 0b1000_0000
+LEVEL_IS_LOW, LEVEL_HAS_LOW = 0b1, 0b1_0000
+LOW = 5  # coins
+
+
+class HopperDevice(Device):
+    """Holds `coins` coins of `value` yen. `paid_out`: coins that ever left it.
+
+    Faults: `empty_after`, `jam_after`, `reset_after` = that many more coins come, then it happens.
+    """
+
+    identity: ClassVar[Mapping[int, bytes]] = {246: b"SIM", 245: b"Payout", 244: b"HP1", 241: b"1.0"}
+
+    def __init__(self, address: int = 3, value: int = 100, coins: int = 50) -> None:
+        super().__init__(address)
+        self.value = value
+        self.coins = coins
+        self.paid_out = 0
+        self.empty_after: int | None = None
+        self.jam_after: int | None = None
+        self.reset_after: int | None = None
+        self._serial = (0x0A_0000 + address).to_bytes(3, "little")
+        none = frozenset({0})
+        self.commands |= {
+            242: (none, lambda _data: self._serial),
+            217: (none, lambda _data: bytes([LEVEL_HAS_LOW | (LEVEL_IS_LOW if self.coins < LOW else 0)])),
+            172: (none, self._stop),
+            167: (frozenset({4}), self._dispense),
+            166: (none, lambda _data: bytes([self._events, self._remaining, self._paid, self._unpaid])),
+            164: (frozenset({1}), self._enable),
+            163: (none, lambda _data: bytes([self._test | (0 if self._enabled else DISABLED)])),
+        }
+        self.power_cycle()
+
+    @property
+    def turning(self) -> bool:
+        return self._remaining > 0
+
+    def turn(self) -> bool:
+        """The motor turns on by one place. True: a coin fell out."""
+        if not self.turning:
+            return False
+        if self.reset_after == 0:
+            self.reset_after = None
+            self.power_cycle()
+            return False
+        if self.jam_after == 0 or self.empty_after == 0 or not self.coins:
+            self._test |= PATH_BLOCKED_IN_PAYOUT if self.jam_after == 0 else PAYOUT_TIMEOUT
+            self._end()
+            return False
+        for fault in ("empty_after", "jam_after", "reset_after"):
+            left = getattr(self, fault)
+            setattr(self, fault, left - 1 if left else left)
+        self.coins -= 1
+        self.paid_out += 1
+        self._remaining -= 1
+        self._paid += 1
+        return True
+
+    def power_cycle(self) -> None:
+        self._enabled = False
+        self._test = 0
+        self._events = self._remaining = self._paid = self._unpaid = 0
+
+    def _enable(self, data: bytes) -> bytes:
+        self._enabled = data == b"\xa5"
+        return b""
+
+    def _dispense(self, data: bytes) -> bytes:
+        """Counts also what it refuses, as real ones do."""
+        self._events = self._events % 255 + 1
+        if not self._enabled:
+            raise RefusedError("dispense while disabled")
+        if data[:3] != self._serial:
+            raise RefusedError("dispense with a wrong serial number")
+        if self.turning or not data[3]:
+            raise RefusedError("dispense while paying, or of nothing")
+        self._remaining, self._paid, self._unpaid, self._test = data[3], 0, 0, 0
+        return bytes([self._events])
+
+    def _stop(self, _data: bytes) -> bytes:
+        left = self._remaining
+        self._end()
+        return bytes([left])
+
+    def _end(self) -> None:
+        self._remaining, self._unpaid = 0, self._remaining
