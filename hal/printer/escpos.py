@@ -200,7 +200,7 @@ class EscposPrinter:
         deadline, last = time.monotonic() + self._answer_s, b""
         while not (last and status_bytes.is_realtime(last[-1])):
             last = self._connected().read(deadline - time.monotonic())
-            if not last:
+            if not last or time.monotonic() >= deadline:
                 raise TimeoutError("silent")
 
     # --- questions

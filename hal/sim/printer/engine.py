@@ -65,6 +65,16 @@ class Engine:
         return out
 
     @property
+    def held(self) -> int:
+        """Bytes received and not yet executed."""
+        return len(self._buffer)
+
+    @property
+    def drawn(self) -> int:
+        """Lines on the sheet that is still in the printer."""
+        return len(self._sheet) // ((self.width + 7) // 8)
+
+    @property
     def busy(self) -> bool:
         return bool(self._buffer) and not self.stopped
 
@@ -205,8 +215,7 @@ class Engine:
     def _cut(self, command: bytes) -> None:
         if not self._sheet:
             return
-        height = len(self._sheet) // ((self.width + 7) // 8)
-        self.pages = [*self.pages, Bitmap(self.width, height, bytes(self._sheet))][-PAGES_KEPT:]
+        self.pages = [*self.pages, Bitmap(self.width, self.drawn, bytes(self._sheet))][-PAGES_KEPT:]
         self._sheet.clear()
         self.page_count += 1
         self.waiting += 1

@@ -270,7 +270,9 @@ async def _run(options: argparse.Namespace, host: str, port: int) -> None:
     def keep(page: Image.Image) -> None:
         nonlocal number
         number += 1
-        page.save(options.out / f"{number:03}.png", dpi=(options.dpi, options.dpi))
+        unfinished = options.out / ".unfinished"  # whoever watches the folder sees whole files only
+        page.save(unfinished, "PNG", dpi=(options.dpi, options.dpi))
+        unfinished.replace(options.out / f"{number:03}.png")
 
     if options.out is not None:
         options.out.mkdir(parents=True, exist_ok=True)

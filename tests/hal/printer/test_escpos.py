@@ -201,13 +201,12 @@ def test_without_purging_the_rest_comes_out_after_the_refill(sim: PrinterSim, pr
 
 
 def test_a_new_driver_purges_what_another_left(sim: PrinterSim, printer: EscposPrinter, connect: Connect) -> None:
-    sim.jam = False
     sim.fail_after_lines = 299
     assert refused(lambda: printer.print_page(page_of(1))) is Reason.PAPER_OUT
     printer.close()
     with socket.create_connection(("127.0.0.1", sim.port)) as half:  # a band that never ends swallows what follows
         half.sendall(b"\x1dv0\x00\x08\x00\x80\x00" + bytes(100))
-    eventually(lambda: len(sim.engine._buffer) > 100)
+    eventually(lambda: sim.engine.held > 0)
     other = connect(sim.port)
     refused(other.purge)
     sim.load_paper(10)
@@ -222,11 +221,11 @@ def test_trouble_in_the_middle(
     start: Callable[..., PrinterSim], connect: Connect, attribute: str, reason: Reason
 ) -> None:
     sim = start(speed=100)
-    printer = connect(sim.port)
+    printer = connect(sim.port, page_deadline_s=1.0 if attribute == "mute" else 5.0)
     seen: list[Reason] = []
     work = threading.Thread(target=lambda: seen.append(refused(lambda: printer.print_page(page_of(lines=800)))))
     work.start()
-    eventually(lambda: len(sim.engine._sheet) > 0)
+    eventually(lambda: sim.engine.drawn > 0)
     setattr(sim, attribute, True)
     work.join()
     assert seen == [reason]
@@ -241,7 +240,7 @@ def test_the_line_cut_in_the_middle(start: Callable[..., PrinterSim], connect: C
     seen: list[Reason] = []
     work = threading.Thread(target=lambda: seen.append(refused(lambda: printer.print_page(page_of()))))
     work.start()
-    eventually(lambda: len(sim.engine._sheet) > 0)
+    eventually(lambda: sim.engine.drawn > 0)
     sim.drop_connection = True
     work.join()
     assert seen == [Reason.UNCERTAIN]
@@ -288,6 +287,19 @@ def test_an_answer_to_an_older_fence_does_not_count(connect: Connect, stale: byt
         assert refused(connect(port, purge_deadline_s=0.3).purge) is Reason.UNCERTAIN
 
 
+def test_without_a_clear_response_a_question_separates_old_from_new(connect: Connect) -> None:
+    pending = [b"\x00"]  # what an older fence is answered, as late as it can be
+
+    def late(data: bytes) -> bytes:
+        if b"\x10\x04" not in data:
+            return b""
+        return (pending.pop() if pending else b"") + b"\x12"
+
+    with far_end(late) as port:
+        assert refused(connect(port, purge_deadline_s=1.0).purge) is Reason.UNCERTAIN
+    assert not pending
+
+
 def test_a_fence_answered_before_it_was_asked(connect: Connect) -> None:
     def hasty(data: bytes) -> bytes:
         return honest(data) + b"\x00" * data.count(b"\x1dr\x01") + b"\x00" * data.count(b"\x1dv0")
@@ -305,7 +317,8 @@ def test_one_fence_is_not_enough(connect: Connect) -> None:
         return honest(data) + b"\x00" * min(1, data.count(b"\x1dr\x01"))
 
     with far_end(halfway) as port:
-        assert refused(lambda: connect(port).print_page(page_of())) is Reason.UNCERTAIN
+        printer = connect(port, page_deadline_s=0.5)
+        assert refused(lambda: printer.print_page(page_of())) is Reason.UNCERTAIN
 
 
 def test_a_printer_that_takes_no_more(connect: Connect) -> None:
