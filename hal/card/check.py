@@ -7,8 +7,9 @@ of them late and derived from Exception alone: all mean that the card cannot be 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -43,24 +44,15 @@ def check_card_certificate(
 
     Raises CardRefused UNREADABLE, WRONG_ISSUER, NOT_YET_VALID, EXPIRED.
     """
-    certificate = _parse(der)
-    try:
-        if not _issued(certificate, trusted, now) or not _fit(certificate):
-            raise CardRefused(CardCause.WRONG_ISSUER)
-        if TEST_ORGANIZATION in _organizations(certificate.issuer) and not allow_test:
-            raise CardRefused(CardCause.WRONG_ISSUER)
+    with _unreadable():
+        certificate = x509.load_der_x509_certificate(der)
+        _demand(_issued(certificate, trusted, now) and _fit(certificate), CardCause.WRONG_ISSUER)
+        _demand(allow_test or not _for_tests(certificate), CardCause.WRONG_ISSUER)
         key_bits = _key(certificate).key_size
-    except CardRefused:
-        raise
-    except Exception:
-        raise CardRefused(CardCause.UNREADABLE) from None
-    if key_bits < SHORTEST_KEY_BITS:
-        raise CardRefused(CardCause.WRONG_ISSUER)
-    if now < certificate.not_valid_before_utc:
-        raise CardRefused(CardCause.NOT_YET_VALID)
-    if now > certificate.not_valid_after_utc:
-        raise CardRefused(CardCause.EXPIRED)
-    return CardProfile(hashlib.sha256(der).hexdigest(), certificate.not_valid_after_utc, key_bits)
+        _demand(key_bits >= SHORTEST_KEY_BITS, CardCause.WRONG_ISSUER)
+        _demand(now >= certificate.not_valid_before_utc, CardCause.NOT_YET_VALID)
+        _demand(now <= certificate.not_valid_after_utc, CardCause.EXPIRED)
+        return CardProfile(hashlib.sha256(der).hexdigest(), certificate.not_valid_after_utc, key_bits)
 
 
 def check_signature(der: bytes, digest: bytes, signature: bytes) -> None:
@@ -69,21 +61,27 @@ def check_signature(der: bytes, digest: bytes, signature: bytes) -> None:
     Not a formality: a middleware can return 256 zero bytes and call it success.
     Raises CardRefused BAD_SIGNATURE, UNREADABLE.
     """
+    with _unreadable():
+        key = _key(x509.load_der_x509_certificate(der))
+        try:
+            key.verify(signature, digest, padding.PKCS1v15(), utils.Prehashed(hashes.SHA256()))
+        except InvalidSignature:
+            raise CardRefused(CardCause.BAD_SIGNATURE) from None
+
+
+@contextlib.contextmanager
+def _unreadable() -> Iterator[None]:
     try:
-        _key(_parse(der)).verify(signature, digest, padding.PKCS1v15(), utils.Prehashed(hashes.SHA256()))
-    except InvalidSignature:
-        raise CardRefused(CardCause.BAD_SIGNATURE) from None
+        yield
     except CardRefused:
         raise
     except Exception:
         raise CardRefused(CardCause.UNREADABLE) from None
 
 
-def _parse(der: bytes) -> x509.Certificate:
-    try:
-        return x509.load_der_x509_certificate(der)
-    except Exception:
-        raise CardRefused(CardCause.UNREADABLE) from None
+def _demand(met: bool, otherwise: CardCause) -> None:
+    if not met:
+        raise CardRefused(otherwise)
 
 
 def _key(certificate: x509.Certificate) -> rsa.RSAPublicKey:
@@ -128,5 +126,6 @@ def _fit(certificate: x509.Certificate) -> bool:
     )
 
 
-def _organizations(name: x509.Name) -> list[str | bytes]:
-    return [attribute.value for attribute in name.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]
+def _for_tests(certificate: x509.Certificate) -> bool:
+    organizations = certificate.issuer.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
+    return any(organization.value == TEST_ORGANIZATION for organization in organizations)

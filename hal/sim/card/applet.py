@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa, utils
 
 AID: Final = bytes.fromhex("D392F000260100000001")
-ATR: Final = bytes.fromhex("3BE00000FF8131FE4514")  # any: nobody may recognise a card by it
+ATR: Final = bytes.fromhex("3BE000FF8131FE4514")  # T=1; nobody may recognise a card by it
 DIGEST_INFO_SHA256: Final = bytes.fromhex("3031300D060960864801650304020105000420")
 
 SIGN_CERTIFICATE, SIGN_CA, TOKEN, DIRECTORY = 0x0001, 0x0002, 0x0006, 0x0008

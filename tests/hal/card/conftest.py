@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hal.card.contract import CardStatus, Presence
+from hal.card.contract import CardReader, CardStatus, Presence
 from hal.card.vpcd import SocketReader
 from hal.sim.card.applet import Applet
 from hal.sim.card.pki import CardCa, load_card, make_card, make_card_ca
@@ -52,7 +52,7 @@ def listener() -> Iterator[socket.socket]:
 class Watched:
     """A started reader and what it told."""
 
-    def __init__(self, reader: SocketReader) -> None:
+    def __init__(self, reader: CardReader) -> None:
         self.reader = reader
         self.told: list[CardStatus] = []
         reader.start(self.told.append)
