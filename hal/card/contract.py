@@ -16,7 +16,7 @@ class Presence(StrEnum):
 
     ABSENT = "absent"
     PRESENT = "present"
-    MUTE = "mute"  # something is there and gives no answer to reset
+    MUTE = "mute"  # something is there and gives no answer to reset, or not any more
     IN_USE = "in-use"  # held by another program
     UNKNOWN = "unknown"  # reader lost, daemon gone, not asked yet
 
@@ -69,7 +69,10 @@ class CardReader(Protocol):
     """A slot. All methods may be called from any thread; none blocks longer than its deadline."""
 
     def start(self, notify: Callable[[CardStatus], None]) -> None:
-        """Begin watching. `notify` is called from the reader's own thread at every change, first at once."""
+        """Begin watching. `notify` is called from the reader's own thread at every change, first at once.
+
+        Raises DeviceFault CONFIGURATION when this reader cannot be driven here at all. Call it after the fork.
+        """
         ...
 
     def status(self) -> CardStatus:

@@ -57,6 +57,10 @@ class PcscReader:
         self._status = CardStatus(Presence.UNKNOWN)
         self._era = 0
         self._channel: PcscChannel | None = None
+        self._holding = False  # from the attempt to connect to the end of the disconnect
+        self._cold = True  # no card of this process yet
+        self._ours = False  # the hold that pcscd reports is ours, or was and is not yet reported over
+        self._lock = threading.Lock()
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -76,10 +80,13 @@ class PcscReader:
             raise DeviceFault(self._name, Reason.NOT_CONNECTED)
         if now.stay != stay:
             raise DeviceFault(self._name, Reason.REMOVED)
-        if self._channel and self._channel.is_open:
-            raise DeviceFault(self._name, Reason.IN_USE)
-        first = self._channel is None
-        self._channel = channel = PcscChannel(self._scard, self._name, self._deadline_s, cold=first)
+        with self._lock:
+            if self._holding:
+                raise DeviceFault(self._name, Reason.IN_USE)
+            self._holding = True
+            cold, self._cold = self._cold, False
+        channel = self._channel = PcscChannel(self._scard, self._name, self._deadline_s, cold, self._release)
+        self._ours = True
         try:
             same = channel.count() == stay.count & 0xFFFF and self._status.stay == stay
         except DeviceFault:
@@ -89,6 +96,9 @@ class PcscReader:
             channel.disconnect()  # another card was faster
             raise DeviceFault(self._name, Reason.REMOVED)
         return channel
+
+    def _release(self) -> None:
+        self._holding = False
 
     def close(self) -> None:
         self._closing.set()
@@ -113,7 +123,9 @@ class PcscReader:
             began = time.monotonic()
             try:
                 self._watch_context(tell)
-            except DeviceFault:
+            except Exception as error:  # a watch that died would leave its last word standing
+                if not isinstance(error, DeviceFault):
+                    log.error("%s: watch failed: %s", self._name, type(error).__name__)
                 self._set(CardStatus(Presence.UNKNOWN), tell)
             failures = 0 if time.monotonic() - began > BACK_OFF_S[-1] else failures + 1
             self._closing.wait(BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)])
@@ -170,10 +182,10 @@ class PcscReader:
         stay = Stay(self._name, self._era << COUNT_SHIFT | state >> COUNT_SHIFT & 0xFFFF)
         if state & scard.SCARD_STATE_MUTE:
             return CardStatus(Presence.MUTE, stay)
-        ours = self._channel is not None and self._channel.is_open
-        if state & (scard.SCARD_STATE_EXCLUSIVE | scard.SCARD_STATE_INUSE) and not ours:
-            return CardStatus(Presence.IN_USE, stay)
-        return CardStatus(Presence.PRESENT, stay)
+        held = bool(state & (scard.SCARD_STATE_EXCLUSIVE | scard.SCARD_STATE_INUSE))
+        self._ours = self._ours and (held or self._holding)
+        others = held and not self._ours and not self._holding
+        return CardStatus(Presence.IN_USE if others else Presence.PRESENT, stay)
 
     def _set(self, status: CardStatus, tell: _Teller) -> None:
         if status.presence is Presence.UNKNOWN and self._status.presence is not Presence.UNKNOWN:
@@ -189,10 +201,11 @@ class PcscChannel:
     was killed may still stand. Raises DeviceFault REMOVED, MUTE, IN_USE, SILENT, NOT_CONNECTED.
     """
 
-    def __init__(self, scard: Any, name: str, deadline_s: float, cold: bool) -> None:
+    def __init__(self, scard: Any, name: str, deadline_s: float, cold: bool, release: Callable[[], None]) -> None:
         self._scard = scard
         self._name = name
         self._deadline_s = deadline_s
+        self._release = release
         self._exchanged = 0
         self._lock = threading.Lock()
         self._dead: Reason | None = None
@@ -239,6 +252,7 @@ class PcscChannel:
         self.is_open = False
         with contextlib.suppress(DeviceFault):
             self._within(self._power_down)
+        self._release()
 
     def _power_up(self, cold: bool) -> None:
         scard = self._scard

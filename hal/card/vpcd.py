@@ -223,17 +223,19 @@ class SocketReader:
     def _watch(self, notify: Callable[[CardStatus], None], bell: socket.socket) -> None:
         told: CardStatus | None = None
         self._settled = time.monotonic() + SETTLE_S
-        while not self._closing.is_set():
-            self._look()
-            self._status = now = self._now()
-            if now != told:
-                told = now
-                self._tell(notify, now)
-            self._wait(bell)
-        self._drop(Reason.NOT_CONNECTED)
-        self._release_cable()
-        self._status = CardStatus(Presence.UNKNOWN)
-        bell.close()
+        try:
+            while not self._closing.is_set():
+                self._look()
+                self._status = now = self._now()
+                if now != told:
+                    told = now
+                    self._tell(notify, now)
+                self._wait(bell)
+        finally:  # whatever ends the watch, nothing is known from here on
+            self._status = CardStatus(Presence.UNKNOWN)
+            self._drop(Reason.NOT_CONNECTED)
+            self._release_cable()
+            bell.close()
 
     def _tell(self, notify: Callable[[CardStatus], None], status: CardStatus) -> None:
         try:

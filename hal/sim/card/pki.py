@@ -11,6 +11,7 @@ import tomllib
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 from cryptography import x509
@@ -47,11 +48,11 @@ class CardCa:
 class CardFile(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """`card.toml`. `certificate = false` is a card whose owner opted out."""
 
-    pin: str
-    tries: int = 3
+    pin: Annotated[str, msgspec.Meta(pattern="^[0-9]{4}$")]
+    tries: Annotated[int, msgspec.Meta(ge=0, le=3)] = 3
     certificate: bool = True
     short_ef: bool = True
-    read_limit: int = 256
+    read_limit: Annotated[int, msgspec.Meta(ge=1, le=256)] = 256
     phone: bool = False
     label: str = "JPKIAPICCTOKEN2"
 

@@ -1,28 +1,17 @@
 from __future__ import annotations
 
 import socket
-import time
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from card_bench import NOW, PIN, Watched
 
-from hal.card.contract import CardReader, CardStatus, Presence
 from hal.card.vpcd import SocketReader
 from hal.sim.card.applet import Applet
 from hal.sim.card.pki import CardCa, load_card, make_card, make_card_ca
 from hal.sim.card.wire import CardProgram
-
-NOW = datetime(2025, 6, 2, 3, 0, tzinfo=UTC)
-PIN = "1234"
-
-
-def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "did not happen in time"
-        time.sleep(0.002)
 
 
 @pytest.fixture(scope="session")
@@ -47,19 +36,6 @@ def applet(folder: Path) -> Applet:
 def listener() -> Iterator[socket.socket]:
     with socket.create_server(("127.0.0.1", 0)) as sock:
         yield sock
-
-
-class Watched:
-    """A started reader and what it told."""
-
-    def __init__(self, reader: CardReader) -> None:
-        self.reader = reader
-        self.told: list[CardStatus] = []
-        reader.start(self.told.append)
-
-    def wait(self, presence: Presence, seconds: float = 5.0) -> CardStatus:
-        until(lambda: self.reader.status().presence is presence, seconds)
-        return self.reader.status()
 
 
 @pytest.fixture
