@@ -66,7 +66,7 @@ def pin_wrong(session: Session, event: e.Event) -> Step:
 def card_taken_early(session: Session, _: e.Event) -> Step:
     """The card left before it was asked to. Whatever it still answers is void; a PIN sent may have been spent."""
     session = replace(session, epoch=session.epoch + 1, digits=0, tries=None, notice="card-taken-early")
-    return session, (c.ForgetPin(),)
+    return session, (c.ForgetPin(), c.ReleaseCard())
 
 
 def note_authenticated(session: Session, event: e.Event) -> Step:
@@ -287,7 +287,11 @@ def void(session: Session, _: e.Event) -> Step:
         sheet=0,
         ordered=False,
     )
-    return ended, (c.ForgetPin(), *((c.CancelAtCity(),) if session.ordered or session.authenticated else ()))
+    return ended, (
+        c.ForgetPin(),
+        c.ReleaseCard(),
+        *((c.CancelAtCity(),) if session.ordered or session.authenticated else ()),
+    )
 
 
 def unwind(reason: str) -> Action:

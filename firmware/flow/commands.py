@@ -76,6 +76,11 @@ class ForgetPin(Command):
     """Wipe the PIN buffer."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class ReleaseCard(Command):
+    """Cut the card's power: nothing more is asked of it."""
+
+
 # -- city
 
 

@@ -233,10 +233,15 @@ ROWS: list[Row] = [
     Row(S.STOPPING, "coin-inserted", STAY),
     Row(S.STOPPING, "coins-stopped", S.REFUNDING, a.refund, g.money_held),
     Row(S.STOPPING, "coins-stopped", S.REFUSED, a.report_failure),
-    Row(S.STOPPING, "time-up", S.REFUNDING, a.then(a.coins_silent, a.refund), g.money_held),
+    # The acceptor does not say that it is shut: nothing can be paid while a coin may still fall in.
+    Row(
+        S.STOPPING,
+        "time-up",
+        S.TROUBLE,
+        a.then(a.owe_rest("coins.silent", keep_fee=False), a.report_failure),
+        g.money_held,
+    ),
     Row(S.STOPPING, "time-up", S.REFUSED, a.then(a.coins_silent, a.report_failure)),
-    Row(S.STOPPING, "coins-failed", S.REFUNDING, a.then(a.coins_failed, a.refund), g.money_held),
-    Row(S.STOPPING, "coins-failed", S.REFUSED, a.then(a.coins_failed, a.report_failure)),
     Row(S.REFUNDING, "paid-out", S.REFUSED, a.report_failure),
     Row(S.REFUNDING, "payout-failed", S.TROUBLE, a.then(a.owe, a.report_failure)),
     Row(S.REFUNDING, "time-up", S.TROUBLE, a.then(a.owe_rest("payout.unknown", keep_fee=False), a.report_failure)),

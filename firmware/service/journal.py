@@ -1,0 +1,234 @@
+"""The journal: every step with money or paper is written here before it has its effect.
+
+SQLite, WAL, synchronous=FULL: what was written is on the disk when the call returns. Entries hold ids, hashes,
+states and amounts, never a name, a number of a person, or a PIN, and each carries the hash of the one before it, so
+that nothing can be taken out unseen (I10). The outbox (what the city must be told) and the cases (what a person must
+look at) live in the same file, so that a step and its consequence are one transaction.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from firmware.link.messages import Outcome
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS entry (
+    seq INTEGER PRIMARY KEY, session TEXT NOT NULL, kind TEXT NOT NULL, facts TEXT NOT NULL,
+    at TEXT NOT NULL, hash TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS entry_session ON entry(session);
+CREATE TABLE IF NOT EXISTS outbox (id TEXT PRIMARY KEY, body BLOB NOT NULL, delivered_at TEXT);
+CREATE TABLE IF NOT EXISTS cases (
+    id TEXT PRIMARY KEY, code TEXT NOT NULL, session TEXT NOT NULL, pauses INTEGER NOT NULL,
+    opened_at TEXT NOT NULL, closed_at TEXT, note TEXT);
+"""
+
+# What may be written, and with which facts. Tests prove that nothing else is.
+KINDS: Mapping[str, frozenset[str]] = {
+    "begun": frozenset(),
+    "authenticated": frozenset({"card"}),
+    "checked": frozenset({"order", "document", "sheets", "fee"}),
+    "coin": frozenset({"value"}),
+    "release-asked": frozenset({"order", "document"}),
+    "released": frozenset({"order", "document"}),
+    "sheet-begun": frozenset({"sheet"}),
+    "sheet-done": frozenset({"sheet"}),
+    "sheet-failed": frozenset({"sheet", "reason", "certain"}),
+    "purge-needed": frozenset(),
+    "purged": frozenset(),
+    "payout-begun": frozenset({"amount"}),
+    "payout-done": frozenset({"amount"}),
+    "payout-failed": frozenset({"amount", "paid", "reason"}),
+    "owed": frozenset({"amount"}),
+    "outcome": frozenset({"outcome", "result", "sheets", "kept", "returned", "owed"}),
+    "case": frozenset({"case", "code", "pauses"}),
+    "case-closed": frozenset({"case"}),
+    "ended": frozenset({"kept", "returned", "owed"}),
+}
+
+
+class JournalBroken(Exception):
+    """The chain does not hold, or the file cannot be used. The kiosk must not serve."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    seq: int
+    session: str
+    kind: str
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """An anomaly. While one that pauses is open the kiosk stays out of service (I8)."""
+
+    id: str
+    code: str
+    session: str
+    pauses: bool
+    opened_at: str
+
+
+def new_id() -> str:
+    """128 random bits, in hex: nothing is named by the time (I2)."""
+    return secrets.token_hex(16)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _hash(previous: str, session: str, kind: str, facts: str, at: str) -> str:
+    return hashlib.sha256("\n".join((previous, session, kind, facts, at)).encode()).hexdigest()
+
+
+class Journal:
+    """One connection. Make it in the process, and the thread, that uses it."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create. Raises JournalBroken."""
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None, timeout=10)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._db.executescript(SCHEMA)
+        except sqlite3.Error as error:
+            raise JournalBroken(f"{path}: {error}") from None
+
+    def close(self) -> None:
+        self._db.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            yield
+            self._db.execute("COMMIT")
+        except BaseException as error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            if isinstance(error, sqlite3.Error):
+                raise JournalBroken(str(error)) from None
+            raise
+
+    # -- entries
+
+    def write(self, session: str, kind: str, **facts: str | int | bool) -> None:
+        """Append; on the disk when this returns. Raises JournalBroken, ValueError for what may not be written."""
+        with self._transaction():
+            self._append(session, kind, facts)
+
+    def _append(self, session: str, kind: str, facts: Mapping[str, str | int | bool]) -> None:
+        if facts.keys() != KINDS[kind]:
+            raise ValueError(f"journal entry {kind!r} takes {sorted(KINDS[kind])}")
+        body = msgspec.json.encode(facts, order="deterministic").decode()
+        last = self._db.execute("SELECT hash FROM entry ORDER BY seq DESC LIMIT 1").fetchone()
+        at = _now()
+        self._db.execute(
+            "INSERT INTO entry (session, kind, facts, at, hash) VALUES (?,?,?,?,?)",
+            (session, kind, body, at, _hash(last[0] if last else "", session, kind, body, at)),
+        )
+
+    def entries(self, session: str | None = None) -> list[Entry]:
+        where, values = ("WHERE session=?", (session,)) if session is not None else ("", ())
+        rows = self._db.execute(f"SELECT seq, session, kind, facts FROM entry {where} ORDER BY seq", values)  # noqa: S608 - fixed text
+        return [Entry(seq, of, kind, msgspec.json.decode(facts)) for seq, of, kind, facts in rows]
+
+    def verify(self) -> int:
+        """Follow the chain; the number of entries. Raises JournalBroken at the first that does not fit."""
+        previous, count = "", 0
+        rows = self._db.execute("SELECT seq, session, kind, facts, at, hash FROM entry ORDER BY seq")
+        for seq, session, kind, facts, at, found in rows:
+            count += 1
+            if seq != count or found != _hash(previous, session, kind, facts, at):
+                raise JournalBroken(f"entry {seq}: the chain is broken")
+            previous = found
+        return count
+
+    def unfinished(self) -> list[str]:
+        """Sessions begun and never ended, oldest first."""
+        rows = self._db.execute(
+            "SELECT session FROM entry WHERE kind='begun' AND session NOT IN "
+            "(SELECT session FROM entry WHERE kind='ended') ORDER BY seq"
+        )
+        return [row[0] for row in rows]
+
+    def purge_due(self) -> bool:
+        """Whether a printer may still hold a page of somebody."""
+        row = self._db.execute(
+            "SELECT kind FROM entry WHERE kind IN ('purge-needed','purged') ORDER BY seq DESC LIMIT 1"
+        ).fetchone()
+        return row is not None and row[0] == "purge-needed"
+
+    # -- outbox
+
+    def report(self, outcome: Outcome) -> None:
+        """Put an outcome into the outbox; the same one twice counts once."""
+        body = msgspec.json.encode(outcome)
+        with self._transaction():
+            done = self._db.execute("INSERT OR IGNORE INTO outbox (id, body) VALUES (?,?)", (outcome.outcome, body))
+            if done.rowcount:
+                self._append(
+                    outcome.session,
+                    "outcome",
+                    {
+                        "outcome": outcome.outcome,
+                        "result": outcome.result.value,
+                        "sheets": outcome.sheets,
+                        "kept": outcome.kept,
+                        "returned": outcome.returned,
+                        "owed": outcome.owed,
+                    },
+                )
+
+    def undelivered(self) -> list[Outcome]:
+        rows = self._db.execute("SELECT body FROM outbox WHERE delivered_at IS NULL ORDER BY rowid")
+        return [msgspec.json.decode(body, type=Outcome) for (body,) in rows]
+
+    def delivered(self, outcome: str) -> None:
+        with self._transaction():
+            self._db.execute("UPDATE outbox SET delivered_at=? WHERE id=?", (_now(), outcome))
+
+    # -- cases
+
+    def open_case(self, session: str, code: str, *, pauses: bool) -> str:
+        """Open a case, return its number."""
+        case = new_id()
+        with self._transaction():
+            self._db.execute(
+                "INSERT INTO cases (id, code, session, pauses, opened_at) VALUES (?,?,?,?,?)",
+                (case, code, session, pauses, _now()),
+            )
+            self._append(session, "case", {"case": case, "code": code, "pauses": pauses})
+        return case
+
+    def cases(self) -> list[Case]:
+        """Those still open, oldest first."""
+        rows = self._db.execute(
+            "SELECT id, code, session, pauses, opened_at FROM cases WHERE closed_at IS NULL ORDER BY rowid"
+        )
+        return [Case(i, code, session, bool(pauses), at) for i, code, session, pauses, at in rows]
+
+    def paused(self) -> bool:
+        return any(case.pauses for case in self.cases())
+
+    def close_case(self, case: str, note: str) -> bool:
+        """Reconciled by a person; False when there is no such open case."""
+        with self._transaction():
+            row = self._db.execute("SELECT session FROM cases WHERE id=? AND closed_at IS NULL", (case,)).fetchone()
+            if row is None:
+                return False
+            self._db.execute("UPDATE cases SET closed_at=?, note=? WHERE id=?", (_now(), note, case))
+            self._append(row[0], "case-closed", {"case": case})
+        return True
