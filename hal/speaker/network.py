@@ -1,0 +1,102 @@
+"""A speaker somewhere on the network.
+
+The protocol, one way, over TCP: a 4-byte big-endian length, then a WAV recording of that many bytes, to be played
+after those before it; length 0: be quiet at once and forget what waits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import threading
+import time
+
+from hal.faults import DeviceFault, Reason
+from hal.speaker import wav
+
+LENGTH = struct.Struct(">I")
+QUIET = LENGTH.pack(0)
+
+
+class NetworkSpeaker:
+    """`hal.speaker.contract.Speaker` at "host:port". No call takes longer than `connect_s`."""
+
+    def __init__(self, address: str, connect_s: float = 1.0, name: str = "speaker") -> None:
+        host, _, port = address.rpartition(":")
+        if not host or not port.isdecimal():
+            raise DeviceFault(name, Reason.CONFIGURATION, "address is host:port")
+        self._address = host.strip("[]"), int(port)
+        self._connect_s = connect_s
+        self._name = name
+        self._volume = 100
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+
+    def check(self) -> None:
+        """Connect. Raises DeviceFault."""
+        self._send(b"")
+
+    def play(self, recordings: tuple[bytes, ...]) -> None:
+        """See Speaker. Raises DeviceFault: NOT_CONNECTED, SILENT; REFUSED for what is not 16-bit mono WAV."""
+        try:
+            louder = [wav.encode(wav.scale(wav.decode(r), self._volume)) for r in recordings]
+        except wav.WavError as error:
+            raise DeviceFault(self._name, Reason.REFUSED, str(error)) from None
+        self._send(QUIET + b"".join(LENGTH.pack(len(r)) + r for r in louder))
+
+    def stop(self) -> None:
+        """See Speaker."""
+        if self._socket is not None:
+            with contextlib.suppress(DeviceFault):
+                self._send(QUIET)
+
+    def set_volume(self, percent: int) -> None:
+        """See Speaker."""
+        self._volume = percent
+
+    def close(self) -> None:
+        """See Speaker."""
+        self.stop()
+        with self._lock:
+            self._drop()
+
+    def _send(self, message: bytes) -> None:
+        deadline = time.monotonic() + self._connect_s
+        with self._lock:
+            try:
+                wire = self._connected()
+                wire.settimeout(max(deadline - time.monotonic(), 0.01))
+                wire.sendall(message)
+            except TimeoutError:
+                self._drop()  # half a message may be out: this connection is of no more use
+                raise DeviceFault(self._name, Reason.SILENT, f"no progress in {self._connect_s} s") from None
+            except OSError as error:
+                self._drop()
+                raise DeviceFault(self._name, Reason.NOT_CONNECTED, type(error).__name__) from None
+
+    def _connected(self) -> socket.socket:
+        if self._socket is not None and self._hung_up(self._socket):
+            self._drop()
+        if self._socket is None:
+            self._socket = socket.create_connection(self._address, self._connect_s)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return self._socket
+
+    @staticmethod
+    def _hung_up(wire: socket.socket) -> bool:
+        """The other end never says anything: what can be read is its end."""
+        wire.setblocking(False)
+        try:
+            wire.recv(1)
+        except BlockingIOError:
+            return False
+        except OSError:
+            pass
+        return True
+
+    def _drop(self) -> None:
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._socket.close()
+            self._socket = None
