@@ -22,6 +22,10 @@ FENCE = b"\x1dr\x01"  # GS r 1: paper sensor, answered in order, when everything
 REALTIME_STATUS = b"\x10\x04"  # DLE EOT n: answered at once, past the buffer
 CLEAR_BUFFERS = b"\x10\x14\x08\x01\x03\x14\x01\x06\x02\x08"  # DLE DC4 8 and its seven fixed parameters
 CLEAR_RESPONSE = b"\x37\x25\x00"
+POWER_OFF = b"\x10\x14\x02\x01\x08"  # DLE DC4 2 1 8
+# The printer obeys real-time commands inside a bitmap too. After these the rest of it would be taken for commands
+# and text: a person's document in the clear. Ten and five exact bytes; no page has them but by intent.
+NEVER_IN_A_PAGE = (CLEAR_BUFFERS, POWER_OFF)
 
 BAND_LINES = 128
 # The first fence stands before the cut: while it is unanswered the sheet is certainly still in the printer.
@@ -110,6 +114,8 @@ class EscposPrinter:
         stride = (page.width + 7) // 8
         if not 0 < page.width <= self._width or page.height < 1 or len(page.rows) != stride * page.height:
             raise self._fault(Reason.CONFIGURATION, f"{page!r} does not fit a head of {self._width} dots")
+        if any(command in page.rows for command in NEVER_IN_A_PAGE):
+            raise self._fault(Reason.REFUSED, f"{page!r} contains a real-time command")
 
     def _require_ready(self) -> None:
         """Nothing of the page is on the wire yet, so every fault here is certain."""
@@ -137,7 +143,7 @@ class EscposPrinter:
 
     def _send_and_confirm(self, page: Bitmap, deadline: float) -> None:
         self._empty = False
-        self._answers = Answers()
+        self._answers = Answers(printing=True)
         try:
             self._send_bands(page, deadline)
             self._collect(0)  # no fence is out yet: one that has come belongs to nobody
@@ -214,8 +220,8 @@ class EscposPrinter:
     def _ask(self, question: int) -> int:
         """One real-time question, one byte. What came before the question is no answer to it.
 
-        A bitmap may contain the bytes of a question by chance and the printer answers that too; in order, so that
-        while a page is on its way the last byte is ours. On an idle wire a second byte is garbled.
+        While a page is on its way the bitmap may have asked too, before us: the last byte is ours. Otherwise a
+        second byte is garbled.
         """
         self._collect(0)
         self._answers.realtime = b""
@@ -225,7 +231,7 @@ class EscposPrinter:
             if time.monotonic() >= deadline:
                 raise TimeoutError("silent")
             self._collect(deadline - time.monotonic())
-        if len(self._answers.realtime) > 1 and not self._answers.due:
+        if len(self._answers.realtime) > 1 and not self._answers.printing:
             raise Garbled("two answers to one question")
         return self._answers.realtime[-1]
 

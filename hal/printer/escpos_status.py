@@ -51,20 +51,35 @@ def is_fence(byte: int) -> bool:
 
 @dataclass
 class Answers:
-    """Bytes from the printer, sorted by their fixed bits. `due`: fences asked for; more than that is garbled."""
+    """Bytes from the printer, sorted by their fixed bits. `due`: fences asked for; more than that is garbled.
 
+    `printing`: a bitmap is on its way. It may contain the bytes of a question by chance, and the printer answers that
+    too: a status byte more, or a whole full status, which is skipped.
+    """
+
+    printing: bool = False
     due: int = 0
     fences: int = 0
     realtime: bytes = b""
+    skipped: bytes = b""  # of a full status that is not complete yet
 
     def sort(self, data: bytes) -> None:
         for byte in data:
-            if is_realtime(byte):
+            if self.printing and (self.skipped or byte == FULL_HEADER[0]):
+                self._skip(byte)
+            elif is_realtime(byte):
                 self.realtime += bytes([byte])
             elif is_fence(byte) and self.fences < self.due:
                 self.fences += 1
             else:
                 raise Garbled("a byte that answers nothing")
+
+    def _skip(self, byte: int) -> None:
+        self.skipped += bytes([byte])
+        if not FULL_HEADER.startswith(self.skipped[:2]):
+            raise Garbled("full status")
+        if len(self.skipped) == FULL_LENGTH:
+            self.skipped = b""
 
 
 def read(answers: bytes, full: bytes | None = None) -> Reading:

@@ -7,13 +7,13 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from printer_bench import WIDTH, eventually, far_end, page_of
 
 from hal.faults import DeviceFault, Reason
 from hal.printer.contract import Bitmap, Outlet, PaperSupply, PrinterState, PrinterStatus
-from hal.printer.escpos import CLEAR_RESPONSE, EscposPrinter
+from hal.printer.escpos import CLEAR_RESPONSE, NEVER_IN_A_PAGE, EscposPrinter
 from hal.sim.printer import PrinterSim
 
 Connect = Callable[..., EscposPrinter]
@@ -49,12 +49,15 @@ def bitmaps(draw: st.DrawFn) -> Bitmap:
     width, height = draw(st.integers(1, WIDTH)), draw(st.integers(1, 280))
     size = (width + 7) // 8 * height
     seed = draw(st.binary(min_size=1, max_size=64))
-    return Bitmap(width, height, (seed * (size // len(seed) + 1))[:size])
+    rows = (seed * (size // len(seed) + 1))[:size]
+    assume(not any(command in rows for command in NEVER_IN_A_PAGE))
+    return Bitmap(width, height, rows)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(page=bitmaps())
 def test_what_was_sent_is_what_was_drawn(sim: PrinterSim, printer: EscposPrinter, page: Bitmap) -> None:
+    sim.load_paper(200)
     printer.print_page(page)
     drawn, stride, head = sim.engine.pages[-1], (page.width + 7) // 8, WIDTH // 8
     lines = [drawn.rows[top : top + head] for top in range(0, len(drawn.rows), head)]
@@ -63,14 +66,22 @@ def test_what_was_sent_is_what_was_drawn(sim: PrinterSim, printer: EscposPrinter
     assert (drawn.height, sim.violations) == (page.height, [])
 
 
-@pytest.mark.parametrize("question", [b"\x10\x04\x01", b"\x10\x04\x02", b"\x10\x04\x04"])
-def test_a_bitmap_that_contains_a_question_by_chance(
-    start: Callable[..., PrinterSim], connect: Connect, question: bytes
-) -> None:
-    sim = start(paper=3)  # near its end: the answer to 4 would mean an open cover if taken for the answer to 2
+@pytest.mark.parametrize("question", [b"\x10\x04\x01", b"\x10\x04\x02", b"\x10\x04\x04", b"\x10\x04\x14"])
+def test_a_bitmap_that_asks_by_chance(start: Callable[..., PrinterSim], connect: Connect, question: bytes) -> None:
+    """Near the paper's end: its answer to 4 would mean an open cover if it were taken for the answer to 2."""
+    sim = start(paper=3, outlet_sensor=True)
+    printer = connect(sim.port, outlet_sensor=True)
     page = Bitmap(WIDTH, 256, (question + b"\xff" * 5) * 256)
-    connect(sim.port).print_page(page)
+    printer.print_page(page)
+    assert printer.status().ready
     assert sim.engine.pages == [page]
+
+
+@pytest.mark.parametrize("command", NEVER_IN_A_PAGE)
+def test_a_bitmap_that_commands_is_refused(sim: PrinterSim, printer: EscposPrinter, command: bytes) -> None:
+    page = Bitmap(WIDTH, 4, (bytes(9) + command).ljust(32, b"\0"))
+    assert refused(lambda: printer.print_page(page)) is Reason.REFUSED
+    assert (printer.bytes_sent, sim.engine.held) == (0, 0)
 
 
 @pytest.mark.parametrize("page", [Bitmap(WIDTH + 8, 1, bytes(9)), Bitmap(WIDTH, 0, b""), Bitmap(WIDTH, 2, bytes(8))])
