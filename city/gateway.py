@@ -262,7 +262,7 @@ async def run(config: Config, city: City) -> None:
 
 def main(config_path: str | Path) -> int:
     """The gateway as a program: 0 after a signal, 1 with one line on stderr when it cannot run."""
-    from city.typesetting import FONT, FontUnusable, load_font, typeset  # noqa: PLC0415  late: fonts and typst are heavy
+    from city.typesetting import FONT, FontUnusable, load_font, typeset  # late: fonts and typst are heavy
 
     try:
         config = load_config(Path(config_path))

@@ -53,15 +53,14 @@ def put(connection: Connection, table: Table, values: Mapping[str, Any]) -> None
 
 
 def _one(connection: Connection, table: Table, where: ColumnElement[bool], type_: type[R]) -> R | None:
-    row = connection.execute(select(table).where(where)).mappings().first()
-    return None if row is None else msgspec.convert(dict(row), type_)
+    return next(iter(_all(connection, table, where, type_, None)), None)
 
 
 def _all(
-    connection: Connection, table: Table, where: ColumnElement[bool], type_: type[R], order: ColumnElement[Any]
+    connection: Connection, table: Table, where: ColumnElement[bool], type_: type[R], order: ColumnElement[Any] | None
 ) -> tuple[R, ...]:
     rows = connection.execute(select(table).where(where).order_by(order)).mappings()
-    return tuple(msgspec.convert(dict(row), type_) for row in rows)
+    return tuple(msgspec.convert({str(name): value for name, value in row.items()}, type_) for row in rows)
 
 
 # -- challenges and sessions --------------------------------------------------------------------------------------

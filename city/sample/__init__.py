@@ -1,0 +1,200 @@
+"""The rehearsal city's people: all fictional, each there to exercise a rule. Never part of a real city's gateway.
+
+The cards themselves (keys, certificates, PINs on a chip) are made by whoever starts the rehearsal, from `load()`;
+`enroll_all` then links their certificates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+from cryptography import x509
+from msgspec import Meta, Struct, structs
+from sqlalchemy import Connection, Engine
+
+from city import municipality, registry, tables
+from city.clock import JST, Clock, starting
+from city.config import Config
+from city.enroll import EnrollError, link
+from city.handlers import seconds
+from city.records import Resident, Seal, Standing, TaxRecord, TaxStanding
+from city.rules import latest_year
+from city.sample.imprint import draw
+
+RESIDENTS: Final = Path(__file__).parent / "residents.toml"
+LONG_AGO: Final = timedelta(days=400)  # when a sample card was issued, unless it was today
+
+
+class Entry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of all tables."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+
+class SampleCard(Entry, frozen=True, kw_only=True):
+    """How to make this person's card."""
+
+    pin: Annotated[str, Meta(pattern=r"^\d{4}$")]
+    pin_tries: Annotated[int, Meta(ge=0, le=3)] = 3  # 0: locked
+    expired: bool = False  # the certificate ended some days ago
+    issued_today: bool = False
+    revoked: bool = False
+    linked: bool = True  # False: the city knows no resident for it
+
+
+class SampleSeal(Entry, frozen=True, kw_only=True):
+    text: str
+    registered_on: date
+    deregistered_on: date | None = None
+
+
+class SampleTax(Entry, frozen=True, kw_only=True):
+    ago: Annotated[int, Meta(ge=0, le=3)]  # fiscal years before the latest one
+    standing: TaxStanding = TaxStanding.FILED
+    amounts: dict[str, int] = {}
+
+
+class SampleMember(Entry, frozen=True, kw_only=True):
+    id: Annotated[str, Meta(pattern="^[a-z]+$")]
+    note: str = ""  # what this person is there for
+    name: str
+    kana: str = ""
+    alias: str = ""
+    sex: str
+    birth: date
+    relationship: str
+    standing: Standing = Standing.RESIDENT
+    protected: bool = False
+    resident_since: date | None = None  # without it, the household's
+    settled_on: date | None = None
+    previous_address: str | None = None
+    notified_today: bool = False
+    nationality: str = ""
+    residence_status: str = ""
+    residence_period: str = ""
+    residence_until: date | None = None
+    residence_card: str = ""
+    mynumber: Annotated[str, Meta(pattern=r"^\d{12}$")]  # the check digit is wrong on purpose: nobody's number
+    card: SampleCard | None = None
+    seal: SampleSeal | None = None
+    taxes: tuple[SampleTax, ...] = ()
+
+
+class SampleHousehold(Entry, frozen=True, kw_only=True):
+    id: str
+    address: str
+    resident_since: date
+    settled_on: date
+    notified_on: date
+    previous_address: str = ""
+    domicile: str = ""
+    domicile_head: str = ""
+    members: tuple[SampleMember, ...]
+
+
+class SampleFile(Entry, frozen=True, kw_only=True):
+    households: tuple[SampleHousehold, ...]
+
+
+@dataclass(frozen=True)
+class SampleResident:
+    """One person as the rehearsal knows them. `id` is the NAME of the command line."""
+
+    id: str
+    note: str
+    name: str = field(repr=False)
+    kana: str = field(repr=False)
+    card: SampleCard | None = field(repr=False)
+
+
+def read(path: Path = RESIDENTS) -> tuple[SampleHousehold, ...]:
+    """Everything in the file. Raises msgspec.ValidationError."""
+    return msgspec.toml.decode(path.read_bytes(), type=SampleFile).households
+
+
+def load() -> tuple[SampleResident, ...]:
+    """All sample residents, in the order of the file; only those with a card can use the kiosk."""
+    return tuple(SampleResident(m.id, m.note, m.name, m.kana, m.card) for h in read() for m in h.members)
+
+
+def seed(engine: Engine, clock: Clock, city: municipality.Municipality) -> None:
+    """Put them into the registry, as they were; what a rehearsal changed about them is undone."""
+    today = clock().astimezone(JST).date()
+    kazei = next(c for c in city.certificates if c.kind == "kazei")
+    latest = latest_year(kazei, today)
+    with engine.begin() as connection:
+        for household in read():
+            registry.put(connection, tables.households, {"id": household.id})
+            for position, member in enumerate(household.members, start=1):
+                resident = _resident(household, member, position, today)
+                registry.put(connection, tables.residents, structs.asdict(resident))
+                _put_seal(connection, member)
+                _put_taxes(connection, member, household.address, latest)
+
+
+def enroll_all(config: Config, certificates: Mapping[str, Path]) -> None:
+    """Link the sample residents' cards: resident id -> PEM. Raises EnrollError, city.tables.DatabaseError."""
+    people = {resident.id: resident for resident in load()}
+    engine, now = tables.connect(config.gateway.database), starting(config.clock.start)()
+    today = now.astimezone(JST).date()
+    try:
+        with engine.begin() as connection:
+            for id_, path in certificates.items():
+                card = people[id_].card if id_ in people else None
+                if card is None:
+                    raise EnrollError(f"no sample resident {id_!r} with a card")
+                if card.linked:
+                    certificate = x509.load_pem_x509_certificate(path.read_bytes())
+                    issued = today if card.issued_today else today - LONG_AGO
+                    link(connection, certificate, id_, issued, seconds(now), card.revoked)
+    except (OSError, ValueError):
+        raise EnrollError("a sample card's certificate cannot be read") from None
+    finally:
+        engine.dispose()
+
+
+def _resident(household: SampleHousehold, member: SampleMember, position: int, today: date) -> Resident:
+    foreign = bool(member.nationality)
+    own = structs.asdict(member)
+    same = {name: own[name] for name in Resident.__struct_fields__ if name in own}
+    shared = {
+        "resident_since": member.resident_since or household.resident_since,
+        "settled_on": member.settled_on or household.settled_on,
+        "notified_on": today if member.notified_today else (member.settled_on or household.notified_on),
+        "previous_address": household.previous_address if member.previous_address is None else member.previous_address,
+        "domicile": "" if foreign else household.domicile,
+        "domicile_head": "" if foreign else household.domicile_head,
+    }
+    place = {"household": household.id, "position": position, "address": household.address}
+    return Resident(**{**same, **shared, **place})
+
+
+def _put_seal(connection: Connection, member: SampleMember) -> None:
+    if member.seal:
+        seal = Seal(
+            resident=member.id,
+            registered_on=member.seal.registered_on,
+            deregistered_on=member.seal.deregistered_on,
+            imprint=draw(member.seal.text),
+        )
+        registry.put(connection, tables.seals, structs.asdict(seal))
+
+
+def _put_taxes(connection: Connection, member: SampleMember, address: str, latest: int) -> None:
+    """The year after the latest too: a rehearsal may run over the switch in June."""
+    for tax in member.taxes:
+        for year in {latest - tax.ago, latest + 1} if tax.ago == 0 else {latest - tax.ago}:
+            record = TaxRecord(
+                resident=member.id,
+                year=year,
+                standing=tax.standing,
+                address=address,
+                amounts=tuple(tax.amounts.items()),
+            )
+            registry.put(connection, tables.taxes, structs.asdict(record))
