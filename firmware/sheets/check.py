@@ -120,6 +120,8 @@ def _check_form(page: reader.Page, number: int) -> None:
         raise SheetFault(SheetReason.PAPER_SIZE, number)
     if not page.embedded:
         raise SheetFault(SheetReason.FONT_NOT_EMBEDDED, number)
+    if not page.mapped:
+        raise SheetFault(SheetReason.MISSING_GLYPH, number)
     if not page.painted:
         raise SheetFault(SheetReason.HIDDEN_TEXT, number)
 

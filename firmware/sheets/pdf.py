@@ -39,6 +39,7 @@ class Page:
     width: float
     height: float
     text: str = field(repr=False)
+    mapped: bool  # every glyph has a text; pdfium gives none for .notdef, the box of a missing character
     embedded: bool
     painted: bool
     images: tuple[Image, ...]
@@ -106,12 +107,14 @@ def _read_page(document: pdfium.PdfDocument, number: int) -> Page:
         textpage = page.get_textpage()
         try:
             text = textpage.get_text_range().replace("\x02", "-")  # pdfium's sign for a hyphen at a line's end
+            mapped = all(raw.FPDFText_GetUnicode(textpage, at) for at in range(textpage.count_chars()))
         finally:
             textpage.close()
         return Page(
             width=page.get_width(),
             height=page.get_height(),
             text=text,
+            mapped=mapped,
             embedded=all(raw.FPDFFont_GetIsEmbedded(raw.FPDFTextObj_GetFont(item)) == 1 for item in texts),
             painted=all(raw.FPDFTextObj_GetTextRenderMode(item) in _PAINTING for item in texts),
             images=tuple(_image(item) for item in images),
