@@ -1,0 +1,157 @@
+"""The dots that go to the printer: strokes, copy guard, code."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import typst
+from conftest import Case
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image, ImageFilter
+
+from city.typesetting import FONT
+from firmware.link.messages import CODE_SIZE
+from firmware.sheets import base45, code
+from firmware.sheets.fault import SheetFault, SheetReason
+from firmware.sheets.guard import GuardStyle, guard
+from firmware.sheets.prepare import prepare
+from firmware.sheets.raster import PageArray, dots, pack, rasterise
+
+DPI, WIDTH, HEIGHT = 203, 1664, 2374
+
+
+def strokes_of(glyph: PageArray) -> int:
+    """Black runs down the middle of a glyph: 一 1, 二 2, 三 3."""
+    column = glyph[:, glyph.shape[1] // 2 - 1 : glyph.shape[1] // 2 + 2].all(axis=1)
+    return int(np.count_nonzero(np.diff(column.astype(np.int8), prepend=0) == 1))
+
+
+def test_no_stroke_is_lost_from_small_type() -> None:
+    """一二三 in four sizes on 24 baselines each, so that the strokes fall between the dots in every way."""
+    sizes, pitch = (8, 9, 10, 11), 20.37
+    source = '#set page("a4", margin: 0pt)\n#set text(font: "IPAmjMincho")\n' + "".join(
+        f"#place(dx: {60 + 90 * column}pt, dy: {20 + pitch * row}pt, text({size}pt)[一二三])\n"
+        for column, size in enumerate(sizes)
+        for row in range(24)
+    )
+    page = rasterise(typst.compile(source.encode(), font_paths=[FONT.parent]), 1, DPI, dots(210, DPI), HEIGHT)
+    for column, size in enumerate(sizes):
+        em = size * DPI / 72
+        for row in range(24):
+            top = int((20 + pitch * row - 3) * DPI / 72)
+            found = [
+                strokes_of(page[top : top + int(em + 10), int(left) : int(left + em)])
+                for left in ((60 + 90 * column) * DPI / 72 + em * place for place in range(3))
+            ]
+            assert found == [1, 2, 3], f"{size} pt, baseline {row}"
+
+
+def test_packed_rows_begin_on_a_byte_leftmost_bit_first() -> None:
+    page = np.zeros((2, 10), dtype=np.bool_)
+    page[0, 0] = page[1, 9] = True
+    assert pack(page) == bytes((0x80, 0, 0, 0x40))
+
+
+@pytest.mark.parametrize("width", [1640, 1664, 1678, 1728])
+def test_the_sheet_stays_centred_on_narrower_and_wider_heads(single: Case, width: int) -> None:
+    whole = rasterise(single.pdf, 1, DPI, dots(210, DPI), HEIGHT)
+    page = rasterise(single.pdf, 1, DPI, width, HEIGHT)
+    assert page.sum() == whole.sum()
+    columns = np.flatnonzero(page.any(axis=0))
+    assert abs(columns[0] - (width - 1 - columns[-1])) <= 3
+
+
+# -- copy guard -------------------------------------------------------------------------------------------------
+
+
+def copied(page: PageArray) -> PageArray:
+    """A copier: its optics blur by about a dot, its threshold drops what is lighter than a third."""
+    grey = Image.fromarray(np.where(page, np.uint8(0), np.uint8(255))).filter(ImageFilter.GaussianBlur(1.0))
+    return np.asarray(grey) < 255 * 2 // 3
+
+
+def test_the_letters_come_out_on_a_copy_only() -> None:
+    """The ground vanishes, the letters stay; on the original the two screens are one tint."""
+    blank = np.zeros((600, 600), dtype=np.bool_)
+    style = GuardStyle()
+    ground = guard(600, 600, DPI, GuardStyle(letters=style.ground)).apply(blank)
+    letters = guard(600, 600, DPI, GuardStyle(ground=style.letters)).apply(blank)
+    assert ground.mean() == pytest.approx(letters.mean(), rel=0.01)
+    assert ground.mean() == pytest.approx(1 / 18, rel=0.01)
+    assert copied(ground).mean() < 0.0005
+    assert copied(letters).mean() > 0.03
+    both = copied(guard(600, 600, DPI, style).apply(blank))
+    assert 0.002 < both.mean() < copied(letters).mean() / 2  # some of the page is letters, most is not
+
+
+def test_the_guard_keeps_clear_of_the_print(single: Case) -> None:
+    page = rasterise(single.pdf, 1, DPI, WIDTH, HEIGHT)
+    guarded = guard(WIDTH, HEIGHT, DPI).apply(page)
+    assert (guarded & page).sum() == page.sum()
+    added = guarded & ~page
+    for down in range(-2, 3):
+        for across in range(-2, 3):
+            assert not (np.roll(page, (down, across), (0, 1)) & added).any()
+    assert added.mean() > 0.03
+
+
+# -- code -------------------------------------------------------------------------------------------------------
+
+
+@given(st.binary(max_size=120))
+def test_base45_round_trip(data: bytes) -> None:
+    assert base45.decode(base45.encode(data)) == data
+
+
+def test_base45_as_published() -> None:
+    """RFC 9285, sections 4.3 and 4.4."""
+    assert base45.encode(b"AB") == "BB8"
+    assert base45.encode(b"Hello!!") == "%69 VD92EX0"
+    assert base45.decode("QED8WEX0") == b"ietf!"
+
+
+@pytest.mark.parametrize("text", ["A", "GGW", "AB8B", "ab8", ":::", "::"])
+def test_base45_refuses(text: str) -> None:
+    with pytest.raises(ValueError, match="base45"):
+        base45.decode(text)
+
+
+@pytest.mark.parametrize(("dpi", "width", "module"), [(203, 1664, 5), (300, 2480, 8), (600, 4960, 16)])
+def test_code_is_read_back_at_every_resolution(dpi: int, width: int, module: int) -> None:
+    page = np.ones((dots(297, dpi), width), dtype=np.bool_)
+    payload = bytes(range(CODE_SIZE))
+    code.draw(page, payload, dpi)
+    assert code.read_back(page, dpi) == payload
+    place = page[code.area(dpi, width)]
+    rows = np.flatnonzero(place.any(axis=1))
+    assert rows[-1] - rows[0] + 1 == 45 * module
+    assert min(rows[0], len(place) - 1 - rows[-1]) >= 4 * module
+
+
+@pytest.mark.parametrize("dpi", [100, 150])
+def test_code_that_would_be_too_small_is_refused(dpi: int) -> None:
+    page = np.zeros((dots(297, dpi), dots(210, dpi)), dtype=np.bool_)
+    with pytest.raises(SheetFault):
+        code.draw(page, bytes(CODE_SIZE), dpi)
+
+
+def test_a_spoilt_code_is_noticed() -> None:
+    page = np.zeros((HEIGHT, WIDTH), dtype=np.bool_)
+    code.draw(page, bytes(CODE_SIZE), DPI)
+    rows, columns = code.area(DPI, WIDTH)
+    page[rows.start + 60 : rows.start + 230, columns] = True
+    with pytest.raises(SheetFault) as caught:
+        code.read_back(page, DPI)
+    assert caught.value.reason is SheetReason.CODE
+
+
+def test_sheets_for_the_printer(household: Case) -> None:
+    sheets = prepare(household.pdf, household.manifest, DPI, WIDTH, household.verify)
+    assert [(sheet.page, sheet.pages, sheet.width, sheet.height) for sheet in sheets] == [
+        (number, 3, WIDTH, HEIGHT) for number in (1, 2, 3)
+    ]
+    for sheet in sheets:
+        page = np.unpackbits(np.frombuffer(sheet.rows, np.uint8).reshape(HEIGHT, -1), axis=1)[:, :WIDTH]
+        seen = household.verify(code.read_back(page.astype(np.bool_), DPI))
+        assert (seen.page, seen.pages, seen.unique_number) == (sheet.page, 3, household.manifest.unique_number)
