@@ -28,7 +28,7 @@ FONT_PACKAGE = "fonts-ipamj-mincho"
 TEMPLATES = Path(__file__).parent / "templates"
 MAX_SHEETS = 20  # of one copy, as the manifest has it
 # kind -> (template, characters of full width that half a line of its boxes holds)
-FORMS = {"juminhyo": ("juminhyo.typ", 16), "inkan": ("inkan.typ", 9), "kazei": ("kazei.typ", 16)}
+FORMS = {"juminhyo": ("juminhyo.typ", 15), "inkan": ("inkan.typ", 8), "kazei": ("kazei.typ", 15)}
 
 _SELECTOR = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 _pdfium = threading.Lock()  # pdfium is not thread-safe
@@ -137,9 +137,9 @@ def _data(document: Document, half_line: int) -> dict[str, Any]:
         "title": document.title,
         "subtitle": document.subtitle,
         "holder": document.holder,
-        "head": _rows(document.head, half_line),
-        "people": [{"name": p.name, "rows": _rows(_person_rows(p), half_line)} for p in document.people],
-        "amounts": _rows(document.amounts, half_line),
+        "head": _lines(document.head, half_line),
+        "people": [{"name": p.name, "rows": _lines(_person_rows(p), half_line)} for p in document.people],
+        "amounts": [_row(row) for row in document.amounts],
         "statement": document.statement,
         "notes": document.notes,
         "unique_number": document.unique_number,
@@ -157,8 +157,23 @@ def _person_rows(person: Person) -> tuple[Row, ...]:
     return (Row("フリガナ", person.kana), *alias, *person.rows)
 
 
-def _rows(rows: tuple[Row, ...], half_line: int) -> list[dict[str, Any]]:
-    return [{"label": row.label, "value": row.value, "wide": _ems(row.value) > half_line} for row in rows]
+def _lines(rows: tuple[Row, ...], half_line: int) -> list[list[dict[str, str]]]:
+    """Rows as lines of a box: a long value has a line to itself, a short one shares it with the next short one."""
+    out: list[list[dict[str, str]]] = []
+    open_line: list[dict[str, str]] | None = None
+    for row in rows:
+        short = _ems(row.value) <= half_line
+        if short and open_line is not None:
+            open_line.append(_row(row))
+            open_line = None
+            continue
+        out.append([_row(row)])
+        open_line = out[-1] if short else open_line
+    return out
+
+
+def _row(row: Row) -> dict[str, str]:
+    return {"label": row.label, "value": row.value}
 
 
 def _ems(text: str) -> float:

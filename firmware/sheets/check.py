@@ -142,7 +142,7 @@ def _check_names(text: str, expected: Expected, number: int, glyphs: Glyphs) -> 
     """The people of this sheet: each name stands between the labels 氏名 and フリガナ."""
     before, after, applicant = map(glyphs.canonical, ("氏名", "フリガナ", "請求者"))
     holder = glyphs.canonical(expected.holder)
-    names = Counter(re.findall(f"{before}(.+?){after}", text))
+    names = Counter(re.findall(f"{before}((?:(?!{before}).)+?){after}", text))  # 筆頭者の氏名 is no name of the sheet's
     if names.keys() - set(map(glyphs.canonical, _people(expected.members, expected.holder))):
         raise SheetFault(SheetReason.STRANGER_PRINTED, number)
     if holder not in names and applicant + holder not in text:
