@@ -100,6 +100,7 @@ class CctalkCoinUnit:
             self._check_trusted()
             self._must_shut, self._open = True, False  # should one of the two get lost
             self._set_mask(positions)
+            self._check_trusted()
             self._wire.ask(self._address, MASTER_INHIBIT, OPEN)
             self._must_shut, self._open = False, True
 
@@ -193,26 +194,20 @@ class CctalkCoinUnit:
 
     def _shut(self) -> None:
         with self._wire.lock:
-            if self._was_reset():
-                self._faults.add(Reason.EVENTS_LOST)
             self._open, self._must_shut = False, True
             self._wire.ask(self._address, MASTER_INHIBIT, SHUT)
             self._set_mask(frozenset())
             self._must_shut, self._quiet = False, 0
 
     def _set_mask(self, positions: frozenset[int]) -> None:
+        """A reset before the first credit leaves the counter at 0, where it was: only the old mask tells of it."""
+        if self._mask is not None and self._tells_mask:
+            mask = self._wire.ask(self._address, READ_MASK, lengths=(2,))
+            if mask != self._mask:
+                self._faults.add(Reason.EVENTS_LOST)
         self._mask = None
         self._wire.ask(self._address, INHIBIT_MASK, credits.mask(positions))
         self._mask = credits.mask(positions)
-
-    def _was_reset(self) -> bool:
-        """A reset before the first credit leaves the counter at 0, where it was; the mask tells of it."""
-        if not self._tells_mask or self._mask is None:
-            return False
-        try:
-            return self._wire.ask(self._address, READ_MASK, lengths=(2,)) != self._mask
-        except DeviceFault:
-            return False  # what follows fails too, and says so
 
     def _check_trusted(self) -> None:
         if not self._running():

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from coin_rig import EVERY, Rig, until
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from hal.cash import cctalk
@@ -466,7 +466,7 @@ acks = st.sampled_from(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.one_of(acks, st.binary(max_size=600)), max_size=8), st.booleans())
 def test_random_bytes_are_typed_faults_in_bounded_time(pieces: list[bytes], echo: bool) -> None:
     cctalk.BOOT_S = 0.05
@@ -549,8 +549,11 @@ class Money:
         assert self.said_paid <= paid if self.uncertain else self.said_paid == paid
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.lists(OPS, max_size=14))
+@example([("insert", 10), ("reset", 2), ("accept", EVERY)])
+@example([("insert", 10), ("garble", 3), ("reset", 2), ("accept", EVERY)])
+@example([("jam", None), ("insert", 10)])
 def test_money_is_conserved(ops: list[tuple[str, object]]) -> None:
     rig = Rig()
     try:

@@ -67,8 +67,8 @@ def test_one_after_the_other_and_interrupted(tape: Path, tmp_path: Path) -> None
     diary = tmp_path / "diary"
     program = tmp_path / "slowplay"
     program.write_text(
-        "#!/bin/sh\ntrap 'echo cut >> {d}; exit 1' TERM\n"
-        "n=$(wc -c)\necho $n >> {d}\nsleep 0.3 & wait $!\necho end >> {d}\n".format(d=diary)
+        f"#!/bin/sh\ntrap 'echo cut >> {diary}; exit 1' TERM\n"
+        f"n=$(wc -c)\necho $n >> {diary}\nsleep 0.3 & wait $!\necho end >> {diary}\n"
     )
     program.chmod(0o755)
     speaker = AlsaSpeaker("tape", str(program))
