@@ -1,0 +1,387 @@
+"""All far ends of a kiosk's wires in one program: what a person would set down, put in and take, and what breaks.
+
+Lives in one event loop; it knows devices and wires, never what is said over them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from hal.sim.card.pki import load_card
+from hal.sim.card.wire import CardFaults, CardProgram
+from hal.sim.coins.acceptor import Acceptor
+from hal.sim.coins.bus import CoinBus
+from hal.sim.coins.hopper import HopperDevice
+from hal.sim.line import Address, Cable, LineRelay
+from hal.sim.printer.server import PrinterSim
+from hal.sim.speaker import SpeakerFarEnd
+
+KEPT = 24  # sheets and captions remembered
+POLL_S = 0.1  # how often a card that lies on the reader is looked at
+SHEET_DOTS, RECEIPT_DOTS = 1654, 576  # A4 and 72 mm at 203 dpi
+FULL_TRAY, FULL_ROLL = 200, 100
+
+
+class BenchError(Exception):
+    """What was asked cannot be done now; one line for the person at the bench."""
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """Where each wire ends. Port 0 takes a free one, except of `reader`, where the kiosk listens."""
+
+    reader: Address
+    city: Address  # where the relay carries the kiosk's line to
+    coins: Path  # symlink to the coin unit's pty
+    cable: Address = ("127.0.0.1", 0)
+    line: Address = ("127.0.0.1", 0)
+    sheets: Address = ("127.0.0.1", 0)
+    receipts: Address = ("127.0.0.1", 0)
+    speaker: Address = ("127.0.0.1", 0)
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One piece of paper that came out of `printer` ("sheets" or "receipts")."""
+
+    id: int
+    printer: str
+    image: Image.Image = field(repr=False)
+    dpi: int = 203
+
+    def png(self) -> bytes:
+        out = io.BytesIO()
+        self.image.save(out, "PNG", dpi=(self.dpi, self.dpi))
+        return out.getvalue()
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """Something the speaker was told to say; `text` "" is the command to be quiet."""
+
+    id: int
+    text: str
+    wav: bytes = field(repr=False)
+
+
+class Bench:
+    """`cards` maps a name to its card folder. `lines_s`: speed of the printers, 0 at once; `coin_s`: of a hopper.
+
+    `hoppers`: address, yen and coins of each. After each change everybody who subscribed is called, in the loop.
+    """
+
+    def __init__(
+        self,
+        wiring: Wiring,
+        cards: Mapping[str, Path],
+        hoppers: tuple[tuple[int, int, int], ...] = ((3, 10, 60), (4, 50, 40), (5, 100, 60)),
+        lines_s: float = 0.0,
+        coin_s: float = 0.002,
+        apdu_ms: float = 0.0,
+    ) -> None:
+        self.cards = dict(cards)
+        self.card_faults = CardFaults(apdu_ms=apdu_ms, sign_ms=5 * apdu_ms)
+        self.cable = Cable(wiring.cable)
+        self.line = LineRelay(wiring.line, wiring.city)
+        self.sheets = self._printer("sheets", wiring.sheets, SHEET_DOTS, True, FULL_TRAY, lines_s)
+        self.receipts = self._printer("receipts", wiring.receipts, RECEIPT_DOTS, False, FULL_ROLL, lines_s)
+        units = [HopperDevice(*unit) for unit in hoppers]
+        self.coins = CoinBus(Acceptor(), units, wiring.coins, coin_s=coin_s, changed=self._changed)
+        self.speaker = SpeakerFarEnd(self._heard, self._hushed, *wiring.speaker)
+        self.waiting: list[Sheet] = []  # at the outlets
+        self.taken: deque[Sheet] = deque(maxlen=KEPT)  # in the person's hand
+        self.spoken: deque[Spoken] = deque(maxlen=KEPT)
+        self.on_reader: str | None = None
+        self.coins_mute = False
+        self._wallet: dict[str, CardProgram] = {}
+        self._reader = wiring.reader
+        self._subscribers: list[Callable[[], None]] = []
+        self._numbers = iter(range(1, 1 << 62))
+        self._watch: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Raises OSError when a port is in use; what was started then is ended again."""
+        try:
+            for start in (self.cable.start, self.line.start, self.sheets.start, self.receipts.start):
+                await start()
+            await self.coins.start()
+            await self.speaker.start()
+        except OSError:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        self.remove_card()
+        for stop in (self.cable.stop, self.line.stop, self.sheets.stop, self.receipts.stop):
+            await stop()
+        await self.coins.close()
+        await self.speaker.close()
+
+    async def __aenter__(self) -> Bench:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    # --- who wants to know
+
+    def subscribe(self, changed: Callable[[], None]) -> Callable[[], None]:
+        """`changed` is called after each change; returns what ends that."""
+        self._subscribers.append(changed)
+        return lambda: self._subscribers.remove(changed)
+
+    async def until(self, holds: Callable[[Bench], bool], timeout_s: float) -> bool:
+        """Wait for something to be true; False when time was over first."""
+        news = asyncio.Event()
+        end = self.subscribe(news.set)
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not holds(self):
+                    news.clear()
+                    await news.wait()
+        except TimeoutError:
+            return holds(self)
+        finally:
+            end()
+        return True
+
+    def _changed(self) -> None:
+        for tell in tuple(self._subscribers):
+            tell()
+
+    # --- the person's hands
+
+    def insert_card(self, name: str) -> None:
+        """Set this card down. Raises BenchError: no such card, or one lies there already."""
+        if self.on_reader is not None:
+            raise BenchError("a card lies on the reader already")
+        if name not in self.cards:
+            raise BenchError("no such card")
+        if name not in self._wallet:  # kept: a card remembers its tries
+            try:
+                self._wallet[name] = CardProgram(load_card(self.cards[name]), self._reader)
+            except (OSError, ValueError, TypeError) as error:
+                raise BenchError(f"this card cannot be read: {error}") from None
+        program = self._wallet[name]
+        program.faults = self.card_faults
+        program.insert()
+        self.on_reader = name
+        self._watch = asyncio.get_running_loop().create_task(self._watch_card(program))
+        self._changed()
+
+    def remove_card(self) -> None:
+        """Take the card off; nothing happens when none is there."""
+        name, self.on_reader = self.on_reader, None
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+        if name is not None:
+            self._wallet[name].remove()
+            self._changed()
+
+    def tries(self, name: str) -> int | None:
+        """PIN tries this card has left; None before it was first set down."""
+        return self._wallet[name].applet.tries if name in self._wallet else None
+
+    @property
+    def apdus(self) -> int:
+        """Commands the card on the reader has received during this stay."""
+        return self._wallet[self.on_reader].apdus if self.on_reader else 0
+
+    def coin(self, value: int) -> bool:
+        """Put a coin in (0: a button). True when it was swallowed, False when it lies in the cup or is stuck."""
+        return self.coins.insert(value)
+
+    def take_sheets(self) -> list[Sheet]:
+        """Take what lies at the outlet."""
+        self.sheets.take()
+        return self._take("sheets")
+
+    def take_receipt(self) -> list[Sheet]:
+        self.receipts.take()
+        return self._take("receipts")
+
+    def take_coins(self) -> list[int]:
+        """Empty the return cup."""
+        return self.coins.take()
+
+    def sheet(self, number: int) -> Sheet | None:
+        """A sheet that waits or was taken."""
+        return next((s for s in (*self.waiting, *self.taken) if s.id == number), None)
+
+    def _take(self, printer: str) -> list[Sheet]:
+        taken = [sheet for sheet in self.waiting if sheet.printer == printer]
+        self.waiting = [sheet for sheet in self.waiting if sheet.printer != printer]
+        self.taken.extend(taken)
+        self._changed()
+        return taken
+
+    # --- the operator's
+
+    def load_paper(self) -> None:
+        """Fill tray and roll."""
+        self.sheets.load_paper(FULL_TRAY)
+        self.receipts.load_paper(FULL_ROLL)
+        self._changed()
+
+    def tear_after(self, lines: int) -> None:
+        """The sheets' paper ends after so many more lines: in the middle of a page."""
+        self.sheets.fail_after_lines = lines
+
+    async def switch(self, fault: str, on: bool) -> None:
+        """Break something, or put it right. Raises BenchError for a fault that is not in `FAULTS`."""
+        if fault not in FAULTS:
+            raise BenchError("no such fault")
+        done = FAULTS[fault].switch(self, on)
+        if done is not None:
+            await done
+        self._changed()
+
+    async def mend(self) -> None:
+        """Put everything right."""
+        for name, fault in FAULTS.items():
+            if fault.holds(self):
+                await self.switch(name, False)
+
+    # --- what can be seen
+
+    def state(self) -> dict[str, Any]:
+        """Everything a person at the bench sees; fit for JSON."""
+        return {
+            "card": {
+                "on_reader": self.on_reader,
+                "apdus": self.apdus,
+                "tries": {n: self.tries(n) for n in self._wallet},
+            },
+            "waiting": [_paper(sheet) for sheet in self.waiting],
+            "taken": [_paper(sheet) for sheet in reversed(self.taken)],
+            "paper": {"sheets": self.sheets.paper_left, "receipts": self.receipts.paper_left},
+            "coins": {
+                "cup": list(self.coins.cup),
+                "box": sum(self.coins.acceptor.swallowed),
+                "hoppers": [{"value": h.value, "coins": h.coins} for h in self.coins.hoppers],
+            },
+            "spoken": [{"id": s.id, "text": s.text} for s in reversed(self.spoken)],
+            "faults": {name: fault.holds(self) for name, fault in FAULTS.items()},
+        }
+
+    @property
+    def violations(self) -> list[str]:
+        """What no correct kiosk sends over any of these wires."""
+        return [
+            *self.sheets.violations,
+            *self.receipts.violations,
+            *self.coins.violations,
+            *self.speaker.violations,
+        ]
+
+    # --- wires tell
+
+    def _printer(self, name: str, at: Address, dots: int, sensor: bool, paper: int, lines_s: float) -> PrinterSim:
+        def came_out(image: Image.Image) -> None:
+            self.waiting.append(Sheet(next(self._numbers), name, image))
+            self._changed()
+
+        return PrinterSim(*at, dots, outlet_sensor=sensor, paper=paper, speed=lines_s, on_page=came_out)
+
+    def _heard(self, text: str, wav: bytes) -> None:
+        self.spoken.append(Spoken(next(self._numbers), text, wav))
+        self._changed()
+
+    def _hushed(self) -> None:
+        if self.spoken and self.spoken[-1].text:
+            self.spoken.append(Spoken(next(self._numbers), "", b""))
+            self._changed()
+
+    async def _watch_card(self, program: CardProgram) -> None:
+        """A card cannot tell what happens to it: look."""
+        seen = program.apdus
+        while program.inserted:
+            await asyncio.sleep(POLL_S)
+            if program.apdus != seen:
+                seen = program.apdus
+                self._changed()
+        self.on_reader = None  # it was pulled
+        self._changed()
+
+
+def _paper(sheet: Sheet) -> dict[str, Any]:
+    return {"id": sheet.id, "printer": sheet.printer, "width": sheet.image.width, "height": sheet.image.height}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that can be broken and put right."""
+
+    switch: Callable[[Bench, bool], Awaitable[None] | None]
+    holds: Callable[[Bench], bool]
+
+
+def _cable(bench: Bench, lost: bool) -> Awaitable[None]:
+    return bench.cable.cut() if lost else bench.cable.restore()
+
+
+def _cut(bench: Bench, cut: bool) -> Awaitable[None]:
+    return bench.line.cut() if cut else bench.line.restore()
+
+
+def _stall(bench: Bench, stalled: bool) -> None:
+    bench.line.stall() if stalled else bench.line.flow()
+
+
+def _paper_out(printer: str, full: int) -> Fault:
+    return Fault(
+        lambda bench, out: getattr(bench, printer).load_paper(0 if out else full),
+        lambda bench: getattr(bench, printer).paper_left == 0,
+    )
+
+
+def _switch(printer: str, what: str) -> Fault:
+    return Fault(
+        lambda bench, on: setattr(getattr(bench, printer), what, on),
+        lambda bench: bool(getattr(getattr(bench, printer), what)),
+    )
+
+
+def _jam_coin(bench: Bench, jammed: bool) -> None:
+    bench.coins.acceptor.jam_next = jammed
+    if not jammed:
+        bench.coins.acceptor.stuck.clear()
+
+
+def _mute_coins(bench: Bench, mute: bool) -> None:
+    bench.coins_mute = mute
+    units = (bench.coins.acceptor, *bench.coins.hoppers)
+    bench.coins.mute(*(unit.address for unit in units if mute))
+
+
+def _empty_hoppers(bench: Bench, empty: bool) -> None:
+    for hopper in bench.coins.hoppers:
+        hopper.coins = 0 if empty else FULL_HOPPER
+
+
+FULL_HOPPER = 60
+FAULTS: Mapping[str, Fault] = {
+    "reader-lost": Fault(_cable, lambda b: b.cable.cut_off),
+    "line-cut": Fault(_cut, lambda b: b.line.cut_off),
+    "line-stalled": Fault(_stall, lambda b: b.line.stalled),
+    "paper-out": _paper_out("sheets", FULL_TRAY),
+    "printer-mute": _switch("sheets", "mute"),
+    "printer-cover": _switch("sheets", "cover_open"),
+    "printer-jam": _switch("sheets", "jam"),
+    "printer-gone": _switch("sheets", "drop_connection"),
+    "receipt-paper-out": _paper_out("receipts", FULL_ROLL),
+    "receipt-mute": _switch("receipts", "mute"),
+    "coin-jam": Fault(_jam_coin, lambda b: b.coins.acceptor.jam_next or bool(b.coins.acceptor.stuck)),
+    "coins-mute": Fault(_mute_coins, lambda b: b.coins_mute),
+    "change-empty": Fault(_empty_hoppers, lambda b: all(h.coins == 0 for h in b.coins.hoppers)),
+}
