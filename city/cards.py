@@ -43,12 +43,7 @@ def load_authorities(paths: Iterable[Path], allow_test: bool) -> tuple[x509.Cert
     """Raises ConfigError for a file that is no CA certificate, or is the test authority's where that is not allowed."""
     found: list[x509.Certificate] = []
     for path in paths:
-        try:
-            found += x509.load_pem_x509_certificates(path.read_bytes())
-        except OSError as error:
-            raise ConfigError(f"{path}: {error.strerror}") from None
-        except ValueError:
-            raise ConfigError(f"{path}: not a certificate in PEM") from None
+        found += read_certificates(path)
     for authority in found:
         if not _is_ca(authority):
             raise ConfigError("cards.ca: holds a certificate that is not an authority's")
@@ -57,6 +52,19 @@ def load_authorities(paths: Iterable[Path], allow_test: bool) -> tuple[x509.Cert
     if not found:
         raise ConfigError("cards.ca: no authority, so no card could ever be accepted")
     return tuple(found)
+
+
+def read_certificates(path: Path) -> list[x509.Certificate]:
+    """All of a PEM file, or the one of a DER file. Raises ConfigError."""
+    try:
+        content = path.read_bytes()
+        if content.startswith(b"-----"):
+            return x509.load_pem_x509_certificates(content)
+        return [x509.load_der_x509_certificate(content)]
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    except ValueError:
+        raise ConfigError(f"{path}: not a certificate") from None
 
 
 def check_certificate(authorities: Sequence[x509.Certificate], der: bytes, now: datetime) -> CardCertificate:

@@ -103,7 +103,7 @@ def _person(person: Resident, fields: set[str]) -> Person:
 
 
 def _holder(file: File, rows: Sequence[Row]) -> tuple[Person, ...]:
-    return (Person(name=file.resident.name, kana="", alias=file.resident.alias, rows=tuple(rows)),)
+    return (Person(name=file.resident.name, kana=file.resident.kana, alias=file.resident.alias, rows=tuple(rows)),)
 
 
 def _inkan(certificate: Certificate, file: File, _: Picked) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct, structs
@@ -61,32 +61,23 @@ class Config(Section, frozen=True):
     typesetting: Typesetting = Typesetting()
 
 
-Part = TypeVar("Part", bound=Struct)
-
-
 def load(path: Path) -> Config:
     """Read and resolve. Raises ConfigError."""
+    folder = path.resolve().parent
+
+    def convert(kind: type, value: object) -> object:
+        if kind is Path and isinstance(value, str):
+            return folder / value
+        raise TypeError(f"not a {kind.__name__}")
+
     try:
-        config = msgspec.toml.decode(path.read_bytes(), type=Config)
+        config = msgspec.toml.decode(path.read_bytes(), type=Config, dec_hook=convert)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from None
-    folder = path.resolve().parent
-    gateway = structs.replace(config.gateway, database=_database(folder, config.gateway.database))
-    return structs.replace(
-        config,
-        gateway=_rooted(folder, gateway),
-        tls=_rooted(folder, config.tls),
-        issuing=_rooted(folder, config.issuing),
-        cards=structs.replace(config.cards, ca=tuple(folder / ca for ca in config.cards.ca)),
-        typesetting=_rooted(folder, config.typesetting),
-    )
-
-
-def _rooted(folder: Path, section: Part) -> Part:
-    paths = {name: folder / value for name, value in structs.asdict(section).items() if isinstance(value, Path)}
-    return structs.replace(section, **paths)
+    database = _database(folder, config.gateway.database)
+    return structs.replace(config, gateway=structs.replace(config.gateway, database=database))
 
 
 def _database(folder: Path, url: str) -> str:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from city import audit, registry, tables
-from city.cards import fingerprint
+from city.cards import fingerprint, read_certificates
 from city.clock import JST, starting
 from city.config import Config
 from city.handlers import seconds
@@ -24,14 +24,9 @@ class EnrollError(Exception):
 def enroll(config: Config, certificate: Path, resident: str, issued_on: date | None = None) -> str:
     """Link it, or link it anew; returns the card's fingerprint. Without `issued_on`, the certificate's first day holds.
 
-    Raises EnrollError, city.tables.DatabaseError.
+    Raises EnrollError, city.config.ConfigError, city.tables.DatabaseError.
     """
-    try:
-        card = x509.load_pem_x509_certificate(certificate.read_bytes())
-    except OSError as error:
-        raise EnrollError(f"{certificate}: {error.strerror}") from None
-    except ValueError:
-        raise EnrollError(f"{certificate}: not a certificate in PEM") from None
+    card = read_certificates(certificate)[0]
     day = issued_on or card.not_valid_before_utc.astimezone(JST).date()
     engine, now = tables.connect(config.gateway.database), starting(config.clock.start)()
     try:

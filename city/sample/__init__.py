@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import msgspec
-from cryptography import x509
 from msgspec import Meta, Struct, structs
 from sqlalchemy import Connection, Engine
 
 from city import municipality, registry, tables
+from city.cards import read_certificates
 from city.clock import JST, Clock, starting
 from city.config import Config
 from city.enroll import EnrollError, link
@@ -139,7 +139,7 @@ def seed(engine: Engine, clock: Clock, city: municipality.Municipality) -> None:
 
 
 def enroll_all(config: Config, certificates: Mapping[str, Path]) -> None:
-    """Link the sample residents' cards: resident id -> PEM. Raises EnrollError, city.tables.DatabaseError."""
+    """Link the sample residents' cards: resident id -> PEM or DER. Raises EnrollError, ConfigError, DatabaseError."""
     people = {resident.id: resident for resident in load()}
     engine, now = tables.connect(config.gateway.database), starting(config.clock.start)()
     today = now.astimezone(JST).date()
@@ -150,11 +150,8 @@ def enroll_all(config: Config, certificates: Mapping[str, Path]) -> None:
                 if card is None:
                     raise EnrollError(f"no sample resident {id_!r} with a card")
                 if card.linked:
-                    certificate = x509.load_pem_x509_certificate(path.read_bytes())
                     issued = today if card.issued_today else today - LONG_AGO
-                    link(connection, certificate, id_, issued, seconds(now), card.revoked)
-    except (OSError, ValueError):
-        raise EnrollError("a sample card's certificate cannot be read") from None
+                    link(connection, read_certificates(path)[0], id_, issued, seconds(now), card.revoked)
     finally:
         engine.dispose()
 
