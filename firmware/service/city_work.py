@@ -1,0 +1,201 @@
+"""What is asked of the city. Every outcome is an event of the journey; nothing is raised.
+
+A document is bound, opened, read and turned into dots here, before the journey hears of it: what does not pass is an
+anomaly, and no money has been taken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import TypeVar
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from firmware.flow import commands as c
+from firmware.flow import events as e
+from firmware.link import messages as m
+from firmware.link import sealing, signing
+from firmware.link.client import CityRefusal, Line, LineFault
+from firmware.service import terms as words
+from firmware.service.config import Config
+from firmware.service.journal import new_id
+from firmware.service.log import log
+from firmware.service.vault import Vault
+from firmware.sheets.check import Expected, check_document, check_manifest
+from firmware.sheets.fault import SheetFault
+from firmware.sheets.prepare import Sheet, prepare
+
+T = TypeVar("T")
+BUILD = "0.1.0"
+
+
+@dataclass
+class CityDesk:
+    """The line, and the last terms heard on it. `terms_at` is monotonic seconds."""
+
+    config: Config
+    line: Line
+    issuing_keys: tuple[Ed25519PublicKey, ...]
+    terms: m.Terms | None = None
+    terms_at: float = 0.0
+
+    async def fetch_terms(self) -> e.Event:
+        try:
+            self.terms = await self.line.hello(m.Hello(protocol=m.PROTOCOL, build=BUILD))
+        except LineFault as fault:
+            log("line.fault", call="hello", reason=fault.reason.value)
+            return e.LineLost()
+        except CityRefusal as refused:
+            log("line.refused", call="hello", code=refused.refusal.code.value)
+            return e.LineLost()
+        self.terms_at = time.monotonic()
+        return e.TermsReceived(terms=words.terms(self.terms))
+
+    async def open_session(self, epoch: int, vault: Vault) -> e.Event:
+        if self.terms is None or vault.key is None:
+            return e.CityRefused(epoch=epoch, code="line-down")
+        request = m.SessionRequest(
+            session=vault.session,
+            challenge=self.terms.challenge,
+            card_certificate=vault.certificate,
+            document_key=vault.key.public,
+            signature=vault.signature,
+        )
+
+        async def work() -> e.Event:
+            vault.opened = True  # from here on the city may hold a session of ours
+            vault.answer = answer = await self.line.open_session(request)
+            offers = words.offers(answer)
+            return e.SessionOpened(epoch=epoch, offers=offers, expires_in_days=answer.card_expires_in_days)
+
+        return await self._told("sessions", epoch, work)
+
+    async def place_order(self, command: c.PlaceOrder, vault: Vault, lane: Executor) -> e.Event:
+        epoch, answer = command.epoch, vault.answer
+        if answer is None or vault.key is None:
+            return e.CityRefused(epoch=epoch, code="line-down")
+        vault.order = new_id()
+        request = m.OrderRequest(
+            session=vault.session,
+            order=vault.order,
+            kind=command.kind,
+            choices=dict(command.choices),
+            copies=command.copies,
+        )
+
+        async def work() -> e.Event:
+            got = await self.line.order(request)
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(lane, self._examine, epoch, request, got, vault)
+
+        return await self._told("orders", epoch, work)
+
+    def _examine(self, epoch: int, request: m.OrderRequest, got: m.OrderAnswer, vault: Vault) -> e.Event:
+        """Everything that can be known about the document before money, on the document's own lane."""
+        started = time.monotonic()
+        answer, key = vault.answer, vault.key
+        if answer is None or key is None:  # destroyed meanwhile
+            return e.CityRefused(epoch=epoch, code="line-down")
+        try:
+            signing.verify_manifest(self.issuing_keys, got.manifest, got.manifest_signature)
+            manifest = msgspec.json.decode(got.manifest, type=m.Manifest)
+            expected = _expected(self.config.kiosk.id, request, answer, vault)
+            check_manifest(manifest, expected)
+            info = m.seal_info(self.config.kiosk.id, vault.session, vault.order)
+            pdf = sealing.open(key.private, info, got.sealed)
+            check_document(pdf, manifest, expected, self.config.fonts.mincho)
+            sheets = self._prepare(pdf, manifest)
+        except SheetFault as fault:
+            log("sheets.rejected", reason=fault.reason.value, page=fault.page)
+            return e.DocumentRejected(epoch=epoch, reason=fault.reason.value)
+        except (signing.SignatureError, sealing.SealError, msgspec.MsgspecError) as error:
+            reason = REJECTIONS.get(type(error), "manifest-malformed")
+            log("sheets.rejected", reason=reason, page=0)
+            return e.DocumentRejected(epoch=epoch, reason=reason)
+        vault.sheets, vault.document, vault.title = sheets, manifest.document_sha256, manifest.title
+        log("sheets.ready", sheets=len(sheets), ms=round((time.monotonic() - started) * 1000))
+        return e.DocumentChecked(
+            epoch=epoch,
+            document=manifest.document_sha256,
+            unique_number=manifest.unique_number,
+            sheets=manifest.pages * manifest.copies,
+            fee=manifest.fee,
+        )
+
+    def _prepare(self, pdf: bytes, manifest: m.Manifest) -> tuple[Sheet, ...]:
+        section = self.config.sheets
+
+        def verify(payload: bytes) -> m.SheetCode:
+            return signing.verify_code(self.issuing_keys, payload)
+
+        return prepare(pdf, manifest, section.dpi, section.width, verify)
+
+    async def release(self, epoch: int, vault: Vault, paid: int) -> e.Event:
+        request = m.ReleaseRequest(session=vault.session, order=vault.order, document_sha256=vault.document, paid=paid)
+
+        async def work() -> e.Event:
+            got = await self.line.release(request)
+            return e.Released(epoch=epoch, document=got.document_sha256)
+
+        return await self._told("release", epoch, work)
+
+    async def cancel(self, session: str) -> None:
+        """Best effort: the city ends the session by itself when it hears nothing."""
+        try:
+            await self.line.cancel(session)
+        except LineFault as fault:
+            log("line.fault", call="cancel", reason=fault.reason.value)
+        except CityRefusal as refused:
+            log("line.refused", call="cancel", code=refused.refusal.code.value)
+
+    async def deliver(self, outcome: m.Outcome) -> bool:
+        """True when the city has it. A refusal counts as not delivered: it stays for the operator to see."""
+        try:
+            await self.line.outcome(outcome)
+        except LineFault as fault:
+            log("line.fault", call="outcome", reason=fault.reason.value)
+            return False
+        except CityRefusal as refused:
+            log("line.refused", call="outcome", code=refused.refusal.code.value)
+            return False
+        log("line.delivered", outcome=outcome.outcome)
+        return True
+
+    async def _told(self, call: str, epoch: int, work: Callable[[], Awaitable[e.Event]]) -> e.Event:
+        try:
+            return await work()
+        except LineFault as fault:
+            log("line.fault", call=call, reason=fault.reason.value)
+            return e.CityRefused(epoch=epoch, code="line-down")
+        except CityRefusal as refused:
+            log("line.refused", call=call, code=refused.refusal.code.value)
+            return e.CityRefused(epoch=epoch, code=refused.refusal.code.value, opens_at=refused.refusal.opens_at or "")
+
+
+REJECTIONS: dict[type[Exception], str] = {
+    signing.SignatureError: "signature",
+    sealing.SealError: "seal",
+}
+
+
+def _expected(kiosk: str, request: m.OrderRequest, answer: m.SessionAnswer, vault: Vault) -> Expected:
+    """What this session knows for itself, from what the resident was shown and chose."""
+    offer = next(offer for offer in answer.offers if offer.kind == request.kind)
+    return Expected(
+        session=request.session,
+        order=request.order,
+        kiosk=kiosk,
+        card_sha256=hashlib.sha256(vault.certificate).hexdigest(),
+        request_sha256=m.request_sha256(request),
+        holder=answer.holder,
+        members=words.chosen_members(answer, tuple(request.choices.items())),
+        kind=request.kind,
+        copies=request.copies,
+        fee=offer.fee * request.copies,
+    )

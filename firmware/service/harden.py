@@ -1,0 +1,28 @@
+"""What a process that holds somebody's data asks of the kernel, before it holds any."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+
+from firmware.service.log import log
+
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE = 1, 4
+MCL_CURRENT, MCL_FUTURE = 1, 2
+
+
+def harden() -> None:
+    """No core dump, no reading by others of the same user, no swap, no life without the supervisor.
+
+    Locking memory needs a limit the unit file raises (LimitMEMLOCK); where it is refused the log says so.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0):
+        log("harden.missing", what="dumpable")
+    if libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) or os.getppid() == 1:
+        log("harden.missing", what="parent-death-signal")
+    if libc.mlockall(MCL_CURRENT | MCL_FUTURE):
+        log("harden.missing", what="mlockall")

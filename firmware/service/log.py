@@ -1,0 +1,74 @@
+"""The log: JSON lines with events of a fixed catalogue. Values are ids, hashes, states, codes and amounts.
+
+An event outside the catalogue, or a fact outside its row, is an error in the program: that is what keeps personal
+data out, together with the reprs of what holds it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+CATALOGUE: Mapping[str, frozenset[str]] = {
+    "service.starting": frozenset({"build"}),
+    "service.stopping": frozenset(),
+    "service.settled": frozenset({"code"}),
+    "child.forked": frozenset({"child"}),
+    "child.active": frozenset({"child"}),
+    "child.ended": frozenset({"child", "code"}),
+    "child.killed": frozenset({"child", "reason"}),
+    "state": frozenset({"state", "event"}),
+    "event.passed-over": frozenset({"event", "what"}),
+    "command.refused": frozenset({"command", "reason"}),
+    "device.ready": frozenset({"device"}),
+    "device.fault": frozenset({"device", "reason", "detail"}),
+    "card.status": frozenset({"presence"}),
+    "card.done": frozenset({"apdus", "ms"}),
+    "line.fault": frozenset({"call", "reason"}),
+    "line.refused": frozenset({"call", "code"}),
+    "line.delivered": frozenset({"outcome"}),
+    "sheets.rejected": frozenset({"reason", "page"}),
+    "sheets.ready": frozenset({"sheets", "ms"}),
+    "case.opened": frozenset({"case", "code", "pauses"}),
+    "staff.called": frozenset({"reason"}),
+    "session.ended": frozenset({"kept", "returned", "owed"}),
+    "harden.missing": frozenset({"what"}),
+    "error": frozenset({"where", "what"}),
+}
+WARNINGS = frozenset(
+    "child.killed command.refused device.fault line.fault sheets.rejected case.opened staff.called error "
+    "service.settled".split()
+)
+DEBUG = frozenset({"event.passed-over", "card.status"})
+
+_logger = logging.getLogger("madoguchi")
+
+
+class _Json(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        facts = getattr(record, "facts", {})
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        entry = {"at": at, "level": record.levelname.lower(), "log": record.getMessage(), "pid": record.process}
+        return json.dumps(entry | facts, ensure_ascii=False, default=str)
+
+
+def configure(level: str) -> None:
+    """JSON lines to standard error, which journald keeps."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Json())
+    _logger.handlers = [handler]
+    _logger.setLevel(level.upper())
+    _logger.propagate = False
+    logging.getLogger().handlers = [handler]
+    logging.getLogger().setLevel(logging.WARNING)
+
+
+def log(name: str, /, **facts: str | int | float | bool) -> None:
+    """Raises ValueError for what is not in the catalogue."""
+    if facts.keys() != CATALOGUE[name]:
+        raise ValueError(f"log event {name!r} takes {sorted(CATALOGUE[name])}")
+    level = logging.WARNING if name in WARNINGS else logging.DEBUG if name in DEBUG else logging.INFO
+    _logger.log(level, name, extra={"facts": facts})

@@ -1,0 +1,252 @@
+"""One process, one person: open the devices, serve, and be gone with everything that was in memory.
+
+One queue, one consumer, run to completion: journal the news, teach the permits, ask the journey, carry out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import signal
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hal.panel.web import WebPanel
+
+from firmware.flow import commands as c
+from firmware.flow import events as e
+from firmware.flow.machine import Flow, UnhandledEvent
+from firmware.flow.states import State
+from firmware.link.client import Line, LineConfig
+from firmware.link.signing import load_public
+from firmware.panel.render import page
+from firmware.service.announcer import Announcer
+from firmware.service.card_work import CardDesk, load_trust
+from firmware.service.cases import journal_path
+from firmware.service.cash_work import CashDesk, told
+from firmware.service.city_work import CityDesk
+from firmware.service.config import Config
+from firmware.service.devices import Devices
+from firmware.service.executor import Executor, Forbidden
+from firmware.service.journal import Journal, JournalBroken, new_id
+from firmware.service.log import log
+from firmware.service.paper_work import PaperDesk
+from firmware.service.vault import Vault
+from firmware.texts.texts import Texts
+from hal.card.contract import CardStatus, Presence, Stay
+from hal.cash.contract import CashEvent
+from hal.faults import DeviceFault
+from hal.panel.contract import PanelTouch
+
+# Which events are written down before anything else hears of them, and as what.
+ENTRIES: Mapping[type[e.Event], Callable[[Any, str], tuple[str, dict[str, str | int | bool]]]] = {
+    e.CardAuthenticated: lambda v, _: ("authenticated", {"card": v.card}),
+    e.DocumentChecked: lambda v, order: (
+        "checked",
+        {"order": order, "document": v.document, "sheets": v.sheets, "fee": v.fee},
+    ),
+    e.CoinInserted: lambda v, _: ("coin", {"value": v.value}),
+    e.Released: lambda v, order: ("released", {"order": order, "document": v.document}),
+    e.SheetPrinted: lambda v, _: ("sheet-done", {"sheet": v.sheet}),
+    e.SheetFailed: lambda v, _: ("sheet-failed", {"sheet": v.sheet, "reason": v.reason, "certain": v.certain}),
+    e.PaidOut: lambda v, _: ("payout-done", {"amount": v.amount}),
+    e.PayoutFailed: lambda v, _: ("payout-failed", {"amount": v.amount, "paid": v.paid, "reason": v.reason}),
+}
+VOLUME = {"up": 1, "down": -1}
+HEARTBEAT_S = 1.0
+
+
+@dataclass(frozen=True)
+class Listeners:
+    """Sockets the supervisor holds and every child inherits. `card` only where the reader is a socket."""
+
+    panel: socket.socket
+    card: socket.socket | None
+
+
+class Resident:
+    """`tell` reports to the supervisor: "R" ready, "." alive, "E" the session has ended."""
+
+    def __init__(self, config: Config, listeners: Listeners, tell: Callable[[str], None]) -> None:
+        self._config = config
+        self._listeners = listeners
+        self._tell = tell
+        self._queue: asyncio.Queue[e.Event] = asyncio.Queue()
+        # Random, so that a page left over from an earlier resident cannot touch a screen of this one.
+        self._flow = Flow(first_screen=secrets.randbelow(2**30))
+        self._vault = Vault(session=new_id())
+        self._begun = False
+        self._stays: dict[str, Stay] = {}
+        self._announcer: Announcer | None = None
+
+    async def run(self) -> int:
+        """Serve one person. 0: ended in order; 1: stopped because something was wrong."""
+        loop = asyncio.get_running_loop()
+        journal = Journal(journal_path(self._config.kiosk.state))
+        devices = Devices.open(self._config, self._listeners.card)
+        html, files = page()
+        panel = WebPanel(self._listeners.panel, html, files)
+        executor = self._executor(journal, devices, panel)
+        loop.add_signal_handler(signal.SIGTERM, self.post, e.Shutdown())
+        try:
+            await panel.start(self._touched)
+            self._start_devices(devices, loop)
+            self._carry(executor, self._flow.start())
+            self._tell("R")
+            heart = loop.create_task(self._beat())
+            code = await self._serve(executor)
+            heart.cancel()
+            self._tell("E")
+            await executor.finish()
+        finally:
+            self._vault.destroy()
+            await panel.close()
+            await executor.city.line.close()
+            devices.close()
+            journal.close()
+        return code
+
+    def post(self, event: e.Event) -> None:
+        """From the event loop."""
+        self._queue.put_nowait(event)
+
+    def _executor(self, journal: Journal, devices: Devices, panel: WebPanel) -> Executor:
+        config = self._config
+        line = Line(
+            LineConfig(
+                url=config.line.city,
+                certificate=config.line.certificate,
+                key=config.line.key,
+                ca=config.line.city_ca,
+                interface=config.line.interface or "",
+                deadline_s=config.line.deadline_s,
+            )
+        )
+        voice = config.voice
+        self._announcer = Announcer(devices.speaker, devices.lanes["speaker"], voice.recordings, voice.volume)
+        return Executor(
+            config=config,
+            stays=self._stays,
+            post=self.post,
+            devices=devices,
+            journal=journal,
+            vault=self._vault,
+            panel=panel,
+            announcer=self._announcer,
+            texts={language: Texts.load(language) for language in config.kiosk.languages},
+            card=CardDesk(devices.card, load_trust(config.trust.card_ca), config.trust.allow_test_cards),
+            city=CityDesk(config, line, load_public(config.trust.issuing_keys)),
+            paper=PaperDesk(devices.sheets, devices.receipts),
+            cash=CashDesk(devices.cash),
+        )
+
+    # -- the loop
+
+    async def _serve(self, executor: Executor) -> int:
+        while not executor.ended:
+            event = await self._queue.get()
+            try:
+                self._handle(executor, event)
+            except (Forbidden, UnhandledEvent, JournalBroken) as error:
+                self._stop_safely(executor, error)
+                return 1
+        return 0
+
+    def _handle(self, executor: Executor, event: e.Event) -> None:
+        self._write_down(executor, event)
+        executor.permits.observe(event)
+        before = self._flow.state
+        commands = self._flow.handle(event)
+        if self._flow.state is not before:
+            log("state", state=self._flow.state.value, event=e.trigger(event))
+        self._carry(executor, commands)
+
+    def _carry(self, executor: Executor, commands: c.Commands) -> None:
+        for command in commands:
+            if isinstance(command, c.ReadCard) and not self._begun:
+                self._begun = True
+                executor.write("begun")
+            if isinstance(command, c.EndSession):
+                self._close_books(executor)
+            executor.carry_out(command)
+
+    def _write_down(self, executor: Executor, event: e.Event) -> None:
+        entry = ENTRIES.get(type(event))
+        if entry is None:
+            return
+        if isinstance(event, e.Answer) and event.epoch != self._flow.session.epoch:
+            return  # what comes late is destroyed, and is not part of this transaction
+        kind, facts = entry(event, self._vault.order)
+        executor.write(kind, **facts)
+
+    def _close_books(self, executor: Executor) -> None:
+        if not self._begun:
+            return
+        session = self._flow.session
+        kept = session.inserted - session.returned - session.owed
+        executor.write("ended", kept=kept, returned=session.returned, owed=session.owed)
+        log("session.ended", kept=kept, returned=session.returned, owed=session.owed)
+
+    def _stop_safely(self, executor: Executor, error: Exception) -> None:
+        """The machine is wrong, or a step could not be written: no coin comes in, no page goes out, a person looks.
+
+        The session stays open in the journal: its balance is settled as after a power cut.
+        """
+        log("error", where=self._flow.state.value, what=str(error))
+        for command in (c.StopCoins(), c.PurgePrinter(), c.OpenCase(code="permit.refused", pauses=True)):
+            with contextlib.suppress(JournalBroken):
+                executor.carry_out(command)
+
+    async def _beat(self) -> None:
+        while True:
+            self._tell(".")
+            await asyncio.sleep(HEARTBEAT_S)
+
+    # -- what comes in
+
+    def _start_devices(self, devices: Devices, loop: asyncio.AbstractEventLoop) -> None:
+        def card(status: CardStatus) -> None:
+            loop.call_soon_threadsafe(self._card_seen, status)
+
+        def cash(event: CashEvent) -> None:
+            loop.call_soon_threadsafe(self.post, told(event))
+
+        def start(device: str, work: Callable[[], None]) -> None:
+            try:
+                work()
+                log("device.ready", device=device)
+            except DeviceFault as fault:
+                log("device.fault", device=device, reason=fault.reason.value, detail=fault.detail)
+
+        devices.lanes["card"].submit(start, "card", lambda: devices.card.start(card))
+        devices.lanes["cash"].submit(start, "cash", lambda: devices.cash.start(cash))
+
+    def _card_seen(self, status: CardStatus) -> None:
+        log("card.status", presence=status.presence.value)
+        if status.presence is Presence.ABSENT:
+            self.post(e.CardAbsent())
+        elif status.stay is None or status.presence is Presence.UNKNOWN:
+            self.post(e.CardUnknown())
+        else:
+            self._stays[str(status.stay)] = status.stay
+            self.post(e.CardPresent(stay=str(status.stay)))
+
+    def _touched(self, touch: PanelTouch) -> None:
+        """Digits go into the PIN buffer and no further; voice is not the journey's affair."""
+        screen = self._flow.screen
+        if touch.action == "digit":
+            if touch.screen == screen.number and self._flow.state is State.PIN and touch.value in _DIGITS:
+                self._vault.pin.add(_DIGITS.index(touch.value))
+                self.post(e.PinDigit(screen=touch.screen, count=len(self._vault.pin)))
+        elif touch.action == "repeat" and self._announcer:
+            self._announcer.repeat()
+        elif touch.action == "volume" and self._announcer:
+            self._announcer.louder(VOLUME.get(touch.value, 0))
+        else:
+            self.post(e.Touch(screen=touch.screen, action=touch.action, value=touch.value))
+
+
+_DIGITS = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
