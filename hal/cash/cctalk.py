@@ -133,7 +133,8 @@ class CctalkCoinUnit:
         thread, self._thread = self._thread, None
         if thread is None:
             return
-        thread.join()
+        if thread is not threading.current_thread():
+            thread.join()
         with contextlib.suppress(DeviceFault):
             self._shut()
         self._wire.close()

@@ -40,7 +40,7 @@ class CoinBus:
         self.returned: list[int] = []
         self.paid_out: list[int] = []
         self.port = ""
-        self._noise: list[str] = []
+        self._unheard: list[str] = []
         self._devices: dict[int, Device] = {d.address: d for d in (self.acceptor, *self.hoppers)}
         self._link = link
         self._baud = baud
@@ -57,7 +57,7 @@ class CoinBus:
     @property
     def violations(self) -> list[str]:
         """What no correct host does."""
-        return self._noise + [v for device in self._devices.values() for v in device.violations]
+        return self._unheard + [v for device in self._devices.values() for v in device.violations]
 
     async def start(self) -> None:
         """Open the pty; `port` (and `link`) is where the host finds it. Raises OSError."""
@@ -109,6 +109,10 @@ class CoinBus:
         """A bit of each of the next answers flips."""
         self._garble = answers
 
+    def noise(self, raw: bytes) -> None:
+        """The host hears what nobody said."""
+        self._say(raw)
+
     def jam_coin(self) -> None:
         """The next coin gets stuck."""
         self.acceptor.jam_next = True
@@ -134,7 +138,7 @@ class CoinBus:
             return
         now = asyncio.get_running_loop().time()
         if self._heard and now - self._heard_at > BYTE_GAP_S:
-            self._noise.append(f"half a frame: {self._heard.hex()}")
+            self._unheard.append(f"half a frame: {self._heard.hex()}")
             self._heard.clear()
         self._heard_at = now
         self._heard += piece
@@ -150,7 +154,7 @@ class CoinBus:
         try:
             frame = decode(raw)
         except FrameError as error:
-            self._noise.append(f"{error}: {raw.hex()}")
+            self._unheard.append(f"{error}: {raw.hex()}")
             return
         device = self._devices.get(frame.destination)
         if device is None or device.address in self._muted or _spend(self._lost_requests, frame.header):

@@ -84,4 +84,3 @@ def _obey(bus: CoinBus, words: list[str]) -> str:
         case _:
             return HELP
     return "ok"
-

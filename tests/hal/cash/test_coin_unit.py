@@ -230,6 +230,16 @@ def test_a_garbled_answer_is_asked_again(rig: Rig) -> None:
     assert rig.faults == []
 
 
+def test_noise_between_questions_is_not_an_answer(rig: Rig) -> None:
+    bus = rig.bus()
+    rig.unit(bus, poll_s=0.02)
+    for _ in range(5):
+        told = len(bus.acceptor.heard)
+        rig.at(lambda: bus.noise(bytes(range(1, 200))))
+        until(lambda: len(bus.acceptor.heard) > told + 1)  # noqa: B023
+    assert rig.faults == []
+
+
 def test_the_wire_is_cut(rig: Rig) -> None:
     far, near = os.openpty()
     tty.setraw(near)
@@ -238,6 +248,14 @@ def test_the_wire_is_cut(rig: Rig) -> None:
     os.close(far)
     with pytest.raises(DeviceFault):
         CctalkCoinUnit(port, reply_s=0.03).start(rig.told.append)
+
+
+def test_closed_from_its_own_thread(rig: Rig) -> None:
+    bus = rig.bus()
+    unit = rig.unit(bus, start=False)
+    unit.start(lambda _event: unit.close())
+    insert(rig, bus, 100)
+    until(lambda: not unit.status().ready)
 
 
 # coins out
@@ -359,13 +377,15 @@ def test_power_lost_with_the_answer_is_uncertain(rig: Rig) -> None:
     assert hopper.heard.count(PAY) == 1
 
 
-def test_the_hopper_resets_in_the_middle(rig: Rig) -> None:
-    bus = rig.bus(coin_s=0.02)
+@pytest.mark.parametrize(("after", "coin_s"), [(0, 0.001), (1, 0.0001), (3, 0.02)])
+def test_the_hopper_resets_in_the_middle(rig: Rig, after: int, coin_s: float) -> None:
+    """Also before the driver saw a coin fall."""
+    bus = rig.bus(coin_s=coin_s)
     unit = rig.unit(bus)
-    bus.hoppers[0].reset_after = 3
+    bus.hoppers[0].reset_after = after
     fault = paid_by(unit, 500)
     assert fault.reason is Reason.UNCERTAIN
-    assert fault.paid <= sum(bus.paid_out) == 300
+    assert fault.paid <= sum(bus.paid_out) == 100 * after
 
 
 def test_a_payout_nobody_asked_for(rig: Rig) -> None:
