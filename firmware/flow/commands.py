@@ -38,6 +38,7 @@ class StartTimer(Command):
     name: str
     generation: int
     seconds: float
+    device: bool = False  # waits for a device: not stretched for a person who needs more time
 
 
 @dataclass(frozen=True, kw_only=True)

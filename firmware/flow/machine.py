@@ -232,7 +232,8 @@ class Flow:
         else:
             self._remind = generation
         if seconds:
-            return (c.StartTimer(name=name, generation=generation, seconds=seconds),)
+            device = name == "limit" and SPECS[self.state].device
+            return (c.StartTimer(name=name, generation=generation, seconds=seconds, device=device),)
         return (c.StopTimer(name=name),) if running else ()
 
     def _show(self, limit_s: float | None) -> c.Commands:

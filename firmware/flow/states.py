@@ -88,6 +88,7 @@ class Spec:
     """What holds in one state.
 
     `limit_s`: seconds without an act of the person, or of the device waited for, until `time-up`.
+    `device`: the limit waits for a device, not for a person, whose pace may be stretched.
     `remind_s`: the words are said again, or the question asked again, this often.
     `patient`: the screen shows the countdown and a "more time" button.
     """
@@ -96,6 +97,7 @@ class Spec:
     view: View = nothing
     actions: tuple[str, ...] = ()
     limit_s: float | None = None
+    device: bool = False
     remind_s: float | None = None
     patient: bool = False
     urgent: bool = False

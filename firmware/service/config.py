@@ -26,7 +26,7 @@ class Kiosk(Section, frozen=True, kw_only=True):
     state: Path
     languages: tuple[str, ...] = ("ja", "en")
     log: Literal["debug", "info", "warning"] = "info"
-    pace: Annotated[float, Meta(ge=0.01, le=10)] = 1.0  # all waiting times of the journey, times this
+    pace: Annotated[float, Meta(ge=0.01, le=10)] = 1.0  # the waiting times for a person, times this
 
 
 class Panel(Section, frozen=True, kw_only=True):

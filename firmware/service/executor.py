@@ -125,7 +125,7 @@ class Executor:
     def start_timer(self, command: c.StartTimer) -> None:
         self._cancel(command.name)
         fired = e.TimerFired(name=command.name, generation=command.generation)
-        seconds = command.seconds * self.config.kiosk.pace
+        seconds = command.seconds * (1 if command.device else self.config.kiosk.pace)
         self._timers[command.name] = asyncio.get_running_loop().call_later(seconds, self.post, fired)
 
     def stop_timer(self, command: c.StopTimer) -> None:

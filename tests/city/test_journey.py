@@ -343,7 +343,7 @@ def test_a_session_cancelled_while_typesetting_leaves_no_order(rehearsal: Rehear
         ("juminhyo", 1, {"fields": ("domicile", "domicile")}),
         ("juminhyo", 1, {"fields": ("residence",)}),
         ("kazei", 1, {"year": ("y2024",)}),
-        ("kazei", 1, {"copies": ("1",)}),
+        ("kazei", 1, {"count": ("1",)}),
     ],
 )
 def test_what_was_not_offered_cannot_be_ordered(rehearsal: Rehearsal, kind: str, copies: int, choices) -> None:  # type: ignore[no-untyped-def]
@@ -380,6 +380,8 @@ def test_a_certificate_the_rules_refuse(rehearsal: Rehearsal, resident: str, kin
 def test_out_of_hours_hello_says_when_and_nothing_else_is_done(rehearsal: Rehearsal) -> None:
     async def scenario(line, _url) -> None:  # type: ignore[no-untyped-def]
         visit = Visit(line, rehearsal.card("taro"))
+        rehearsal.clock.now = NOON.replace(hour=22, minute=50)
+        assert (await line.hello(HELLO)).closes_in_s == 600
         await visit.enter()
         rehearsal.clock.now = NOON.replace(hour=23, minute=0)
         assert await refused(line.order(visit.asks("inkan"))) is RefusalCode.CLOSED
