@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from firmware.flow import events as e
@@ -28,7 +29,17 @@ def _failed(fault: DeviceFault) -> e.Event:
 
 @dataclass(frozen=True)
 class CashDesk:
+    """`notify` hears of every coin, in the unit's own thread."""
+
     unit: CoinUnit
+    notify: Callable[[CashEvent], None]
+
+    def start(self) -> None:
+        try:
+            self.unit.start(self.notify)
+            log("device.ready", device="cash")
+        except DeviceFault as fault:
+            log("device.fault", device="cash", reason=fault.reason.value, detail=fault.detail)
 
     def accept(self) -> e.Event | None:
         try:
@@ -56,4 +67,7 @@ class CashDesk:
         return e.PaidOut(amount=amount)
 
     def trouble(self) -> str:
+        """Asked between residents only: a unit that is not ready is started again."""
+        if not self.unit.status().ready:
+            self.start()
         return "" if self.unit.status().ready else "coins"

@@ -37,9 +37,10 @@ def printer(name: str, section: k.EscposPrinter) -> Printer:
     """Raises DeviceFault for an address that cannot be read."""
     from hal.printer.escpos import EscposPrinter
 
+    network = not section.address.startswith(("/", "tcp:", "serial:"))
     return EscposPrinter(
         name,
-        section.address,
+        f"tcp:{section.address}" if network else section.address,
         section.width,
         outlet_sensor=section.outlet_sensor,
         page_deadline_s=section.page_deadline_s,

@@ -93,7 +93,7 @@ class Resident:
         loop.add_signal_handler(signal.SIGTERM, self.post, e.Shutdown())
         try:
             await panel.start(self._touched)
-            self._start_devices(devices, loop)
+            self._start_devices(executor, loop)
             self._carry(executor, self._flow.start())
             self._tell("R")
             heart = loop.create_task(self._beat())
@@ -125,6 +125,11 @@ class Resident:
                 deadline_s=config.line.deadline_s,
             )
         )
+        loop = asyncio.get_running_loop()
+
+        def cash(event: CashEvent) -> None:
+            loop.call_soon_threadsafe(self.post, told(event))
+
         voice = config.voice
         self._announcer = Announcer(devices.speaker, devices.lanes["speaker"], voice.recordings, voice.volume)
         return Executor(
@@ -140,7 +145,7 @@ class Resident:
             card=CardDesk(devices.card, load_trust(config.trust.card_ca), config.trust.allow_test_cards),
             city=CityDesk(config, line, load_public(config.trust.issuing_keys)),
             paper=PaperDesk(devices.sheets, devices.receipts),
-            cash=CashDesk(devices.cash),
+            cash=CashDesk(devices.cash, cash),
         )
 
     # -- the loop
@@ -207,22 +212,19 @@ class Resident:
 
     # -- what comes in
 
-    def _start_devices(self, devices: Devices, loop: asyncio.AbstractEventLoop) -> None:
+    def _start_devices(self, executor: Executor, loop: asyncio.AbstractEventLoop) -> None:
         def card(status: CardStatus) -> None:
             loop.call_soon_threadsafe(self._card_seen, status)
 
-        def cash(event: CashEvent) -> None:
-            loop.call_soon_threadsafe(self.post, told(event))
-
-        def start(device: str, work: Callable[[], None]) -> None:
+        def start_reader() -> None:
             try:
-                work()
-                log("device.ready", device=device)
-            except DeviceFault as fault:
-                log("device.fault", device=device, reason=fault.reason.value, detail=fault.detail)
+                executor.devices.card.start(card)
+                log("device.ready", device="card")
+            except DeviceFault as fault:  # the card stays unknown, which keeps the kiosk out of service
+                log("device.fault", device="card", reason=fault.reason.value, detail=fault.detail)
 
-        devices.lanes["card"].submit(start, "card", lambda: devices.card.start(card))
-        devices.lanes["cash"].submit(start, "cash", lambda: devices.cash.start(cash))
+        executor.devices.lanes["card"].submit(start_reader)
+        executor.devices.lanes["cash"].submit(executor.cash.start)
 
     def _card_seen(self, status: CardStatus) -> None:
         log("card.status", presence=status.presence.value)
