@@ -205,7 +205,8 @@ def tls_context(config: Config) -> ssl.SSLContext:
         context.load_verify_locations(tls.kiosk_ca)
         context.load_cert_chain(tls.certificate, tls.key)
     except (OSError, ssl.SSLError) as error:
-        reason = error.strerror or "certificate and key do not fit"
+        unfit = isinstance(error, ssl.SSLError)
+        reason = "certificate and key do not fit, or are not PEM" if unfit else error.strerror
         raise ConfigError(f"tls ({tls.kiosk_ca}, {tls.certificate}, {tls.key}): {reason}") from None
     return context
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -129,14 +130,18 @@ class Rehearsal:
     card_key: RSAPrivateKey
     clock: Clock = field(default_factory=Clock)
     typeset: Callable[[Document], Typeset] = fake_typeset
+    seeded: Path | None = None  # a database that has been seeded at NOON
 
     def __post_init__(self) -> None:
         ca = self.folder / "card-ca.pem"
         ca.write_bytes(self.authority.certificate.public_bytes(Encoding.PEM))
         self.config: Config = load(write_config(self.folder, self.pki, ca))
+        if self.seeded:
+            shutil.copy(self.seeded, self.folder / "city.db")
         built = gateway.build(self.config, lambda document: self.typeset(document))
         self.city: City = replace(built, clock=self.clock)
-        sample.seed(self.city.engine, self.clock, self.city.data)
+        if not self.seeded:
+            sample.seed(self.city.engine, self.clock, self.city.data)
 
     def card(self, resident: str, issued_on: date = date(2025, 1, 6), **validity: int) -> Card:
         """A card that the city knows as this resident's."""

@@ -26,8 +26,19 @@ def card_key() -> RSAPrivateKey:
     return generate_private_key(65537, 2048)
 
 
+@pytest.fixture(scope="session")
+def seeded(
+    tmp_path_factory: pytest.TempPathFactory, line_pki: Files, authority: Authority, card_key: RSAPrivateKey
+) -> Path:
+    folder = tmp_path_factory.mktemp("seeded")
+    Rehearsal(folder, line_pki, authority, card_key).city.engine.dispose()
+    return folder / "city.db"
+
+
 @pytest.fixture
-def rehearsal(tmp_path: Path, line_pki: Files, authority: Authority, card_key: RSAPrivateKey) -> Iterator[Rehearsal]:
-    made = Rehearsal(tmp_path, line_pki, authority, card_key)
+def rehearsal(
+    tmp_path: Path, line_pki: Files, authority: Authority, card_key: RSAPrivateKey, seeded: Path
+) -> Iterator[Rehearsal]:
+    made = Rehearsal(tmp_path, line_pki, authority, card_key, seeded=seeded)
     yield made
     made.city.engine.dispose()

@@ -1,0 +1,387 @@
+"""The rules as tables: hours, each refusal, what is asked, what is printed."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+
+import msgspec
+import pytest
+from city_bench import AKASHI, NOON
+from hypothesis import given
+from hypothesis import strategies as st
+
+from city import era, municipality, rules, sample
+from city.clock import JST
+from city.composition import Stamp, compose
+from city.document import Document
+from city.records import Card, File, Resident, Seal, Standing, TaxRecord, TaxStanding
+from firmware.link.messages import Offer, RefusalCode
+
+CITY = municipality.load(AKASHI)
+CERTIFICATES = {c.kind: c for c in CITY.certificates}
+change = msgspec.structs.replace
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=JST)
+
+
+# -- records to judge ---------------------------------------------------------------------------------------------
+
+
+def person(id_: str = "a", position: int = 1, **values: object) -> Resident:
+    plain = Resident(
+        id=id_, household="h", position=position, name=f"明石　{id_}", sex="女", birth=date(1980, 5, 14),
+        relationship="世帯主" if position == 1 else "子", resident_since=date(2000, 1, 1),
+        address="兵庫県明石市中崎一丁目99番", settled_on=date(2012, 4, 1), notified_on=date(2012, 4, 3), previous_address="兵庫県神戸市垂水区平磯二丁目99番",
+        domicile="兵庫県明石市中崎一丁目99番", domicile_head="明石　a", mynumber="123456789010",
+    )  # fmt: skip
+    return change(plain, **values)
+
+
+SEAL = Seal(resident="a", registered_on=date(2015, 6, 1), imprint=b"png")
+
+
+def tax(year: int, standing: TaxStanding = TaxStanding.FILED) -> TaxRecord:
+    return TaxRecord(resident="a", year=year, standing=standing, address="明石", amounts=(("合計所得金額", 1_234_000),))
+
+
+def file(
+    *others: Resident, seal: Seal | None = SEAL, taxes: tuple[TaxRecord, ...] | None = None, **values: object
+) -> File:
+    card_values = {k: values.pop(k) for k in ("issued_on", "revoked") if k in values}
+    card = change(Card(fingerprint="0" * 64, resident="a", issued_on=date(2025, 1, 6)), **card_values)
+    me = person(**values)
+    both = (tax(2026), tax(2025)) if taxes is None else taxes
+    return File(card=card, resident=me, household=(me, *others), seal=seal, taxes=both)
+
+
+def offer(kind: str, of: File, now: datetime = NOON) -> Offer:
+    return next(o for o in rules.offers(CITY, now, of) if o.kind == kind)
+
+
+def made(kind: str, of: File, now: datetime = NOON, **choices: tuple[str, ...]) -> Document:
+    chosen = rules.picked(offer(kind, of, now), choices, 1)
+    return compose(CITY, CERTIFICATES[kind], of, chosen, Stamp("ABCDEFGH1234", now.date(), 1))
+
+
+# -- hours --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("now", "refusal", "opens", "closes"),
+    [
+        ("2026-11-24T06:29:59", RefusalCode.CLOSED, "2026-11-24T06:30", None),
+        ("2026-11-24T06:30", None, None, "2026-11-24T23:00"),
+        ("2026-11-24T22:59:59", None, None, "2026-11-24T23:00"),
+        ("2026-11-24T23:00", RefusalCode.CLOSED, "2026-11-25T06:30", None),
+        ("2026-12-28T23:30", RefusalCode.CLOSED, "2027-01-04T06:30", None),
+        ("2026-12-31T12:00", RefusalCode.CLOSED, "2027-01-04T06:30", None),
+        ("2027-01-03T12:00", RefusalCode.CLOSED, "2027-01-04T06:30", None),
+        ("2026-11-17T23:30", RefusalCode.CLOSED, "2026-11-19T06:30", None),
+        ("2026-11-18T12:00", RefusalCode.MAINTENANCE, "2026-11-19T06:30", None),
+        ("2027-02-17T12:00", None, None, "2027-02-17T18:00"),
+        ("2015-12-31T12:00", RefusalCode.CLOSED, None, None),
+    ],
+)
+def test_hours(now: str, refusal: RefusalCode | None, opens: str | None, closes: str | None) -> None:
+    when = rules.opening(CITY, at(now))
+    assert when.refusal is refusal
+    if opens or refusal is None:
+        assert when.opens_at == (at(opens) if opens else None)
+    assert when.closes_at == (at(closes) if closes else None)
+
+
+def test_a_certificate_with_its_own_hours_closes_alone() -> None:
+    office = municipality.Hours(
+        since=date(2016, 1, 1), opens=at("2026-01-01T09:00").time(), closes=at("2026-01-01T17:00").time(),
+        weekdays_only=True,
+    )  # fmt: skip
+    city = change(CITY, certificates=(change(CERTIFICATES["inkan"], hours=(office,)),))
+    friday = at("2026-11-27T17:00")
+    [notice] = rules.notices(city, friday)
+    assert (notice.open, notice.opens_at) == (False, "2026-11-30T09:00:00+09:00")
+    assert rules.opening(city, friday).refusal is None
+    assert rules.offers(city, friday, file())[0].refusal is RefusalCode.CLOSED
+
+
+def moments(first: str, last: str) -> st.SearchStrategy[datetime]:
+    return st.datetimes(datetime.fromisoformat(first), datetime.fromisoformat(last), timezones=st.just(JST))
+
+
+@given(moments("2016-01-01", "2060-01-01"))
+def test_every_moment_is_open_or_says_when(now: datetime) -> None:
+    when = rules.opening(CITY, now)
+    if when.refusal is None:
+        assert when.closes_at is not None
+        assert now < when.closes_at <= now + timedelta(hours=17)
+        assert rules.opening(CITY, when.closes_at).refusal is not None
+    else:
+        assert when.opens_at is not None
+        assert when.opens_at > now
+        assert rules.opening(CITY, when.opens_at).refusal is None
+
+
+@pytest.mark.parametrize(("day", "yen"), [("2024-01-03", 250), ("2024-01-04", 100)])
+def test_fee_holds_from_its_day(day: str, yen: int) -> None:
+    assert rules.fee(CERTIFICATES["juminhyo"], date.fromisoformat(day)) == yen
+
+
+# -- who ----------------------------------------------------------------------------------------------------------
+
+TODAY = NOON.date()
+
+
+@pytest.mark.parametrize(
+    ("values", "code"),
+    [
+        ({}, None),
+        ({"revoked": True}, RefusalCode.CARD_REVOKED),
+        ({"protected": True}, RefusalCode.NOT_AVAILABLE),
+        ({"protected": True, "birth": date(2020, 1, 1)}, RefusalCode.NOT_AVAILABLE),
+        ({"standing": Standing.DEAD}, RefusalCode.NOT_AVAILABLE),
+        ({"standing": Standing.MOVED_OUT}, RefusalCode.MOVED_OUT),
+        ({"birth": date(2011, 11, 24)}, None),
+        ({"birth": date(2011, 11, 25)}, RefusalCode.UNDER_15),
+        ({"issued_on": TODAY}, RefusalCode.CARD_TOO_NEW),
+        ({"issued_on": TODAY - timedelta(days=1)}, None),
+        ({"notified_on": TODAY}, RefusalCode.NOTICE_IN_PROCESS),
+    ],
+)
+def test_who_can_have_nothing(values: dict[str, object], code: RefusalCode | None) -> None:
+    assert rules.person_refusal(CITY, NOON, file(**values)) is code
+
+
+def test_born_on_29_february() -> None:
+    assert rules.birthday(date(2012, 2, 29), 15) == date(2027, 3, 1)
+    assert rules.birthday(date(2012, 2, 29), 16) == date(2028, 2, 29)
+
+
+ELSEWHERE, NOT_HERE, NONE = TaxStanding.ELSEWHERE, TaxStanding.NOT_RESIDENT, TaxStanding.NO_RETURN
+
+
+@pytest.mark.parametrize(
+    ("kind", "of", "code"),
+    [
+        ("juminhyo", file(), None),
+        ("juminhyo", file(person("b", 2, protected=True)), RefusalCode.NOT_AVAILABLE),
+        ("inkan", file(person("b", 2, protected=True)), None),
+        ("inkan", file(seal=None), RefusalCode.SEAL_NOT_REGISTERED),
+        ("inkan", file(seal=change(SEAL, deregistered_on=TODAY)), RefusalCode.SEAL_DEREGISTERED),
+        ("inkan", file(seal=change(SEAL, registered_on=TODAY + timedelta(days=1))), RefusalCode.SEAL_NOT_REGISTERED),
+        ("kazei", file(), None),
+        ("kazei", file(taxes=()), RefusalCode.NO_TAX_RETURN),
+        ("kazei", file(taxes=(tax(2024),)), RefusalCode.NO_TAX_RETURN),
+        ("kazei", file(taxes=(tax(2026, ELSEWHERE), tax(2025, NONE))), RefusalCode.TAXED_ELSEWHERE),
+        ("kazei", file(taxes=(tax(2026, NOT_HERE),)), RefusalCode.NOT_RESIDENT_ON_JANUARY_1),
+        ("kazei", file(taxes=(tax(2026, NONE), tax(2025))), None),
+    ],
+)
+def test_which_certificate_is_refused_and_why(kind: str, of: File, code: RefusalCode | None) -> None:
+    assert offer(kind, of).refusal is code
+    assert bool(offer(kind, of).options) is (code is None)
+
+
+def test_every_refusal_has_a_place_to_go() -> None:
+    for code in RefusalCode:
+        assert rules.refusal(CITY, code).contact is not None, code
+
+
+# -- what is asked ------------------------------------------------------------------------------------------------
+
+
+def asked(of: File) -> dict[str, list[str]]:
+    return {o.id: [c.id for c in o.choices] for o in offer("juminhyo", of).options}
+
+
+def test_scope_is_asked_only_where_there_is_somebody_else_to_show() -> None:
+    assert asked(file()) == {"fields": ["relationship", "domicile", "mynumber"], "copies": []}
+    gone = (person("b", 2, standing=Standing.DEAD), person("c", 3, standing=Standing.MOVED_OUT))
+    assert "scope" not in asked(file(*gone))
+    both = asked(file(*gone, person("d", 4)))
+    assert both["scope"] == ["self", "household", "some"]
+    assert both["members"] == ["m1", "m2"]
+
+
+def test_domicile_is_for_japanese_and_residence_for_foreign_residents() -> None:
+    foreign = {"nationality": "ベトナム", "domicile": "", "domicile_head": ""}
+    assert asked(file(**foreign))["fields"] == ["relationship", "residence", "mynumber"]
+    assert asked(file(person("b", 2, **foreign)))["fields"] == ["relationship", "domicile", "residence", "mynumber"]
+
+
+@pytest.mark.parametrize(
+    ("day", "names"),
+    [
+        ("2026-06-14", ["令和7年度", "令和6年度"]),
+        ("2026-06-15", ["令和8年度", "令和7年度"]),
+    ],
+)
+def test_fiscal_year_switches_in_mid_june(day: str, names: list[str]) -> None:
+    of = file(taxes=tuple(tax(year) for year in range(2023, 2027)))
+    [year, copies] = offer("kazei", of, at(f"{day}T12:00")).options
+    assert [choice.name for choice in year.choices] == names
+    assert (copies.id, copies.minimum, copies.maximum) == ("copies", 1, 3)
+
+
+def test_a_year_that_cannot_be_had_is_not_a_choice() -> None:
+    [year, _] = offer("kazei", file(taxes=(tax(2026, NONE), tax(2025)))).options
+    assert ([c.id for c in year.choices], year.default) == (["y2025"], ("y2025",))
+
+
+# -- what is printed ----------------------------------------------------------------------------------------------
+
+
+def test_juminhyo_shows_what_was_chosen_and_nothing_else() -> None:
+    of = file(person("b", 2), person("c", 3, standing=Standing.DEAD))
+    bare = made("juminhyo", of, scope=("self",))
+    assert [p.name for p in bare.people] == ["明石　a"]
+    assert bare.subtitle == "（世帯の一部）"
+    assert "一部" in bare.statement
+    assert [row.label for row in bare.head] == ["住所"]
+    labels = [row.label for row in bare.people[0].rows]
+    assert "前住所" in labels
+    assert not {"続柄", "本籍", "筆頭者の氏名", "個人番号"} & set(labels)
+    full = made("juminhyo", of, scope=("household",), fields=("relationship", "domicile", "mynumber"))
+    assert [p.name for p in full.people] == ["明石　a", "明石　b"]
+    assert full.subtitle == "（世帯全員）"
+    assert {"続柄", "本籍", "筆頭者の氏名", "個人番号"} <= {row.label for row in full.people[1].rows}
+    assert ("世帯主", "明石　a") in [(row.label, row.value) for row in full.head]
+    some = made("juminhyo", of, scope=("some",), members=("m2",))
+    assert [p.name for p in some.people] == ["明石　b"]
+    assert some.holder == "明石　a"
+
+
+def test_foreign_resident_has_western_birth_date_and_residence_rows_when_chosen() -> None:
+    foreign = {
+        "nationality": "ベトナム", "residence_status": "留学", "residence_until": date(2028, 4, 17), "domicile": "",
+    }  # fmt: skip
+    rows = {r.label: r.value for r in made("juminhyo", file(**foreign), fields=("residence",)).people[0].rows}
+    assert rows["生年月日"] == "1980年5月14日"
+    assert rows["国籍・地域"] == "ベトナム"
+    assert rows["在留期間の満了の日"] == "2028年4月17日"
+    assert "住民となった年月日" not in rows
+    assert "国籍・地域" not in {r.label for r in made("juminhyo", file(**foreign)).people[0].rows}
+
+
+def test_inkan_and_kazei() -> None:
+    seal = made("inkan", file())
+    assert (seal.seal, seal.title, seal.issued_era) == (b"png", "印鑑登録証明書", "令和8年11月24日")
+    income = made("kazei", file(), year=("y2025",))
+    assert income.subtitle == "令和7年度（令和6年分所得）"
+    assert [(row.label, row.value) for row in income.amounts] == [("合計所得金額", "1,234,000円")]
+    assert income.seal == b""
+
+
+def test_version_follows_every_record() -> None:
+    base = file(person("b", 2))
+    others = [
+        file(person("b", 2), address="別の住所"),
+        file(person("b", 2, name="明石　改")),
+        file(person("b", 2), seal=None),
+        file(person("b", 2), taxes=()),
+        file(person("b", 2), revoked=True),
+    ]
+    assert len({f.version for f in (base, *others)}) == 6
+    assert file(person("b", 2)).version == base.version
+
+
+# -- totality -----------------------------------------------------------------------------------------------------
+
+DATES = st.dates(date(1900, 1, 1), date(2060, 12, 31))
+PEOPLE = st.builds(
+    person,
+    birth=DATES,
+    protected=st.booleans(),
+    standing=st.sampled_from(Standing),
+    notified_on=DATES,
+    nationality=st.sampled_from(["", "ドイツ"]),
+    domicile=st.sampled_from(["", "兵庫県"]),
+)
+TAXES = st.lists(st.builds(tax, st.integers(2015, 2061), st.sampled_from(TaxStanding)), max_size=5).map(tuple)
+SEALS = st.none() | st.builds(
+    Seal, resident=st.just("a"), registered_on=DATES, deregistered_on=st.none() | DATES, imprint=st.just(b"")
+)
+CARDS = st.builds(Card, fingerprint=st.just("0" * 64), resident=st.just("a"), issued_on=DATES, revoked=st.booleans())
+
+
+@given(
+    now=moments("2016-02-01", "2060-01-01"),
+    people=st.lists(PEOPLE, min_size=1, max_size=4),
+    card=CARDS,
+    seal=SEALS,
+    taxes=TAXES,
+)
+def test_rules_answer_for_everybody_at_any_time(now, people, card, seal, taxes) -> None:  # type: ignore[no-untyped-def]
+    of = File(card=card, resident=people[0], household=tuple(people), seal=seal, taxes=taxes)
+    refusal = rules.person_refusal(CITY, now, of)
+    if any(p.protected for p in people[:1]) and not card.revoked:
+        assert refusal is RefusalCode.NOT_AVAILABLE
+    for each in rules.offers(CITY, now, of):
+        if refusal is None and each.refusal is None:
+            chosen = rules.picked(each, {}, 1)
+            document = compose(CITY, CERTIFICATES[each.kind], of, chosen, Stamp("A" * 12, now.date(), 1))
+            assert document.people
+            assert all(row.value for p in document.people for row in p.rows)
+
+
+# -- eras ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("day", "text"),
+    [
+        ("2026-11-24", "令和8年11月24日"),
+        ("2019-05-01", "令和元年5月1日"),
+        ("2019-04-30", "平成31年4月30日"),
+        ("1989-01-08", "平成元年1月8日"),
+        ("1989-01-07", "昭和64年1月7日"),
+        ("1926-12-25", "昭和元年12月25日"),
+        ("1926-12-24", "大正15年12月24日"),
+        ("1912-07-30", "大正元年7月30日"),
+        ("1912-07-29", "明治45年7月29日"),
+        ("1873-01-01", "明治6年1月1日"),
+    ],
+)
+def test_era_changes_on_its_day(day: str, text: str) -> None:
+    assert era.written(date.fromisoformat(day)) == text
+
+
+def test_before_the_calendar_there_is_no_date() -> None:
+    with pytest.raises(ValueError, match="Gregorian"):
+        era.written(date(1872, 12, 31))
+
+
+def test_fiscal_year_has_the_name_of_its_april() -> None:
+    assert [era.fiscal_year(y) for y in (2018, 2019, 2020)] == ["平成30年度", "平成31年度", "令和2年度"]
+
+
+@given(st.dates(date(1873, 1, 1), date(2200, 1, 1)))
+def test_an_era_date_can_be_read_back(day: date) -> None:
+    text = era.written(day)
+    name, rest = text[:2], text[2:].replace("元", "1")
+    year, month, number = (int(part) for part in rest.replace("年", " ").replace("月", " ").rstrip("日").split())
+    first = {"令和": 2019, "平成": 1989, "昭和": 1926, "大正": 1912, "明治": 1868}[name]
+    assert date(first + year - 1, month, number) == day
+
+
+# -- the sample people --------------------------------------------------------------------------------------------
+
+
+def test_sample_residents_are_many_and_nobodys_number_is_real() -> None:
+    members = [m for household in sample.read() for m in household.members]
+    assert len([m for m in members if m.card]) >= 14
+    assert len({m.id for m in members}) == len(members)
+    for member in members:
+        digits = [int(d) for d in reversed(member.mynumber)]
+        weighted = sum(d * (n + 1 if n <= 6 else n - 5) for n, d in enumerate(digits[1:], start=1)) % 11
+        assert digits[0] != (0 if weighted <= 1 else 11 - weighted), member.id
+    names = "".join(m.name for m in members)
+    assert all(pair in names for pair in ("葛\U000e0102", "辻\U000e0102", "邊\U000e0108", "𠮷"))
+
+
+def test_no_repr_shows_a_person() -> None:
+    of = file()
+    shown = repr((of, of.resident, of.seal, of.taxes, made("juminhyo", of), sample.read(), sample.load()))
+    assert "明石　" not in shown
+    assert "123456789010" not in shown
+    assert "pin" not in shown
