@@ -1,0 +1,110 @@
+"""The whole rehearsal at work: the far ends of all wires in this process, city and kiosk in their own."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import sys
+from contextlib import AsyncExitStack
+from typing import IO
+
+from hal.sim.bench import Bench
+from hal.sim.dock import Dock
+from madoguchi.part import Part, PartDead
+from madoguchi.rehearsal import HOPPERS, Rehearsal, RehearsalError
+
+
+class System:
+    """An async context manager: inside it everything is ready. `dock_port` None: no dock; 0: any free port.
+
+    `lines_s`: lines a second of the printers, `coin_s`: seconds a coin takes, `apdu_ms`: milliseconds an APDU takes;
+    0 is at once.
+    """
+
+    def __init__(
+        self,
+        rehearsal: Rehearsal,
+        dock_port: int | None = None,
+        lines_s: float = 0.0,
+        coin_s: float = 0.002,
+        apdu_ms: float = 0.0,
+    ) -> None:
+        self.rehearsal = rehearsal
+        self.bench = Bench(rehearsal.wiring, rehearsal.cards, HOPPERS, lines_s, coin_s, apdu_ms)
+        self.dock = Dock(self.bench, rehearsal.panel, rehearsal.labels, reconcile_command(rehearsal))
+        run = rehearsal.run
+        self.city = Part("city", ("city", "--config", str(rehearsal.city_toml)), "city ready", run / "city.log")
+        self.kiosk = Part("kiosk", ("run", "--config", str(rehearsal.kiosk_toml)), "kiosk ready", run / "kiosk.log")
+        self._dock_port = dock_port
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> System:
+        """Raises RehearsalError, PartDead."""
+        async with AsyncExitStack() as stack:
+            stack.enter_context(_claim(self.rehearsal))
+            await self._start_far_ends(stack)
+            for part in (self.kiosk, self.city):
+                stack.push_async_callback(part.stop)
+            await _all_ready(self.city, self.kiosk)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def failed(self) -> str:
+        """Wait until a part dies; the line that tells of it."""
+        ends = [asyncio.create_task(part.died()) for part in (self.city, self.kiosk)]
+        try:
+            done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            return next(iter(done)).result()
+        finally:
+            for end in ends:
+                end.cancel()
+
+    async def _start_far_ends(self, stack: AsyncExitStack) -> None:
+        try:
+            await stack.enter_async_context(self.bench)
+        except OSError as error:
+            raise RehearsalError(f"a port of the bench is in use: {error.strerror}") from None
+        if self._dock_port is None:
+            return
+        try:
+            await self.dock.start(self._dock_port)
+        except OSError:
+            raise RehearsalError(
+                f"port {self._dock_port} is in use: end what uses it, or choose another with --port"
+            ) from None
+        stack.push_async_callback(self.dock.stop)
+
+
+def reconcile_command(rehearsal: Rehearsal) -> tuple[str, ...]:
+    """Close every open case: the rehearsal's operator has looked into them."""
+    note = "looked into at the rehearsal"
+    return (
+        *(sys.executable, "-m", "madoguchi", "cases", "close"),
+        *("--config", str(rehearsal.kiosk_toml), "--all", "--note", note),
+    )
+
+
+async def _all_ready(*parts: Part) -> None:
+    """Start them side by side; the first that fails ends the wait. Raises PartDead."""
+    starts = [asyncio.create_task(part.start()) for part in parts]
+    try:
+        await asyncio.gather(*starts)
+    except PartDead:
+        for start in starts:
+            start.cancel()
+        await asyncio.gather(*starts, return_exceptions=True)
+        raise
+
+
+def _claim(rehearsal: Rehearsal) -> IO[str]:
+    """One run in one folder. Raises RehearsalError."""
+    lock = (rehearsal.run / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise RehearsalError(f"a rehearsal is running in {rehearsal.run} already") from None
+    return lock
