@@ -31,6 +31,9 @@ MAX_SHEETS = 20  # of one copy, as the manifest has it
 FORMS = {"juminhyo": ("juminhyo.typ", 15), "inkan": ("inkan.typ", 8), "kazei": ("kazei.typ", 15)}
 
 _SELECTOR = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+# Controls, and combining marks: a mark changes its neighbour's glyph, and undoes a variation selector before it.
+_NO_GLYPH_OF_ITS_OWN = ("Cc", "Cf", "Cs", "Cn", "Mn", "Mc", "Me")
+_CLUSTER = re.compile(f"(.)({_SELECTOR.pattern}?)", re.DOTALL)
 _pdfium = threading.Lock()  # pdfium is not thread-safe
 
 
@@ -44,29 +47,32 @@ class TypesettingFault(Exception):
 
 @dataclass(frozen=True, repr=False)
 class Font:
-    """What the font can draw."""
+    """What the font can draw: a character, or a character with its variation selector -> the name of its glyph."""
 
     path: Path
     family: str
-    characters: frozenset[int]
-    variations: frozenset[tuple[int, int]]  # (base, selector)
+    glyphs: dict[str, str]
 
     def check(self, text: str) -> None:
         """Raises CannotPrint unless every character of `text` has its very own glyph. Newlines are layout."""
-        base = 0
-        for character in text.replace("\n", ""):
-            code = ord(character)
-            if _SELECTOR.match(character):
-                if (base, code) not in self.variations:
-                    raise CannotPrint(Unprintable.UNKNOWN_VARIATION)
-                base = 0
-                continue
+        for character, selector in _CLUSTER.findall(text.replace("\n", "")):
             category = unicodedata.category(character)
             if category == "Co":
                 raise CannotPrint(Unprintable.PRIVATE_USE)
-            if category in ("Cc", "Cf", "Cs", "Cn") or code not in self.characters:
+            if _SELECTOR.match(character) or (selector and character + selector not in self.glyphs):
+                raise CannotPrint(Unprintable.UNKNOWN_VARIATION)
+            if category in _NO_GLYPH_OF_ITS_OWN or character not in self.glyphs:
                 raise CannotPrint(Unprintable.MISSING_GLYPH)
-            base = code
+
+    def one_spelling(self, text: str, seen: dict[str, str]) -> str:
+        """`text` with each glyph spelt as it was first `seen`: a PDF has one text for a glyph, so that readers lose
+        the second spelling (葛 and 葛+U+E0103 are one drawing). Spaces stay: they have their own layout.
+        """
+
+        def spelt(match: re.Match[str]) -> str:
+            return match[0] if match[0].isspace() else seen.setdefault(self.glyphs[match[0]], match[0])
+
+        return _CLUSTER.sub(spelt, text)
 
 
 @lru_cache(maxsize=2)
@@ -75,14 +81,15 @@ def load_font(path: Path = FONT) -> Font:
     try:
         with TTFont(path, lazy=True) as font:
             cmap, family = font["cmap"], font["name"].getDebugName(1)
-            pairs = {
-                (base, selector)
+            glyphs = {chr(code): glyph for code, glyph in cmap.getBestCmap().items()}
+            glyphs |= {
+                chr(base) + chr(selector): glyph or glyphs[chr(base)]
                 for table in cmap.tables
                 if table.format == 14
                 for selector, mapping in table.uvsDict.items()
-                for base, _ in mapping
+                for base, glyph in mapping
             }
-            return Font(path, family, frozenset(cmap.getBestCmap()), frozenset(pairs))
+            return Font(path, family, glyphs)
     except (OSError, TTLibError, KeyError) as error:
         raise FontUnusable(f"cannot use the font {path}: install the Debian package {FONT_PACKAGE}") from error
 
@@ -94,9 +101,7 @@ def typeset(document: Document, font: Path = FONT) -> Typeset:
     """
     loaded = load_font(font)
     template, half_line = FORMS[document.kind]
-    data = _data(document, half_line)
-    for text in _strings(data):
-        loaded.check(text)
+    data = _set(_data(document, half_line), loaded, {})
     pdf = _compile(TEMPLATES / template, loaded, data | {"seal": list(document.seal)})
     with _pdfium:
         opened = pypdfium2.PdfDocument(pdf)
@@ -184,8 +189,11 @@ def _ems(text: str) -> float:
 _WIDTH = {"Na": 0.5, "N": 0.5, "H": 0.5}
 
 
-def _strings(data: Any) -> list[str]:
+def _set(data: Any, font: Font, seen: dict[str, str]) -> Any:
+    """The same data, every string in it checked and in one spelling. Raises CannotPrint."""
     if isinstance(data, str):
-        return [data]
-    values = data.values() if isinstance(data, dict) else data if isinstance(data, list | tuple) else ()
-    return [text for value in values for text in _strings(value)]
+        font.check(data)
+        return font.one_spelling(data, seen)
+    if isinstance(data, dict):
+        return {key: _set(value, font, seen) for key, value in data.items()}
+    return [_set(value, font, seen) for value in data] if isinstance(data, list | tuple) else data

@@ -5,7 +5,8 @@ the right one; what gives it away is the text on the sheets, compared with what 
 
 Text is read back out of the PDF and compared glyph by glyph (see `glyphs`): variation selectors count. What is read is
 the file's own account of its glyphs (its ToUnicode table), not their outlines: that the outline is right rests on the
-city's check against the same font and on the signed hash of the document.
+city's check against the same font and on the signed hash of the document. Text that stands for other glyphs
+(ActualText), text that is not painted and glyphs without text are refused.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ class SheetReason(StrEnum):
     PAGE_COUNT = "page-count"
     PAPER_SIZE = "paper-size"
     FONT_NOT_EMBEDDED = "font-not-embedded"
-    HIDDEN_TEXT = "hidden-text"  # text that can be read in the file and is not painted
+    HIDDEN_TEXT = "hidden-text"  # text that can be read in the file and is not what is painted
     # what stands on the sheet
     MISSING_GLYPH = "missing-glyph"
     PRIVATE_USE = "private-use"

@@ -116,9 +116,17 @@ def _read_page(document: pdfium.PdfDocument, number: int) -> Page:
             text=text,
             mapped=mapped,
             embedded=all(raw.FPDFFont_GetIsEmbedded(raw.FPDFTextObj_GetFont(item)) == 1 for item in texts),
-            painted=all(raw.FPDFTextObj_GetTextRenderMode(item) in _PAINTING for item in texts),
+            painted=all(_painted(item) for item in texts),
             images=tuple(_image(item) for item in images),
         )
+
+
+def _painted(item: pdfium.PdfObject) -> bool:
+    """The text is on the sheet, and read from its glyphs: an ActualText would be read in their place."""
+    marks = (raw.FPDFPageObj_GetMark(item, at) for at in range(raw.FPDFPageObj_CountMarks(item)))
+    return raw.FPDFTextObj_GetTextRenderMode(item) in _PAINTING and not any(
+        raw.FPDFPageObjMark_GetParamValueType(mark, b"ActualText") for mark in marks
+    )
 
 
 _PAINTING = (raw.FPDF_TEXTRENDERMODE_FILL, raw.FPDF_TEXTRENDERMODE_STROKE, raw.FPDF_TEXTRENDERMODE_FILL_STROKE)

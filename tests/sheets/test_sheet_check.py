@@ -175,6 +175,8 @@ TAMPERED: list[tuple[R, int, Callable[[], Case]]] = [
     (R.PAPER_SIZE, 1, lambda: instead(edited(sheet(), letter_paper))),
     (R.FONT_NOT_EMBEDDED, 1, lambda: instead(raw_pdf())),
     (R.HIDDEN_TEXT, 1, lambda: instead(edited(sheet(), hide_text))),
+    # two spellings of one glyph: typst says the second by an ActualText
+    (R.HIDDEN_TEXT, 1, lambda: instead(plain_pdf(MARKS + "侮\U000e0103\ufa30"))),
     (R.MISSING_GLYPH, 1, lambda: instead(plain_pdf(MARKS + "\U0001f600"))),
     (R.MISSING_GLYPH, 1, lambda: instead(plain_pdf(MARKS + "\u0e01"))),
     (R.PRIVATE_USE, 1, lambda: instead(plain_pdf(MARKS + "\uf860"))),
