@@ -10,7 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from signal import SIGKILL, SIGTERM
 
-READY_S, END_S = 30.0, 5.0
+READY_S = 30.0
+ASKED_S = 2.0  # after each SIGTERM; the second means: at once
 LAST_WORDS = 5
 
 
@@ -62,13 +63,13 @@ class Part:
         return self._obituary("ended")
 
     async def stop(self) -> None:
-        """SIGTERM, and SIGKILL to all of it when that takes too long. Never raises."""
+        """SIGTERM, twice, and SIGKILL to all of it when that takes too long. Never raises."""
         if self._process is None:
             return
-        with suppress(ProcessLookupError):
-            self._process.send_signal(SIGTERM)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._process.wait(), END_S)
+        for _ in range(2):
+            with suppress(ProcessLookupError, TimeoutError):
+                self._process.send_signal(SIGTERM)
+                await asyncio.wait_for(self._process.wait(), ASKED_S)
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, SIGKILL)  # its children too, if any is left
         await self._process.wait()

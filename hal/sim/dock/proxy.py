@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 from pathlib import Path
 
-from aiohttp import ClientError, ClientSession, ClientTimeout, ClientWebSocketResponse, WSMsgType, web
+from aiohttp import ClientError, ClientSession, ClientTimeout, ClientWebSocketResponse, WSCloseCode, WSMsgType, web
 
 CONNECT_S, ANSWER_S = 2.0, 10.0
-KEPT_HEADERS = ("Content-Type", "Cache-Control", "ETag", "Last-Modified")
+KEPT_HEADERS = ("Content-Type", "Cache-Control", "Content-Security-Policy", "X-Content-Type-Options")
 AWAY = Path(__file__).parent / "page" / "away.html"
 
 
@@ -28,7 +28,8 @@ class PanelProxy:
     async def page(self, request: web.Request) -> web.StreamResponse:
         """The panel's page and files; a page that waits for it while there is none."""
         try:
-            async with self._client().get(self._panel + request.path_qs, allow_redirects=False) as answer:
+            url, host = self._panel + request.path_qs, {"Host": request.host}
+            async with self._client().get(url, headers=host, allow_redirects=False) as answer:
                 headers = {name: answer.headers[name] for name in KEPT_HEADERS if name in answer.headers}
                 return web.Response(status=answer.status, body=await answer.read(), headers=headers)
         except (ClientError, TimeoutError, OSError):
@@ -38,7 +39,8 @@ class PanelProxy:
     async def wire(self, request: web.Request) -> web.StreamResponse:
         """Touches in, screens out. When one side ends the other is ended too: the panel's page knows how to return."""
         try:
-            kiosk = await self._client().ws_connect(self._panel + request.path, origin=self._panel)
+            url, host = self._panel + request.path, {"Host": request.host}
+            kiosk = await self._client().ws_connect(url, headers=host, origin=f"http://{request.host}")
         except (ClientError, TimeoutError, OSError):
             raise web.HTTPServiceUnavailable(text="the kiosk is not there\n") from None
         browser = web.WebSocketResponse()
@@ -52,7 +54,7 @@ class PanelProxy:
         finally:
             await kiosk.close()
             with contextlib.suppress(ConnectionError):
-                await browser.close()
+                await browser.close(code=_told(kiosk.close_code))
         return browser
 
     def _client(self) -> ClientSession:
@@ -61,6 +63,11 @@ class PanelProxy:
                 timeout=ClientTimeout(total=ANSWER_S, connect=CONNECT_S), auto_decompress=True, trust_env=False
             )
         return self._session
+
+
+def _told(code: int | None) -> int:
+    """The close code to hand on; the reserved ones say that there was none, and may not be sent."""
+    return code if code is not None and (code in (1000, 1001, 1008) or 3000 <= code < 5000) else WSCloseCode.GOING_AWAY
 
 
 Wire = web.WebSocketResponse | ClientWebSocketResponse

@@ -1,0 +1,105 @@
+"""`kiosk demo`: start everything and print one address; with --auto a script takes the person's place."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from madoguchi.part import PartDead
+from madoguchi.rehearsal import RehearsalError, prepare
+from madoguchi.system import System
+
+FOLDER = Path(__file__).parents[1] / "var" / "demo"
+PORT = 8400
+LINES_S, COIN_S, APDU_MS = 900.0, 0.15, 12.0  # as slow as things are, so that a person can watch
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """0 when it ended as asked; 1 with one line on stderr when it did not."""
+    given = _parser().parse_args(argv)
+    try:
+        return asyncio.run(_auto(given) if given.auto else _dock(given))
+    except (RehearsalError, PartDead) as error:
+        sys.stderr.write(f"demo: {error}\n")
+    except KeyboardInterrupt:
+        sys.stderr.write("demo: interrupted\n")
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="demo", description=__doc__)
+    parser.add_argument("--port", type=int, help=f"the dock's port (default: {PORT}; with --auto any free one)")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="where everything is kept (default: %(default)s)")
+    parser.add_argument("--pace", type=float, default=1.0, help="all waiting times of the journey, times this")
+    auto = parser.add_argument_group("without a browser")
+    auto.add_argument("--auto", action="store_true", help="a script in the person's place")
+    auto.add_argument("--resident", default="taro", metavar="NAME", help="whose card (default: %(default)s)")
+    auto.add_argument("--certificate", default="juminhyo", metavar="KIND", help="juminhyo, inkan or kazei")
+    auto.add_argument("--json", action="store_true", help="print nothing but the JSON object")
+    auto.add_argument("--out", type=Path, help="folder for the pages (default: OUT = FOLDER/pages)")
+    return parser
+
+
+async def _dock(given: argparse.Namespace) -> int:
+    """Until Ctrl-C, or until a part dies."""
+    ended = _ended()
+    rehearsal = await asyncio.to_thread(prepare, given.folder, pace=given.pace, tell=_tell)
+    async with System(rehearsal, given.port if given.port is not None else PORT, LINES_S, COIN_S, APDU_MS) as system:
+        print(f"窓口 → {system.dock.address}   (Ctrl-C ends it)", flush=True)
+        stop, failed = asyncio.create_task(ended.wait()), asyncio.create_task(system.failed())
+        await asyncio.wait((stop, failed), return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        failed.cancel()
+        if not ended.is_set():
+            raise PartDead(failed.result())
+    return 0
+
+
+async def _auto(given: argparse.Namespace) -> int:
+    """In a run folder of its own, so that an open demo, or what it left behind, is not in the way."""
+    from madoguchi.person import Errand, run_errand
+
+    given.folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="auto-", dir=given.folder) as run:
+        tell = _quiet if given.json else _tell
+        rehearsal = await asyncio.to_thread(prepare, given.folder, Path(run), pace=given.pace, tell=tell)
+        errand = Errand(given.resident, given.certificate, given.out or given.folder / "pages")
+        async with System(rehearsal, given.port or 0) as system:
+            ended = asyncio.create_task(_ended().wait())
+            done = asyncio.create_task(run_errand(system, errand, tell))
+            failed = asyncio.create_task(system.failed())
+            try:
+                await asyncio.wait((ended, done, failed), return_when=asyncio.FIRST_COMPLETED)
+                if failed.done():
+                    raise PartDead(failed.result())
+                if not done.done():
+                    raise KeyboardInterrupt
+                print(done.result(), flush=True)
+            finally:
+                for task in (ended, done, failed):
+                    task.cancel()
+                    with suppress(BaseException):
+                        await task
+    return 0
+
+
+def _ended() -> asyncio.Event:
+    """Set by Ctrl-C, by SIGTERM and when the terminal is closed."""
+    event = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, event.set)
+    return event
+
+
+def _tell(text: str) -> None:
+    sys.stderr.write(f"{text} …\n")
+
+
+def _quiet(_: str) -> None:
+    pass
