@@ -19,7 +19,7 @@ from firmware.link import sealing, signing
 from firmware.link.messages import RefusalCode
 
 
-def on_line(rehearsal: Rehearsal, scenario) -> None:  # type: ignore[no-untyped-def]
+def on_line(rehearsal: Rehearsal, scenario) -> None:
     """Run `scenario(line, url)` against a serving gateway."""
 
     async def with_line(url: str) -> None:
@@ -29,7 +29,7 @@ def on_line(rehearsal: Rehearsal, scenario) -> None:  # type: ignore[no-untyped-
     asyncio.run(rehearsal.run(with_line)())
 
 
-def count(rehearsal: Rehearsal, table, **where) -> int:  # type: ignore[no-untyped-def]
+def count(rehearsal: Rehearsal, table, **where) -> int:
     with rehearsal.city.engine.begin() as connection:
         rows = connection.execute(select(table).filter_by(**where)).all()
     return len(rows)
@@ -43,10 +43,10 @@ def count(rehearsal: Rehearsal, table, **where) -> int:  # type: ignore[no-untyp
         ("kazei", {"year": ("y2025",)}, 200),
     ],
 )
-def test_each_certificate_from_hello_to_outcome(rehearsal: Rehearsal, kind: str, choices, fee: int) -> None:  # type: ignore[no-untyped-def]
+def test_each_certificate_from_hello_to_outcome(rehearsal: Rehearsal, kind: str, choices, fee: int) -> None:
     pinned = signing.load_public([rehearsal.pki.issuing])
 
-    async def scenario(line, _url) -> None:  # type: ignore[no-untyped-def]
+    async def scenario(line, _url) -> None:
         visit = Visit(line, rehearsal.card("hanako"))
         session = await visit.enter()
         assert session.holder == "明石　花子"
@@ -76,7 +76,7 @@ def test_each_certificate_from_hello_to_outcome(rehearsal: Rehearsal, kind: str,
 
 
 def test_repeated_order_has_the_same_answer_and_another_under_its_id_is_refused(rehearsal: Rehearsal) -> None:
-    async def scenario(line, _url) -> None:  # type: ignore[no-untyped-def]
+    async def scenario(line, _url) -> None:
         visit = Visit(line, rehearsal.card("yoshiko"))
         await visit.enter()
         await visit.orders("juminhyo")
@@ -89,7 +89,7 @@ def test_repeated_order_has_the_same_answer_and_another_under_its_id_is_refused(
 
 
 def test_simultaneous_orders_of_one_id_are_one_order(rehearsal: Rehearsal) -> None:
-    async def scenario(line, url) -> None:  # type: ignore[no-untyped-def]
+    async def scenario(line, url) -> None:
         visit = Visit(line, rehearsal.card("yoshiko"))
         await visit.enter()
         order = visit.asks("juminhyo")
@@ -103,7 +103,7 @@ def test_simultaneous_orders_of_one_id_are_one_order(rehearsal: Rehearsal) -> No
 
 
 def test_a_second_order_voids_the_first(rehearsal: Rehearsal) -> None:
-    async def scenario(line, _url) -> None:  # type: ignore[no-untyped-def]
+    async def scenario(line, _url) -> None:
         visit = Visit(line, rehearsal.card("yoshiko"))
         await visit.enter()
         first, _ = await visit.orders("juminhyo")
@@ -116,7 +116,7 @@ def test_a_second_order_voids_the_first(rehearsal: Rehearsal) -> None:
 
 @pytest.mark.parametrize("case", ["double", "underpaid", "other document", "other session", "unknown order"])
 def test_release_happens_once_for_exactly_this(rehearsal: Rehearsal, case: str) -> None:
-    async def scenario(line, _url) -> None:  # type: ignore[no-untyped-def]
+    async def scenario(line, _url) -> None:
         visit = Visit(line, rehearsal.card("yoshiko"))
         await visit.enter()
         manifest, _ = await visit.orders("juminhyo", 2)
@@ -145,8 +145,8 @@ def test_release_happens_once_for_exactly_this(rehearsal: Rehearsal, case: str) 
         ("seals", "hanako", {"deregistered_on": NOON.date()}),
     ],
 )
-def test_a_record_that_changed_before_release_is_not_printed(rehearsal: Rehearsal, table, key, change) -> None:  # type: ignore[no-untyped-def]
-    async def scenario(line, _url) -> None:  # type: ignore[no-untyped-def]
+def test_a_record_that_changed_before_release_is_not_printed(rehearsal: Rehearsal, table, key, change) -> None:
+    async def scenario(line, _url) -> None:
         visit = Visit(line, rehearsal.card("hanako"))
         await visit.enter()
         manifest, _ = await visit.orders("inkan")
@@ -169,14 +169,14 @@ def test_a_record_that_changed_before_release_is_not_printed(rehearsal: Rehearsa
     ],
 )
 def test_a_person_the_rules_refuse_gets_no_session(rehearsal: Rehearsal, resident: str, code: RefusalCode) -> None:
-    async def scenario(line, _url) -> None:  # type: ignore[no-untyped-def]
+    async def scenario(line, _url) -> None:
         assert await refused(Visit(line, rehearsal.card(resident)).enter()) is code
 
     on_line(rehearsal, scenario)
     assert count(rehearsal, tables.sessions) == 0
 
 
-def test_cards_the_city_does_not_accept(rehearsal: Rehearsal, authority) -> None:  # type: ignore[no-untyped-def]
+def test_cards_the_city_does_not_accept(rehearsal: Rehearsal, authority) -> None:
     stranger = type(authority)()  # same name, another key: only the signature tells them apart
     forged = replace(rehearsal.unknown_card(), certificate=stranger.issue(rehearsal.card_key))
     cases = [
@@ -186,7 +186,7 @@ def test_cards_the_city_does_not_accept(rehearsal: Rehearsal, authority) -> None
         (forged, RefusalCode.CARD_INVALID),
     ]
 
-    async def scenario(line, _url) -> None:  # type: ignore[no-untyped-def]
+    async def scenario(line, _url) -> None:
         for card, code in cases:
             assert await refused(Visit(line, card).enter()) is code
 
@@ -196,7 +196,7 @@ def test_cards_the_city_does_not_accept(rehearsal: Rehearsal, authority) -> None
 def test_transcript_binds_kiosk_session_challenge_and_key(rehearsal: Rehearsal) -> None:
     card = rehearsal.card("taro")
 
-    async def scenario(line, _url) -> None:  # type: ignore[no-untyped-def]
+    async def scenario(line, _url) -> None:
         async def fresh(kiosk: str = "kiosk-1") -> m.SessionRequest:
             return session_request(card, (await line.hello(HELLO)).challenge, sealing.generate(), kiosk)
 
@@ -220,7 +220,7 @@ def test_transcript_binds_kiosk_session_challenge_and_key(rehearsal: Rehearsal) 
 def test_a_challenge_is_good_once_for_its_kiosk_and_for_a_while(rehearsal: Rehearsal) -> None:
     card = rehearsal.card("taro")
 
-    async def scenario(line, url) -> None:  # type: ignore[no-untyped-def]
+    async def scenario(line, url) -> None:
         used = (await line.hello(HELLO)).challenge
         keys = sealing.generate()
         await line.open_session(session_request(card, used, keys))
@@ -242,7 +242,7 @@ def test_a_challenge_is_good_once_for_its_kiosk_and_for_a_while(rehearsal: Rehea
 def test_a_challenge_is_spent_even_by_a_request_that_fails(rehearsal: Rehearsal) -> None:
     card, keys = rehearsal.card("taro"), sealing.generate()
 
-    async def scenario(line, _url) -> None:  # type: ignore[no-untyped-def]
+    async def scenario(line, _url) -> None:
         challenge = (await line.hello(HELLO)).challenge
         good = session_request(card, challenge, keys)
         bad = msgspec.structs.replace(good, signature=bytes(256))
@@ -253,7 +253,7 @@ def test_a_challenge_is_spent_even_by_a_request_that_fails(rehearsal: Rehearsal)
 
 
 def test_another_kiosks_session_is_out_of_reach(rehearsal: Rehearsal) -> None:
-    async def scenario(line, url) -> None:  # type: ignore[no-untyped-def]
+    async def scenario(line, url) -> None:
         visit = Visit(line, rehearsal.card("taro"))
         await visit.enter()
         manifest, _ = await visit.orders("inkan")
@@ -272,7 +272,7 @@ def test_another_kiosks_session_is_out_of_reach(rehearsal: Rehearsal) -> None:
 
 
 def test_cancel_ends_the_session_and_what_it_reserved_and_can_be_repeated(rehearsal: Rehearsal) -> None:
-    async def scenario(line, _url) -> None:  # type: ignore[no-untyped-def]
+    async def scenario(line, _url) -> None:
         visit = Visit(line, rehearsal.card("taro"))
         await visit.enter()
         manifest, _ = await visit.orders("inkan")
@@ -285,7 +285,7 @@ def test_cancel_ends_the_session_and_what_it_reserved_and_can_be_repeated(rehear
 
 
 def test_a_session_that_arrives_after_its_cancellation_does_not_open(rehearsal: Rehearsal) -> None:
-    async def scenario(line, _url) -> None:  # type: ignore[no-untyped-def]
+    async def scenario(line, _url) -> None:
         challenge = (await line.hello(HELLO)).challenge
         request = session_request(rehearsal.card("taro"), challenge, sealing.generate())
         assert (await line.cancel(request.session)).accepted
@@ -295,7 +295,7 @@ def test_a_session_that_arrives_after_its_cancellation_does_not_open(rehearsal: 
 
 
 def test_time_ends_the_session_and_destroys_what_it_reserved(rehearsal: Rehearsal) -> None:
-    async def scenario(line, _url) -> None:  # type: ignore[no-untyped-def]
+    async def scenario(line, _url) -> None:
         visit = Visit(line, rehearsal.card("taro"))
         await visit.enter()
         manifest, _ = await visit.orders("inkan")
@@ -308,7 +308,7 @@ def test_time_ends_the_session_and_destroys_what_it_reserved(rehearsal: Rehearsa
 
 
 def test_a_session_cancelled_while_typesetting_leaves_no_order(rehearsal: Rehearsal) -> None:
-    async def scenario(line, url) -> None:  # type: ignore[no-untyped-def]
+    async def scenario(line, url) -> None:
         visit = Visit(line, rehearsal.card("taro"))
         await visit.enter()
         typeset = rehearsal.typeset
@@ -346,8 +346,8 @@ def test_a_session_cancelled_while_typesetting_leaves_no_order(rehearsal: Rehear
         ("kazei", 1, {"count": ("1",)}),
     ],
 )
-def test_what_was_not_offered_cannot_be_ordered(rehearsal: Rehearsal, kind: str, copies: int, choices) -> None:  # type: ignore[no-untyped-def]
-    async def scenario(line, _url) -> None:  # type: ignore[no-untyped-def]
+def test_what_was_not_offered_cannot_be_ordered(rehearsal: Rehearsal, kind: str, copies: int, choices) -> None:
+    async def scenario(line, _url) -> None:
         visit = Visit(line, rehearsal.card("taro"))
         await visit.enter()
         assert await refused(line.order(visit.asks(kind, copies, **choices))) is RefusalCode.PROTOCOL_ERROR
@@ -368,7 +368,7 @@ def test_what_was_not_offered_cannot_be_ordered(rehearsal: Rehearsal, kind: str,
     ],
 )
 def test_a_certificate_the_rules_refuse(rehearsal: Rehearsal, resident: str, kind: str, code: RefusalCode) -> None:
-    async def scenario(line, _url) -> None:  # type: ignore[no-untyped-def]
+    async def scenario(line, _url) -> None:
         visit = Visit(line, rehearsal.card(resident))
         offers = {offer.kind: offer.refusal for offer in (await visit.enter()).offers}
         assert offers[kind] is (None if code is RefusalCode.CHARACTERS else code)
@@ -378,7 +378,7 @@ def test_a_certificate_the_rules_refuse(rehearsal: Rehearsal, resident: str, kin
 
 
 def test_out_of_hours_hello_says_when_and_nothing_else_is_done(rehearsal: Rehearsal) -> None:
-    async def scenario(line, _url) -> None:  # type: ignore[no-untyped-def]
+    async def scenario(line, _url) -> None:
         visit = Visit(line, rehearsal.card("taro"))
         rehearsal.clock.now = NOON.replace(hour=22, minute=50)
         assert (await line.hello(HELLO)).closes_in_s == 600
@@ -396,7 +396,7 @@ def test_out_of_hours_hello_says_when_and_nothing_else_is_done(rehearsal: Rehear
 
 
 def test_failed_outcome_voids_what_was_not_released_and_an_id_has_one_meaning(rehearsal: Rehearsal) -> None:
-    async def scenario(line, _url) -> None:  # type: ignore[no-untyped-def]
+    async def scenario(line, _url) -> None:
         visit = Visit(line, rehearsal.card("taro"))
         await visit.enter()
         manifest, _ = await visit.orders("inkan")
@@ -412,7 +412,7 @@ def test_failed_outcome_voids_what_was_not_released_and_an_id_has_one_meaning(re
 
 
 def test_audit_is_chained_tells_refusals_and_holds_no_content(rehearsal: Rehearsal) -> None:
-    async def scenario(line, _url) -> None:  # type: ignore[no-untyped-def]
+    async def scenario(line, _url) -> None:
         visit = Visit(line, rehearsal.card("hanako"))
         await visit.enter()
         manifest, _ = await visit.orders("inkan")
@@ -436,7 +436,7 @@ def test_a_busy_gateway_refuses_at_once(rehearsal: Rehearsal, tmp_path: Path) ->
         rehearsal.config, gateway=msgspec.structs.replace(rehearsal.config.gateway, workers=1, waiting=1)
     )
 
-    async def scenario(line, url) -> None:  # type: ignore[no-untyped-def]
+    async def scenario(line, url) -> None:
         lines = [rehearsal.line(url) for _ in range(12)]
         codes = await asyncio.gather(*(refused(each.hello(HELLO)) for each in lines))
         await asyncio.gather(*(each.close() for each in lines))

@@ -31,11 +31,22 @@ def at(text: str) -> datetime:
 
 def person(id_: str = "a", position: int = 1, **values: object) -> Resident:
     plain = Resident(
-        id=id_, household="h", position=position, name=f"明石　{id_}", sex="女", birth=date(1980, 5, 14),
-        relationship="世帯主" if position == 1 else "子", resident_since=date(2000, 1, 1),
-        address="兵庫県明石市中崎一丁目99番", settled_on=date(2012, 4, 1), notified_on=date(2012, 4, 3), previous_address="兵庫県神戸市垂水区平磯二丁目99番",
-        domicile="兵庫県明石市中崎一丁目99番", domicile_head="明石　a", mynumber="123456789010",
-    )  # fmt: skip
+        id=id_,
+        household="h",
+        position=position,
+        name=f"明石　{id_}",
+        sex="女",
+        birth=date(1980, 5, 14),
+        relationship="世帯主" if position == 1 else "子",
+        resident_since=date(2000, 1, 1),
+        address="兵庫県明石市中崎一丁目99番",
+        settled_on=date(2012, 4, 1),
+        notified_on=date(2012, 4, 3),
+        previous_address="兵庫県神戸市垂水区平磯二丁目99番",
+        domicile="兵庫県明石市中崎一丁目99番",
+        domicile_head="明石　a",
+        mynumber="123456789010",
+    )
     return change(plain, **values)
 
 
@@ -311,7 +322,7 @@ CARDS = st.builds(Card, fingerprint=st.just("0" * 64), resident=st.just("a"), is
     seal=SEALS,
     taxes=TAXES,
 )
-def test_rules_answer_for_everybody_at_any_time(now, people, card, seal, taxes) -> None:  # type: ignore[no-untyped-def]
+def test_rules_answer_for_everybody_at_any_time(now, people, card, seal, taxes) -> None:
     of = File(card=card, resident=people[0], household=tuple(people), seal=seal, taxes=taxes)
     refusal = rules.person_refusal(CITY, now, of)
     if any(p.protected for p in people[:1]) and not card.revoked:
