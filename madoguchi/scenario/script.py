@@ -1,0 +1,147 @@
+"""The format of a scenario file: TOML, one step a line, one verb a step.
+
+    [[steps]] or  steps = [{touch = "start"}, {card = "taro"}, {see = "pin", facts = {tries = 3}}, ...]
+
+Verbs: `touch` an action, or "action:value"; `pin` right or wrong, typed and entered; `card` a sample resident's, put
+on the reader, or "off"; `coin` yen; `take` sheets or receipt; `fault` and `heal` something at the far end of a wire;
+`wait` for "limit" (the screen's time runs out) or "remind" (its words are said again); `operator` "close-cases";
+`see` a screen, with facts that must hold.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+Fault = Literal[
+    "line-cut",  # no connection to the city
+    "line-stall",  # connected, and nothing comes through
+    "reader-lost",
+    "paper-out",  # no sheet is left
+    "paper-out-in-second-sheet",
+    "printer-mute",
+    "printer-slow",  # a sheet takes longer than anybody waits in a test
+    "yank-at-verify",  # the card is pulled while it works on the PIN: nobody hears its answer
+    "coins-mute",
+    "hoppers-empty",
+]
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of all tables of the file."""
+
+
+class Step(Entry, frozen=True, kw_only=True):
+    touch: str | None = None
+    pin: Literal["right", "wrong"] | None = None
+    card: str | None = None
+    coin: int | None = None
+    take: Literal["sheets", "receipt"] | None = None
+    fault: Fault | None = None
+    heal: Fault | None = None
+    wait: Literal["limit", "remind"] | None = None
+    operator: Literal["close-cases"] | None = None
+    see: str | None = None
+    facts: dict[str, Any] = {}  # with `see`
+    says: str | None = None  # with `see`: a phrase that is spoken contains this
+
+    @property
+    def verb(self) -> str:
+        return next(name for name in VERBS if getattr(self, name) is not None)
+
+    @property
+    def value(self) -> Any:
+        return getattr(self, self.verb)
+
+
+VERBS = ("touch", "pin", "card", "coin", "take", "fault", "heal", "wait", "operator", "see")
+
+
+class Expect(Entry, frozen=True, kw_only=True):
+    """At the end of the file. Money in yen; every session must balance besides."""
+
+    sheets: int = 0  # whole sheets of certificates that came out
+    receipts: int = 0
+    inserted: int = 0
+    kept: int = 0
+    returned: int = 0
+    owed: int = 0
+    outcomes: tuple[str, ...] = ()  # reported to the city, in order
+    cases: tuple[str, ...] = ()  # opened, in order, whether closed since or not
+
+
+class Variant(Entry, frozen=True, kw_only=True):
+    """The file's own steps up to and with the first `see` of screen `at`; then these."""
+
+    at: str
+    name: str = ""  # where one screen has several
+    steps: tuple[Step, ...]
+    expect: Expect = Expect()
+
+
+class Script(Entry, frozen=True, kw_only=True):
+    title: str
+    steps: tuple[Step, ...]
+    expect: Expect = Expect()
+    variants: tuple[Variant, ...] = ()
+    language: str = "ja"
+    sheets_per_copy: int = 1  # the model's world has no typesetting
+    city: dict[str, Any] = {}  # merged over the rehearsal city's data
+    at: str | None = None  # the city's clock, ISO 8601
+
+
+class BadScript(Exception):
+    """One line: file, place, what is wrong."""
+
+
+def load(path: Path) -> list[Script]:
+    """The file's journey, or its variants where it has any. Raises BadScript."""
+    try:
+        script = msgspec.toml.decode(path.read_bytes(), type=Script)
+    except OSError as error:
+        raise BadScript(f"{path}: {error.strerror}") from None
+    except msgspec.MsgspecError as error:
+        raise BadScript(f"{path}: {error}") from None
+    _check(path, script.steps)
+    return [_varied(path, script, variant) for variant in script.variants] or [script]
+
+
+def _check(path: Path, steps: tuple[Step, ...]) -> None:
+    for number, step in enumerate(steps, 1):
+        verbs = [name for name in VERBS if getattr(step, name) is not None]
+        if len(verbs) != 1:
+            raise BadScript(f"{path}: step {number} needs one verb of {', '.join(VERBS)}")
+        if (step.facts or step.says) and step.see is None:
+            raise BadScript(f"{path}: step {number}: facts and says belong to see")
+
+
+def _varied(path: Path, script: Script, variant: Variant) -> Script:
+    _check(path, variant.steps)
+    places = [i for i, step in enumerate(script.steps, 1) if step.see == variant.at]
+    if not places:
+        raise BadScript(f"{path}: no step sees {variant.at!r}")
+    title = f"{script.title}: {variant.at}" + (f", {variant.name}" if variant.name else "")
+    steps = script.steps[: places[0]] + variant.steps
+    return msgspec.structs.replace(script, title=title, steps=steps, expect=variant.expect, variants=())
+
+
+class Failed(Exception):
+    """A step or an expectation did not hold: which, and what was there instead."""
+
+
+def compare(expect: Expect, found: Expect) -> None:
+    """Raises Failed with every difference."""
+    differences = [
+        f"{name}: expected {getattr(expect, name)!r}, found {getattr(found, name)!r}"
+        for name in expect.__struct_fields__
+        if getattr(expect, name) != getattr(found, name)
+    ]
+    if differences:
+        raise Failed("; ".join(differences))
+
+
+def holds(facts: dict[str, Any], shown: Any) -> list[str]:
+    """What of `facts` is not true of the screen's facts."""
+    return [f"{k}: expected {v!r}, shown {shown.get(k)!r}" for k, v in facts.items() if shown.get(k) != v]
