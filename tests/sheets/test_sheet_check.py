@@ -13,11 +13,11 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 import pytest
 import typst
-from conftest import HANAKO, TARO, YOSHIDA, Case, case, document
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from sheet_cases import HANAKO, TARO, YOSHIDA, Case, case, document
 
 from city.typesetting import FONT, typeset
 from firmware.link.signing import sign_code

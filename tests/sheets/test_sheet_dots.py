@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import typst
-from conftest import Case
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageFilter
+from sheet_cases import Case
 
 from city.typesetting import FONT
 from firmware.link.messages import CODE_SIZE
