@@ -88,13 +88,13 @@ class Workers:
 
 def application(city: City, workers: Workers) -> web.Application:
     """The six paths. `city` and `workers` belong to the caller."""
-    app = web.Application(client_max_size=m.MAX_REQUEST, middlewares=[partial_middleware(city)])
+    app = web.Application(client_max_size=m.MAX_REQUEST, middlewares=[_always_a_message(city)])
     for name, (kind, work) in PATHS.items():
         app.router.add_post(f"/v{m.PROTOCOL}/{name}", partial(_serve, city, workers, name, kind, work))
     return app
 
 
-def partial_middleware(city: City) -> Any:
+def _always_a_message(city: City) -> Any:
     """Whatever happens, the answer is a message."""
 
     @web.middleware

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -33,31 +33,28 @@ Key = ec.EllipticCurvePrivateKey | Ed25519PrivateKey
 
 @dataclass(frozen=True)
 class Files:
-    """Where everything is, in one folder."""
+    """Where everything is, in one folder; all of it PEM."""
 
     folder: Path
 
-    def __getattr__(self, name: str) -> Path:
-        """`city_ca`, `gateway`, `gateway_key`, `kiosk_ca`, `issuing_key`, `issuing` (public): PEM files."""
-        if name not in NAMES:
-            raise AttributeError(name)
-        return self.folder / NAMES[name]
+    city_ca: Path = field(init=False)  # what a kiosk trusts
+    city_ca_key: Path = field(init=False)
+    gateway: Path = field(init=False)
+    gateway_key: Path = field(init=False)
+    kiosk_ca: Path = field(init=False)  # what the gateway trusts
+    kiosk_ca_key: Path = field(init=False)
+    issuing: Path = field(init=False)  # the public key that kiosks pin
+    issuing_key: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        for stem in ("city-ca", "gateway", "kiosk-ca", "issuing"):
+            name = stem.replace("-", "_")
+            object.__setattr__(self, name, self.folder / f"{stem}.pem")
+            object.__setattr__(self, f"{name}_key", self.folder / f"{stem}.key")
 
     def kiosk(self, kiosk: str) -> tuple[Path, Path]:
         """Certificate and key of one kiosk."""
         return self.folder / f"kiosk-{kiosk}.pem", self.folder / f"kiosk-{kiosk}.key"
-
-
-NAMES: Final = {
-    "city_ca": "city-ca.pem",
-    "city_ca_key": "city-ca.key",
-    "gateway": "gateway.pem",
-    "gateway_key": "gateway.key",
-    "kiosk_ca": "kiosk-ca.pem",
-    "kiosk_ca_key": "kiosk-ca.key",
-    "issuing": "issuing.pem",
-    "issuing_key": "issuing.key",
-}
 
 
 def make(
