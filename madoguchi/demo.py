@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
+import shutil
 import signal
 import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from madoguchi.part import PartDead
 from madoguchi.rehearsal import RehearsalError, prepare
@@ -24,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """0 when it ended as asked; 1 with one line on stderr when it did not."""
     given = _parser().parse_args(argv)
     try:
-        return asyncio.run(_auto(given) if given.auto else _dock(given))
+        return _auto(given) if given.auto else asyncio.run(_dock(given))
     except (RehearsalError, PartDead) as error:
         sys.stderr.write(f"demo: {error}\n")
     except KeyboardInterrupt:
@@ -42,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     auto.add_argument("--resident", default="taro", metavar="NAME", help="whose card (default: %(default)s)")
     auto.add_argument("--certificate", default="juminhyo", metavar="KIND", help="juminhyo, inkan or kazei")
     auto.add_argument("--json", action="store_true", help="print nothing but the JSON object")
-    auto.add_argument("--out", type=Path, help="folder for the pages (default: OUT = FOLDER/pages)")
+    auto.add_argument("--out", type=Path, help="folder for the pages (default: pages in FOLDER)")
     return parser
 
 
@@ -61,32 +64,44 @@ async def _dock(given: argparse.Namespace) -> int:
     return 0
 
 
-async def _auto(given: argparse.Namespace) -> int:
+def _auto(given: argparse.Namespace) -> int:
     """In a run folder of its own, so that an open demo, or what it left behind, is not in the way."""
+    given.folder.mkdir(parents=True, exist_ok=True)
+    run = Path(tempfile.mkdtemp(prefix="auto-", dir=given.folder))
+    try:
+        found = asyncio.run(_errand(given, run))
+    except BaseException:
+        failed = given.folder / "failed"  # its logs, until the next failure
+        shutil.rmtree(failed, ignore_errors=True)
+        run.rename(failed)
+        raise
+    shutil.rmtree(run, ignore_errors=True)
+    print(json.dumps(found, ensure_ascii=False, indent=None if given.json else 2), flush=True)
+    return 0
+
+
+async def _errand(given: argparse.Namespace, run: Path) -> dict[str, Any]:
     from madoguchi.person import Errand, run_errand
 
-    given.folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="auto-", dir=given.folder) as run:
-        tell = _quiet if given.json else _tell
-        rehearsal = await asyncio.to_thread(prepare, given.folder, Path(run), pace=given.pace, tell=tell)
-        errand = Errand(given.resident, given.certificate, given.out or given.folder / "pages")
-        async with System(rehearsal, given.port or 0) as system:
-            ended = asyncio.create_task(_ended().wait())
-            done = asyncio.create_task(run_errand(system, errand, tell))
-            failed = asyncio.create_task(system.failed())
-            try:
-                await asyncio.wait((ended, done, failed), return_when=asyncio.FIRST_COMPLETED)
-                if failed.done():
-                    raise PartDead(failed.result())
-                if not done.done():
-                    raise KeyboardInterrupt
-                print(done.result(), flush=True)
-            finally:
-                for task in (ended, done, failed):
-                    task.cancel()
-                    with suppress(BaseException):
-                        await task
-    return 0
+    tell = _quiet if given.json else _tell
+    rehearsal = await asyncio.to_thread(prepare, given.folder, run, pace=given.pace, tell=tell)
+    errand = Errand(given.resident, given.certificate, given.out or given.folder / "pages")
+    async with System(rehearsal, given.port or 0) as system:
+        ended = asyncio.create_task(_ended().wait())
+        done = asyncio.create_task(run_errand(system, errand))
+        failed = asyncio.create_task(system.failed())
+        try:
+            await asyncio.wait((ended, done, failed), return_when=asyncio.FIRST_COMPLETED)
+            if failed.done():
+                raise PartDead(failed.result())
+            if not done.done():
+                raise KeyboardInterrupt
+            return done.result()
+        finally:
+            for task in (ended, done, failed):
+                task.cancel()
+                with suppress(BaseException):
+                    await task
 
 
 def _ended() -> asyncio.Event:

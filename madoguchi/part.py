@@ -92,8 +92,8 @@ class Part:
     def _obituary(self, how: str) -> str:
         code = self._process.returncode if self._process else None
         ended = how if code is None else f"ended with {code}"
-        said = self._words[-1] if self._words else "nothing"
-        return f"the {self.name} {ended}; it said: {said} (all of it: {self._log})"
+        said = self._words[-1].removeprefix(f"{self.name}: ") if self._words else "it said nothing"
+        return f"the {self.name} {ended}: {said} (more in {self._log.name})"
 
 
 async def _line(stream: asyncio.StreamReader) -> bytes:

@@ -21,10 +21,11 @@ from hal.sim.coins.acceptor import Acceptor
 from hal.sim.coins.bus import CoinBus
 from hal.sim.coins.hopper import HopperDevice
 from hal.sim.line import Address, Cable, LineRelay
+from hal.sim.printer.engine import Engine
 from hal.sim.printer.server import PrinterSim
 from hal.sim.speaker import SpeakerFarEnd
 
-KEPT = 24  # sheets and captions remembered
+KEPT = 60  # sheets and phrases remembered
 POLL_S = 0.1  # how often a card that lies on the reader is looked at
 SHEET_DOTS, RECEIPT_DOTS = 1654, 576  # A4 and 72 mm at 203 dpi
 FULL_TRAY, FULL_ROLL = 200, 100
@@ -70,6 +71,16 @@ class Spoken:
     id: int
     text: str
     wav: bytes = field(repr=False)
+
+
+class _Counting(Engine):
+    """A printer's engine that knows how much it was sent."""
+
+    received = 0  # bytes
+
+    def feed(self, data: bytes) -> bytes:
+        self.received += len(data)
+        return super().feed(data)
 
 
 class Bench:
@@ -284,6 +295,12 @@ class Bench:
             *self.speaker.violations,
         ]
 
+    @property
+    def bytes_printed(self) -> int:
+        """What both printers were sent so far."""
+        engines = (self.sheets.engine, self.receipts.engine)
+        return sum(engine.received for engine in engines if isinstance(engine, _Counting))
+
     # --- wires tell
 
     def _printer(self, name: str, at: Address, dots: int, sensor: bool, paper: int, lines_s: float) -> PrinterSim:
@@ -291,7 +308,10 @@ class Bench:
             self.waiting.append(Sheet(next(self._numbers), name, image))
             self._changed()
 
-        return PrinterSim(*at, dots, outlet_sensor=sensor, paper=paper, speed=lines_s, on_page=came_out)
+        printer = PrinterSim(*at, dots, speed=lines_s, on_page=came_out)
+        printer.engine = _Counting(dots, outlet_sensor=sensor, sheets=paper)
+        printer.engine.paced = lines_s > 0
+        return printer
 
     def _heard(self, text: str, wav: bytes) -> None:
         self.spoken.append(Spoken(next(self._numbers), text, wav))

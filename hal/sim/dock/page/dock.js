@@ -16,7 +16,6 @@ const FAULTS = [
   ["coins-mute", "硬貨機無応答", "Coin unit mute"],
   ["change-empty", "釣り銭切れ", "No change left"],
 ];
-const PANEL = { width: 1280, height: 960 };  // the size at which the panel is laid out here
 
 const $ = (id) => document.getElementById(id);
 const make = (tag, attributes = {}, ...children) => {
@@ -100,8 +99,13 @@ function speak(spoken) {
   }
   if (!$("sound").checked) queue.length = 0;
   else if (player.paused || player.ended) playNext();
-  const captions = spoken.filter(({ text }) => text);
-  $("spoken").replaceChildren(...captions.map(({ text }) => make("li", { textContent: text })));
+  $("spoken").replaceChildren(...utterances(spoken).map((textContent) => make("li", { textContent })));
+}
+// What was said without a pause in between, newest first; an empty text is the command to be quiet.
+function utterances(spoken) {
+  const said = [[]];
+  for (const { text } of spoken) text ? said.at(-1).unshift(text) : said.push([]);
+  return said.filter((phrases) => phrases.length).map((phrases) => phrases.join(" "));
 }
 $("sound").addEventListener("change", () => { if (!$("sound").checked) { queue.length = 0; player.pause(); } });
 
@@ -164,14 +168,6 @@ function watch() {
   wire.onclose = () => setTimeout(watch, 1000);
 }
 
-function fit() {
-  const { clientWidth, clientHeight } = $("screen");
-  const scale = Math.min(clientWidth / PANEL.width, clientHeight / PANEL.height);
-  Object.assign($("panel").style, {
-    width: `${PANEL.width}px`, height: `${PANEL.height}px`, transform: `scale(${scale}) translate(-50%, -50%)`,
-  });
-}
-
 async function begin() {
   const setup = await (await fetch("/api/setup")).json();
   cards = new Map(setup.cards.map((card) => [card.name, card]));
@@ -194,8 +190,6 @@ async function begin() {
     return make("li", {}, make("label", {}, box, make("span", {}, ...bilingual(ja, en))));
   }));
   $("reconcile").hidden = !setup.reconcile;
-  new ResizeObserver(fit).observe($("screen"));
-  fit();
   watch();
 }
 begin();
