@@ -42,12 +42,16 @@
   function show(sent) {
     const before = named();
     const focus = document.querySelector("button:focus-visible")?.dataset;
+    const list = stage.querySelector("[data-scroll]");
+    const [scrolled, top] = [list?.dataset.scroll, list?.scrollTop];
     screen = sent.screen;
     stage.innerHTML = sent.html;
     waiting.hidden = true;
     touched = false;
     const main = stage.firstElementChild;
     document.documentElement.lang = main.lang;
+    const again = stage.querySelector("[data-scroll]");
+    if (again && again.dataset.scroll === scrolled) again.scrollTop = top;
     if (focus && named() === before) find(focus.action, focus.value)?.focus();
     if (deadline !== main.dataset.deadline + before) {
       ends = performance.now() + 1000 * Number(main.dataset.limit);
