@@ -107,6 +107,7 @@ class Journey:
     watcher: Watcher
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     apdus: int = 0
+    due: int | None = None  # as the screen said before the first coin
     paid: int = 0
     returned: int = 0
     pages: list[Sheet] = field(default_factory=list)
@@ -116,15 +117,15 @@ class Journey:
 
     async def run(self) -> None:
         """From the first screen to the next person's. Raises JourneyFailed."""
-        name, since = "starting", time.monotonic()
+        name, said, since = "starting", "", time.monotonic()
         while True:
             try:
                 seen = await self.watcher.next(STAGE_S)
             except TimeoutError:
-                raise JourneyFailed(f"nothing happened for {STAGE_S:.0f} s on the screen {name!r}") from None
+                raise JourneyFailed(f"{STAGE_S:.0f} s without progress on {name!r}: {said}") from None
             now = time.monotonic()
             self.seconds[name] += now - since
-            name, since = seen.name, now
+            name, said, since = seen.name, seen.text, now
             if self.thanked and name in ("menu", "closed"):
                 return
             await DOES.get(name, _wait)(self, seen)
@@ -188,7 +189,9 @@ async def _confirm(journey: Journey, seen: Seen) -> None:
 
 async def _pay(journey: Journey, seen: Seen) -> None:
     """The largest coin first, as people do; one that comes back is tried smaller, and then once more."""
-    if not int(re.sub(r"\D", "", seen.marked.get("main", "")) or 0):
+    if journey.due is None:
+        journey.due = int(re.sub(r"\D", "", seen.marked.get("main", "")) or 0)
+    if journey.paid >= journey.due:
         return
     bench = journey.system.bench
     for _ in range(round(PAY_S / AGAIN_S)):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
 VOID = frozenset("area base br col embed hr img input link meta source track wbr".split())
 UNSEEN = frozenset(("rt", "svg", "style", "script"))  # furigana would double each word
+WITHIN = frozenset(("b", "i", "rt", "ruby"))  # these part no words
 
 
 @dataclass(frozen=True)
@@ -51,25 +53,35 @@ class _Reader(HTMLParser):
             checked = given.get("aria-checked")
             chosen = None if checked is None else checked == "true"
             self._seen.buttons.append(Touchable(given["data-action"], given.get("data-value", ""), classes, chosen))
+        self._part(tag)
         if tag not in VOID:
             self._open.append((tag, classes))
 
     def handle_endtag(self, tag: str) -> None:
+        self._part(tag)
         while self._open and self._open.pop()[0] != tag:
             pass
 
     def handle_data(self, data: str) -> None:
-        words = data.strip()
-        if not words or any(tag in UNSEEN for tag, _ in self._open):
+        if any(tag in UNSEEN for tag, _ in self._open):
             return
-        self._words.append(words)
+        self._words.append(data)
         for name in {name for _, classes in self._open for name in classes}:
-            self._marked.setdefault(name, []).append(words)
+            self._marked.setdefault(name, []).append(data)
+
+    def _part(self, tag: str) -> None:
+        if tag not in WITHIN:
+            self.handle_data(" ")
 
     def finish(self) -> None:
         self.close()
-        self._seen.text = " ".join(self._words)
-        self._seen.marked = {name: " ".join(words) for name, words in self._marked.items()}
+        self._seen.text = _tidy(self._words)
+        marked = {name: _tidy(words) for name, words in self._marked.items()}
+        self._seen.marked = {name: words for name, words in marked.items() if words}
+
+
+def _tidy(words: list[str]) -> str:
+    return re.sub(r"[ \t\r\n]+", " ", "".join(words)).strip(" ")
 
 
 def read(number: int, html: str) -> Seen:

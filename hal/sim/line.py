@@ -33,7 +33,7 @@ class Cable:
     restore = start
 
     async def cut(self) -> None:
-        """From now on: connection refused. Whoever is connected sees a reset."""
+        """From now on: connection refused. Whoever is connected sees the end."""
         server, self._server = self._server, None
         if server is not None:
             server.close()
