@@ -1,0 +1,160 @@
+"""What lies on the kiosk's disk: fonts, recordings, trusted keys, the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final, TypeVar
+
+from cryptography import x509
+from PIL import ImageFont
+
+from firmware.link.signing import SignatureError, load_public
+from firmware.service.card_work import load_trust
+from firmware.service.cases import journal_path
+from firmware.service.config import Config
+from firmware.service.journal import Journal, JournalBroken
+from firmware.sheets.glyphs import FontUnusable, load_glyphs
+from firmware.texts.recordings import load
+from firmware.texts.texts import MissingText, Texts
+from firmware.texts.voice import phrases
+from hal.speaker import wav
+from madoguchi.diagnose.finding import FILE, Remedy, Wrong
+
+RENEW: Final = timedelta(days=30)  # a certificate that ends sooner is a task for this visit
+T = TypeVar("T")
+
+
+def _package(name: str) -> Remedy:
+    return Remedy(f"フォントを入れてください: apt install {name}", f"install the font: apt install {name}")
+
+
+VOICE: Final = Remedy("音声を作成し直してください。", "make the recordings again (see docs/panel-and-voice.md)")
+LANGUAGE: Final = Remedy("設定の languages を直してください。", "correct `languages` in the configuration")
+TRUSTED: Final = Remedy("市から受け取った鍵を入れ直してください。", "install the file that the city handed over")
+STATE: Final = Remedy("状態フォルダーの所有者を確認してください。", "check the owner of the state folder")
+BROKEN: Final = Remedy(
+    "この機器を使用停止にし、記録を保全して運用者へ連絡してください。",
+    "leave the kiosk out of service, keep the file, call the operator",
+)
+CASES: Final = Remedy("内容を確認し `kiosk cases close` で閉じてください。", "look into each, then `kiosk cases close`")
+
+
+def reading(path: Path, read: Callable[[], T]) -> T:
+    """What `read` gives. Raises Wrong when the file is not there or may not be read."""
+    try:
+        return read()
+    except OSError as error:
+        raise Wrong(f"{error.filename or path}: {error.strerror or error}", FILE) from None
+
+
+def mincho(config: Config) -> str:
+    path = config.fonts.mincho
+    try:
+        known = load_glyphs(path)
+    except FontUnusable:
+        raise Wrong(f"{path}: cannot be used", _package("fonts-ipamj-mincho")) from None
+    return f"{path}, {len(known.spelling)} spellings"
+
+
+def gothic(config: Config) -> str:
+    path = config.fonts.gothic
+    try:
+        font = ImageFont.truetype(path, 24)
+    except OSError:
+        raise Wrong(f"{path}: cannot be used", _package("fonts-noto-cjk")) from None
+    return f"{path}, {font.getname()[0]}"
+
+
+def recordings(config: Config) -> str:
+    wanted = [(language, text) for language in config.kiosk.languages for text in sorted(_phrases(language))]
+    folder = config.voice.recordings
+    missing = [language for language, text in wanted if not _playable(folder, language, text)]
+    if missing:
+        counted = ", ".join(f"{language} {missing.count(language)}" for language in dict.fromkeys(missing))
+        raise Wrong(f"{folder}: missing or damaged: {counted} of {len(wanted)}", VOICE)
+    return f"{len(wanted)} phrases in {', '.join(config.kiosk.languages)}"
+
+
+def _phrases(language: str) -> frozenset[str]:
+    try:
+        return phrases(Texts.load(language))
+    except MissingText as error:
+        raise Wrong(str(error), LANGUAGE) from None
+
+
+def _playable(folder: Path, language: str, text: str) -> bool:
+    recording = reading(folder, lambda: load(folder, language, text))
+    try:
+        return recording is not None and wav.decode(recording).seconds > 0
+    except wav.WavError:
+        return False
+
+
+def card_ca(config: Config) -> str:
+    paths = config.trust.card_ca
+    try:
+        found = reading(paths[0] if paths else Path(), lambda: load_trust(paths))
+    except ValueError:
+        raise Wrong(f"{_names(paths)}: not a certificate", TRUSTED) from None
+    now = datetime.now(UTC)
+    valid = [ca for ca in found if _is_ca(ca) and ca.not_valid_before_utc <= now <= ca.not_valid_after_utc]
+    if not valid or len(valid) < len(found):
+        raise Wrong(f"{len(valid)} of {len(found)} are valid authorities today", TRUSTED)
+    tests = "; TEST CARDS ARE ALLOWED" if config.trust.allow_test_cards else ""
+    return f"{len(valid)} authorities{tests}"
+
+
+def _is_ca(certificate: x509.Certificate) -> bool:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except (ValueError, x509.ExtensionNotFound):
+        return False
+
+
+def issuing_keys(config: Config) -> str:
+    paths = config.trust.issuing_keys
+    try:
+        found = reading(paths[0] if paths else Path(), lambda: load_public(paths))
+    except SignatureError as error:
+        raise Wrong(str(error), TRUSTED) from None
+    if not found:
+        raise Wrong("none is configured", TRUSTED)
+    return f"{len(found)} keys"
+
+
+def _names(paths: tuple[Path, ...]) -> str:
+    return ", ".join(str(path) for path in paths)
+
+
+def journal(config: Config) -> str:
+    path = journal_path(config.kiosk.state)
+    if not reading(path, lambda: _there(path)):
+        return "none yet: the kiosk has never run here"
+    try:
+        book = Journal(path)
+    except JournalBroken as error:
+        raise Wrong(str(error), STATE) from None
+    try:
+        entries, open_cases = book.verify(), book.cases()
+        waiting, unfinished = len(book.undelivered()), len(book.unfinished())
+    except Exception as error:  # a damaged file fails in any of these, and in ways of its own
+        raise Wrong(f"{path}: {error}", BROKEN) from None
+    finally:
+        book.close()
+    said = f"{entries} entries, {waiting} outcomes to deliver, {unfinished} unfinished sessions"
+    if open_cases:
+        listed = ", ".join(f"{case.code} {case.id}{' (out of service)' * case.pauses}" for case in open_cases)
+        raise Wrong(f"{said}; open cases: {listed}", CASES)
+    return said
+
+
+def _there(path: Path) -> bool:
+    """Looking must not make the file: it would be the technician's, and the kiosk could not write it."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    with path.open("rb"):
+        return True

@@ -1,0 +1,124 @@
+"""The line to the city: our papers, then a real hello over it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from cryptography.x509.oid import NameOID
+
+from firmware.link import messages as m
+from firmware.link.client import CityRefusal, Line, LineConfig, LineFault, LineReason, LineSetupError
+from firmware.service.city_work import BUILD
+from firmware.service.config import Config
+from firmware.texts.texts import parse
+from madoguchi.diagnose.finding import Remedy, Wrong
+from madoguchi.diagnose.keeps import RENEW, reading
+
+MOST_APART: Final = timedelta(seconds=60)
+OTHERS_MAY_READ: Final = 0o007
+
+PAPERS: Final = Remedy(
+    "市から受け取った証明書と鍵を入れ直してください。", "install the kiosk's certificate and key again"
+)
+EXPIRES: Final = Remedy("市に新しい証明書を依頼してください。", "ask the city for a new certificate")
+READABLE: Final = Remedy("chmod 640 を実行してください。", "chmod 640 the key")
+CLOCK: Final = Remedy("時刻同期を確認してください。", "check the time synchronisation of kiosk and city")
+REFUSED: Final = Remedy("市の担当者に、この番号を伝えてください。", "tell the city's staff this code")
+INTERFACE: Final = Remedy("専用回線のインターフェースを起動してください。", "bring the line's network interface up")
+REASONS: Final[Mapping[LineReason, Remedy]] = {
+    LineReason.UNREACHABLE: Remedy(
+        "回線と市のアドレスを確認してください。証明書が市に拒否された場合もこの表示です。",
+        "check the line and the city's address; a certificate the city refuses looks like this too",
+    ),
+    LineReason.TIMEOUT: Remedy(
+        "回線と市側の装置の稼働を確認してください。", "check the line; is the city's gateway running?"
+    ),
+    LineReason.TLS: Remedy(
+        "city_ca・証明書・市のアドレスを確認してください。",
+        "check city_ca, our certificate and the name of the city's host",
+    ),
+    LineReason.TOO_BIG: Remedy("接続先が市の装置か確認してください。", "is it the city's gateway that answers?"),
+    LineReason.MALFORMED: Remedy("市の装置の版を確認してください。", "compare the versions of kiosk and gateway"),
+    LineReason.HTTP: Remedy("市の装置の状態を確認してください。", "look at the gateway's own log"),
+}
+
+
+def certificate(config: Config) -> str:
+    """Files there, key fits, right name, not over, not public."""
+    ours, key = config.line.certificate, config.line.key
+    _line(config)
+    found = x509.load_pem_x509_certificate(reading(ours, ours.read_bytes))
+    if reading(key, key.stat).st_mode & OTHERS_MAY_READ:
+        raise Wrong(f"{key}: others may read it", READABLE)
+    if not _fits(found, key):
+        raise Wrong(f"{key} is not the key of {ours}", PAPERS)
+    names = [str(name.value) for name in found.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    if names != [config.kiosk.id]:
+        raise Wrong(f"{ours} is for {', '.join(names)}, this kiosk is {config.kiosk.id}", PAPERS)
+    left = found.not_valid_after_utc - datetime.now(UTC)
+    said = f"{config.kiosk.id}, until {found.not_valid_after_utc:%Y-%m-%d}"
+    if left < RENEW:
+        raise Wrong(said, EXPIRES)
+    return said
+
+
+def _fits(found: x509.Certificate, key: Path) -> bool:
+    try:
+        private = load_pem_private_key(reading(key, key.read_bytes), None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return False
+    form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return private.public_key().public_bytes(*form) == found.public_key().public_bytes(*form)
+
+
+def _line(config: Config) -> Line:
+    line = config.line
+    try:
+        return Line(
+            LineConfig(line.city, line.certificate, line.key, line.city_ca, line.interface or "", line.deadline_s)
+        )
+    except LineSetupError as error:
+        raise Wrong(str(error), PAPERS) from None
+
+
+def city(config: Config) -> str:
+    """TLS on both sides, hello, and whose clock is wrong."""
+    interface = config.line.interface
+    if interface and interface not in {name for _, name in socket.if_nameindex()}:
+        raise Wrong(f"no network interface {interface}", INTERFACE)
+    before = datetime.now(UTC)
+    terms = asyncio.run(_hello(_line(config)))
+    after = datetime.now(UTC)
+    told = parse(terms.now)
+    if told is None or told.tzinfo is None:
+        raise Wrong("the city's time cannot be read", REASONS[LineReason.MALFORMED])
+    apart = told - (before + (after - before) / 2)
+    door = "open" if terms.open else "closed now"
+    said = f"{terms.city}, {door}, {(after - before).total_seconds() * 1000:.0f} ms, clocks {_apart(apart)} apart"
+    # a rehearsal's city lives at a date of its own; only a rehearsal takes test cards
+    if abs(apart) > MOST_APART and not config.trust.allow_test_cards:
+        raise Wrong(said, CLOCK)
+    return said
+
+
+async def _hello(line: Line) -> m.Terms:
+    async with line:
+        try:
+            return await line.hello(m.Hello(protocol=m.PROTOCOL, build=BUILD))
+        except LineFault as fault:
+            raise Wrong(fault.reason.value, REASONS[fault.reason]) from None
+        except CityRefusal as refused:
+            raise Wrong(f"the city refuses: {refused.refusal.code.value}", REFUSED) from None
+
+
+def _apart(difference: timedelta) -> str:
+    seconds = abs(difference.total_seconds())
+    return f"{seconds:.1f} s" if seconds < 3600 else f"{seconds / 86400:.1f} days"
