@@ -49,8 +49,8 @@ class _Touched(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the page sends."""
 
     screen: Annotated[int, Meta(ge=0, lt=2**53)]
-    action: Annotated[str, Meta(pattern="^[a-z][a-z-]{0,31}$")]
-    value: Annotated[str, Meta(pattern="^([A-Za-z0-9][A-Za-z0-9.-]{0,63})?$")] = ""
+    action: Annotated[str, Meta(pattern=r"^[a-z][a-z-]{0,31}\Z")]
+    value: Annotated[str, Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9.-]{0,63})?\Z")] = ""
 
     def __repr__(self) -> str:  # a digit of the PIN is a value too
         return "_Touched()"
