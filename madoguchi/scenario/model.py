@@ -405,10 +405,10 @@ class ModelRun:
 
     def see(self, step: Step) -> None:
         for _ in range(STEPS_WITHOUT_TIME):
-            if self.flow.screen.name == step.see or not self._pass_by():
+            screen = self.flow.screen
+            wrong = holds(step.facts, screen.facts)
+            if (screen.name == step.see and not wrong) or not self._pass_by():
                 break
-        screen = self.flow.screen
-        wrong = holds(step.facts, screen.facts)
         if screen.name != step.see:
             raise Failed(f"the screen is {screen.name}")
         if wrong:
