@@ -41,6 +41,12 @@ STEP: Mapping[str, str] = {
     **dict.fromkeys((State.REMOVE.screen, State.REMOVEALARM.screen), "card"),
 }
 
+# Facts of a screen that whoever tests it may read from the page: codes, counts and amounts, nothing of a person.
+PUBLIC = (
+    "notice code problem unknown tries option count steps step total copies fee due inserted missing sheet sheets "
+    "printed returned change owed amount opens_at"
+).split()
+
 # Buttons at the foot of a screen, by side; all others stand in its middle.
 LEFT, RIGHT = ("cancel", "back"), ("next", "confirm", "taken", "ok")
 
@@ -75,6 +81,7 @@ def render(screen: Screen, texts: Texts) -> str:
     return template.render(
         screen=screen,
         facts=screen.facts,
+        public={name: screen.facts[name] for name in PUBLIC if name in screen.facts},
         t=texts.html,
         moment=texts.moment,
         problem=voice.problem_key(screen.facts.get("problem", ""), texts),
