@@ -183,6 +183,11 @@ def unexpected_coin(session: Session, event: e.Event) -> Step:
     return replace(session, owed=owed), (c.OpenCase(code="coins.unexpected", pauses=True),)
 
 
+def coin_too_many(session: Session, _: e.Event) -> Step:
+    """A coin after the slot was shut and before change is paid: it comes back as change."""
+    return session, (c.OpenCase(code="coins.unexpected", pauses=True),)
+
+
 def coins_failed(session: Session, event: e.Event) -> Step:
     return session, (c.OpenCase(code=f"coins.{expect(event, e.CoinsFailed).reason}", pauses=True),)
 
@@ -216,7 +221,7 @@ def print_next(session: Session, _: e.Event) -> Step:
 
 
 def pay_change(session: Session, _: e.Event) -> Step:
-    return session, (c.PayOut(amount=session.inserted - session.fee),)
+    return session, (c.PayOut(amount=session.held - session.fee),)
 
 
 def print_receipt(session: Session, _: e.Event) -> Step:
@@ -307,9 +312,9 @@ def unwind(reason: str) -> Action:
 
 def print_failed(session: Session, event: e.Event) -> Step:
     """Sheets are missing: nothing of the fee is kept, what the printer holds is thrown away, a case is opened."""
-    certain = not isinstance(event, e.SheetFailed) or event.certain
+    certain = event.certain if isinstance(event, e.SheetFailed) else session.printed == session.sheet
     session, _ = void(session, event)
-    session = replace(session, refusal="print-failed", accepting=False)
+    session = replace(session, refusal="print-failed", accepting=False, uncertain=not certain)
     case = c.OpenCase(code="print.failed" if certain else "print.unknown", pauses=True)
     return session, (c.PurgePrinter(), case, c.StopCoins())
 
@@ -320,7 +325,7 @@ def report_failure(session: Session, _: e.Event) -> Step:
         return session, ()
     return session, (
         c.ReportOutcome(
-            result="failed",
+            result="unknown" if session.uncertain else "failed",
             sheets=session.printed,
             kept=0,
             returned=session.returned,

@@ -103,12 +103,17 @@ def money_held(session: Session, _: e.Event) -> bool:
     return session.held > 0
 
 
+def at_stake(session: Session, _: e.Event) -> bool:
+    """Money to give back, or an order whose outcome the city waits for."""
+    return session.held > 0 or session.released
+
+
 def last_sheet_out(session: Session, _: e.Event) -> bool:
     return session.complete
 
 
 def change_due(session: Session, event: e.Event) -> bool:
-    return session.complete and session.inserted > session.fee
+    return session.complete and session.held > session.fee
 
 
 def money_owed(session: Session, _: e.Event) -> bool:
@@ -124,16 +129,9 @@ def resumes(state: str) -> Guard:
     return guard
 
 
-def both(first: Guard, second: Guard) -> Guard:
-    def guard(session: Session, event: e.Event) -> bool:
-        return first(session, event) and second(session, event)
-
-    return guard
-
-
-def resumes_in(state: str) -> Guard:
+def resumes_in(*states: str) -> Guard:
     def guard(session: Session, _: e.Event) -> bool:
-        return session.resume == state
+        return session.resume in states
 
     return guard
 

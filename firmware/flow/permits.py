@@ -177,6 +177,11 @@ class Permits:
                 facts.printing = sheet
             case c.PayOut():
                 facts.paying_out = True
+            case c.ReleaseCard():
+                facts.read = False  # an authentication still under way counts no more
+            case c.PurgePrinter():
+                # The order is given up: a sheet that still comes out earns nothing.
+                facts.document, facts.released = None, ""
             case c.CancelAtCity():
                 facts.authenticated = facts.opened = False
                 facts.document = None if not facts.complete else facts.document

@@ -66,6 +66,7 @@ class Session:
     # paper
     sheet: int = 0  # being printed, 1..n
     printed: int = 0  # certainly out
+    uncertain: bool = False  # nobody can tell whether one more came out
 
     # what the screen says besides
     notice: str = ""

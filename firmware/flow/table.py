@@ -170,13 +170,22 @@ ROWS: list[Row] = [
         for trigger in ("card-present", "card-unknown")
     ),
     *(Row(state, "card-absent", STAY) for state in HELD),
-    Row(S.HOLD, "card-absent", S.SETTLING, a.then(a.resume, a.stop_coins), g.both(g.resumes(S.PAYING), g.paid)),
-    Row(S.HOLD, "card-absent", S.PAYING, a.then(a.resume, a.accept_coins), g.resumes(S.PAYING)),
+    # Back to the till by way of SETTLING: the slot opens again only when it is known to be shut.
+    Row(S.HOLD, "card-absent", S.SETTLING, a.resume, g.resumes(S.PAYING)),
     *(Row(S.HOLD, "card-absent", state, a.resume, g.resumes(state)) for state in HELD if state is not S.PAYING),
     *leave(S.HOLD, "card-absent", a.void),  # nowhere to go back to
+    Row(
+        S.HOLD,
+        "coins-failed",
+        S.STOPPING,
+        a.then(a.coins_failed, a.unwind("coins")),
+        g.resumes_in(S.PAYING, S.SETTLING),
+    ),
     Row(S.HOLD, "coins-failed", STAY, a.coins_failed),
+    Row(S.HOLD, "time-up", S.CHANGE, a.pay_change, g.change_due),  # the last sheet came out meanwhile
+    Row(S.HOLD, "time-up", S.RECEIPTING, a.print_receipt, g.last_sheet_out),
     Row(S.HOLD, "time-up", S.STOPPING, a.print_failed, g.resumes_in(S.PRINTING)),
-    Row(S.HOLD, "time-up", S.STOPPING, a.unwind("card-left"), g.money_held),
+    Row(S.HOLD, "time-up", S.STOPPING, a.unwind("card-left"), g.at_stake),
     Row(S.HOLD, "time-up", S.CARDLEFT, a.then(a.void, a.call_staff)),
     # -- choosing
     Row(S.OPENING, "session-opened", S.CERTIFICATES, a.note_offers),
@@ -212,11 +221,11 @@ ROWS: list[Row] = [
     Row(S.PAYING, "coin-inserted", S.SETTLING, a.stop_coins, g.paid),
     Row(S.PAYING, "coin-inserted", STAY, a.coin_counted),
     Row(S.PAYING, "coin-returned", STAY, a.coin_back),
-    Row(S.PAYING, "coins-stopped", STAY),  # of a HOLD that is over
     Row(S.PAYING, "touch.cancel", S.STOPPING, a.unwind("cancelled")),
     Row(S.PAYING, "time-up", S.STOPPING, a.unwind("too-slow")),
     Row(S.SETTLING, "coin-inserted", STAY),
-    Row(S.SETTLING, "coins-stopped", S.RELEASING, a.release),
+    Row(S.SETTLING, "coins-stopped", S.RELEASING, a.release, g.paid),
+    Row(S.SETTLING, "coins-stopped", S.PAYING, a.accept_coins),
     Row(S.SETTLING, "time-up", S.STOPPING, a.unwind("coins")),
     Row(P.PAY, "coins-failed", S.STOPPING, a.then(a.coins_failed, a.unwind("coins"))),
     # -- releasing and printing: paper only after the city's word
@@ -242,6 +251,7 @@ ROWS: list[Row] = [
         g.money_held,
     ),
     Row(S.STOPPING, "time-up", S.REFUSED, a.then(a.coins_silent, a.report_failure)),
+    Row(S.REFUNDING, "paid-out", S.TROUBLE, a.report_failure, g.money_owed),
     Row(S.REFUNDING, "paid-out", S.REFUSED, a.report_failure),
     Row(S.REFUNDING, "payout-failed", S.TROUBLE, a.then(a.owe, a.report_failure)),
     Row(S.REFUNDING, "time-up", S.TROUBLE, a.then(a.owe_rest("payout.unknown", keep_fee=False), a.report_failure)),
@@ -256,6 +266,7 @@ ROWS: list[Row] = [
     Row(S.SHEETS, "touch.taken", STAY),
     Row(S.SHEETS, "time-up", S.RECEIPT, when=g.no_sensor),
     Row(S.SHEETS, "time-up", S.UNCOLLECTED, a.sheets_left),
+    Row(S.UNCOLLECTED, "paper-taken", S.TROUBLE, when=g.money_owed),
     *leave(S.UNCOLLECTED, "paper-taken"),
     Row(S.UNCOLLECTED, "touch.taken", STAY),
     *(
@@ -278,7 +289,8 @@ ROWS: list[Row] = [
     ),
     *(Row(phase, "paid-out", STAY, a.paid_late) for phase in P),
     *(Row(phase, "payout-failed", STAY, a.paid_late) for phase in P),
-    *(Row(phase, "coin-inserted", STAY, a.unexpected_coin) for phase in P),
+    Row(P.ISSUE, "coin-inserted", STAY, a.coin_too_many),
+    *(Row(phase, "coin-inserted", STAY, a.unexpected_coin) for phase in P if phase is not P.ISSUE),
     *(Row(phase, "coins-failed", STAY, a.coins_failed) for phase in P if phase is not P.PAY),
 ]
 
