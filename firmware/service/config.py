@@ -134,25 +134,18 @@ class ConfigError(Exception):
     """One line: which file, which key, what is wrong."""
 
 
-def _absolute(value: object, base: Path) -> object:
-    if isinstance(value, Path):
-        return value if value.is_absolute() else base / value
-    if isinstance(value, tuple):
-        return tuple(_absolute(v, base) for v in value)
-    if isinstance(value, Section):
-        fields = {name: _absolute(getattr(value, name), base) for name in value.__struct_fields__}
-        return type(value)(**fields)
-    return value
-
-
 def load(path: Path) -> Config:
     """Read and check. Relative paths count from the file's folder. Raises ConfigError."""
+    base = path.parent.absolute()
+
+    def convert(kind: type, value: object) -> object:
+        if kind is Path and isinstance(value, str):
+            return base / value
+        raise NotImplementedError(f"no {kind.__name__} in a configuration")
+
     try:
-        config = msgspec.toml.decode(path.read_bytes(), type=Config)
+        return msgspec.toml.decode(path.read_bytes(), type=Config, dec_hook=convert)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from None
     except msgspec.MsgspecError as error:
         raise ConfigError(f"{path}: {error}") from None
-    absolute = _absolute(config, path.parent.absolute())
-    assert isinstance(absolute, Config)  # noqa: S101 - same type in and out
-    return absolute
