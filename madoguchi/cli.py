@@ -18,7 +18,7 @@ FORWARDED: dict[tuple[str, ...], tuple[str, str]] = {
     ("sim", "coins"): ("hal.sim.coins.program", "a ccTalk coin unit on a pty"),
     ("sim", "speaker"): ("madoguchi.hearing", "a speaker that writes down what is said"),
     ("demo",): ("madoguchi.demo", "the whole rehearsal, with the dock or with --auto"),
-    ("scenario",): ("madoguchi.scenario", "run journeys from files"),
+    ("scenario",): ("madoguchi.scenario.command", "run journeys from files"),
     ("diagnose",): ("madoguchi.diagnose", "check each configured device"),
 }
 

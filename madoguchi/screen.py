@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from typing import Any
 
 VOID = frozenset("area base br col embed hr img input link meta source track wbr".split())
 UNSEEN = frozenset(("rt", "svg", "style", "script"))  # furigana would double each word
@@ -23,7 +25,7 @@ class Touchable:
 
 @dataclass
 class Seen:
-    """One screen. `name` is its key in the texts; `marked` holds texts by CSS class."""
+    """One screen. `name` is its key in the texts, `facts` are its public ones; `marked` holds texts by CSS class."""
 
     number: int
     name: str = ""
@@ -31,6 +33,7 @@ class Seen:
     buttons: list[Touchable] = field(default_factory=list)
     text: str = ""
     marked: dict[str, str] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
 
     def offers(self, action: str, value: str = "") -> bool:
         return any(b.action == action and (not value or b.value == value) for b in self.buttons)
@@ -49,6 +52,7 @@ class _Reader(HTMLParser):
         classes = frozenset(given.get("class", "").split())
         if tag == "main":
             self._seen.name, self._seen.language = given.get("data-screen", ""), given.get("lang", "")
+            self._seen.facts = json.loads(given.get("data-facts", "{}"))
         if "data-action" in given:
             checked = given.get("aria-checked")
             chosen = None if checked is None else checked == "true"

@@ -44,7 +44,7 @@ STEP: Mapping[str, str] = {
 # Facts of a screen that whoever tests it may read from the page: codes, counts and amounts, nothing of a person.
 PUBLIC = (
     "notice code problem unknown tries option count steps step total copies fee due inserted missing sheet sheets "
-    "printed returned change owed amount opens_at"
+    "digits printed returned change owed amount opens_at"
 ).split()
 
 # Buttons at the foot of a screen, by side; all others stand in its middle.

@@ -199,6 +199,12 @@ class Bench:
             self._wallet[name].remove()
             self._changed()
 
+    def new_cards(self) -> None:
+        """Every card as it was made: what was spent of its tries is forgotten. None may lie on the reader."""
+        self.remove_card()
+        self._wallet.clear()
+        self.card_faults = CardFaults(apdu_ms=self.card_faults.apdu_ms, sign_ms=self.card_faults.sign_ms)
+
     def tries(self, name: str) -> int | None:
         """PIN tries this card has left; None before it was first set down."""
         return self._wallet[name].applet.tries if name in self._wallet else None

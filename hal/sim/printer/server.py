@@ -48,6 +48,7 @@ class PrinterSim:
 
     mute = Fault[bool]()  # answers nothing, prints all the same
     cover_open = Fault[bool]()
+    paced = Fault[bool]()  # prints only what the motor turns; without a `speed` there is none, and nothing moves
     jam = Fault[bool]()  # clearing it takes the torn sheet out
     fail_after_lines = Fault["int | None"]()  # the paper ends after this many more lines
 

@@ -1,0 +1,290 @@
+"""A scenario on the simulated wires: the whole system, driven from the outside, judged by what came out of it.
+
+What is seen is the panel's own page, what is heard the speaker's own recordings, what is printed the printer's own
+paper; money and cases are read from the kiosk's journal afterwards.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from firmware.service.cases import journal_path
+from firmware.service.journal import Entry, Journal
+from hal.sim.bench import Bench
+from madoguchi.person import Watcher
+from madoguchi.rehearsal import OPENING, prepare
+from madoguchi.scenario.script import Expect, Failed, Script, Step, compare, holds
+from madoguchi.screen import Seen
+from madoguchi.system import System
+
+SEE_S = 25.0  # for a screen to come; the longest the kiosk waits for a wire that says nothing is well below
+PACE = 0.05  # of the kiosk where a scenario waits for a limit: nobody waits a minute in a test
+LINE_S = 2.0  # deadline of a call on the line
+FIRST_WHOLE_SHEET = 1_000  # lines; what is shorter was torn
+IDLE = ("menu", "closed")
+
+# The bench's own names, where they differ.
+BENCH_FAULTS = {"line-stall": "line-stalled", "hoppers-empty": "change-empty"}
+
+
+def paced(script: Script) -> bool:
+    """Whether this journey waits for time to run out."""
+    return any(step.wait for step in script.steps)
+
+
+def setting(script: Script) -> tuple[bytes, str | None, bool]:
+    """Scripts of one setting can run one after the other on one system."""
+    return msgspec.json.encode(script.city, order="deterministic"), script.at, paced(script)
+
+
+@asynccontextmanager
+async def system_for(script: Script, folder: Path, run: Path) -> AsyncIterator[System]:
+    """A system at work in this script's setting. `folder` keeps keys, cards and voice between runs."""
+    rehearsal = prepare(
+        folder,
+        run,
+        pace=PACE if paced(script) else 1.0,
+        start=datetime.fromisoformat(script.at) if script.at else OPENING,
+        city=script.city,
+        kiosk={"line": {"deadline_s": LINE_S}},
+    )
+    async with System(rehearsal) as system:
+        yield system
+
+
+async def run(script: Script, system: System) -> None:
+    """Raises Failed, with the step's number. The system is left idle, everything mended, for the next script."""
+    async with Watcher(system.rehearsal.panel).watching() as watcher:
+        journey = WireRun(script, system, watcher)
+        try:
+            await journey.run()
+        finally:
+            await journey.tidy_up()
+
+
+class WireRun:
+    def __init__(self, script: Script, system: System, watcher: Watcher) -> None:
+        self._script = script
+        self._system = system
+        self._bench: Bench = system.bench
+        self._watcher = watcher
+        self._seen: Seen | None = None
+        self._heard = 0  # number of the last thing said before the screen now seen
+        self._paper = 0
+        self._journal = journal_path(system.rehearsal.state)
+        self._start = len(self._entries())
+        self._language = "ja"
+
+    async def run(self) -> None:
+        self._paper = max((sheet.id for sheet in (*self._bench.waiting, *self._bench.taken)), default=0)
+        for number, step in enumerate(self._script.steps, 1):
+            try:
+                await STEPS[step.verb](self, step)
+            except Failed as failed:
+                raise Failed(f"step {number} ({step.verb} {step.value}): {failed}") from None
+        await self._compare()
+        if self._bench.violations:
+            raise Failed(f"on a wire: {self._bench.violations[0]}")
+
+    async def tidy_up(self) -> None:
+        """For the next script: what was broken is mended, what lies about is taken, the kiosk is idle."""
+        self._bench.remove_card()
+        await self._bench.mend()
+        self._bench.load_paper()
+        self._bench.take_sheets()
+        self._bench.take_receipt()
+        self._bench.take_coins()
+        self._close_cases()
+        end = time.monotonic() + SEE_S
+        while time.monotonic() < end:
+            seen = await self._latest()
+            if seen is not None and seen.name in IDLE:
+                break
+            for action in ("cancel", "ok", "stop"):
+                if seen is not None and seen.offers(action):
+                    await self._watcher.touch(seen, action)
+            self._bench.take_sheets()
+        self._bench.new_cards()
+
+    # -- steps
+
+    async def touch(self, step: Step) -> None:
+        action, _, value = str(step.touch).partition(":")
+        seen = await self._now()
+        if not seen.offers(action, value):
+            raise Failed(f"{seen.name} does not offer {step.touch!r}")
+        await self._watcher.touch(seen, action, value)
+        self._seen = None
+
+    async def pin(self, step: Step) -> None:
+        right = self._system.rehearsal.pin(self._bench.on_reader or "")
+        digits = right if step.pin == "right" else f"{(int(right) + 1) % 10_000:04d}"
+        for count, digit in enumerate(digits, 1):
+            seen = await self._now()
+            await self._watcher.touch(seen, "digit", digit)
+            await self._until(lambda s, n=count: s.facts.get("digits") == n, "digit shown")  # type: ignore[misc]
+        await self.touch(Step(touch="enter"))
+
+    async def card(self, step: Step) -> None:
+        if step.card == "off":
+            self._bench.remove_card()
+        else:
+            self._bench.remove_card()
+            self._bench.insert_card(str(step.card))
+
+    async def coin(self, step: Step) -> None:
+        """A coin that comes back at once is put in again for a moment: the slot opens a little after the screen."""
+        for _ in range(40):
+            if self._bench.coin(step.coin or 0):
+                return
+            self._bench.take_coins()
+            if self._seen is None or self._seen.name != "paying":
+                return  # where none is taken it stays in the hand
+            await asyncio.sleep(0.05)
+        raise Failed("the coin unit takes no coin")
+
+    async def take(self, step: Step) -> None:
+        if step.take == "receipt":
+            self._bench.take_receipt()
+        elif not self._bench.take_sheets():
+            raise Failed("nothing is in the outlet")
+
+    async def fault(self, step: Step) -> None:
+        await self._break(str(step.fault), on=True)
+
+    async def heal(self, step: Step) -> None:
+        await self._break(str(step.heal), on=False)
+
+    async def _break(self, name: str, *, on: bool) -> None:
+        special = SPECIAL.get(name)
+        if special is not None:
+            special(self._bench, on)
+        else:
+            await self._bench.switch(BENCH_FAULTS.get(name, name), on)
+
+    async def wait(self, step: Step) -> None:
+        if step.wait == "remind":
+            last = self._last_spoken()
+            if not await self._bench.until(lambda _: self._last_spoken() > last, SEE_S):
+                raise Failed("nothing is said again")
+
+    async def operator(self, _: Step) -> None:
+        self._close_cases()
+
+    async def see(self, step: Step) -> None:
+        def there(seen: Seen) -> bool:
+            return seen.name == step.see and not holds(step.facts, seen.facts)
+
+        await self._until(there, f"{step.see} {step.facts or ''}".strip())
+        if step.says and not await self._bench.until(lambda _: self._says(str(step.says)), SEE_S):
+            raise Failed(f"nobody said {step.says!r}")
+
+    # -- looking and listening
+
+    async def _now(self) -> Seen:
+        return self._seen if self._seen is not None else await self._next(SEE_S)
+
+    async def _next(self, timeout_s: float) -> Seen:
+        try:
+            self._seen = await self._watcher.next(timeout_s)
+        except TimeoutError:
+            raise Failed(f"no screen in {timeout_s:.0f} s") from None
+        return self._seen
+
+    async def _latest(self) -> Seen | None:
+        with suppress(TimeoutError):
+            self._seen = await self._watcher.next(0.5)
+        return self._seen
+
+    async def _until(self, there: Callable[[Seen], bool], what: str) -> None:
+        """The screen now shown, or the first to come, that is `there`."""
+        end = time.monotonic() + SEE_S
+        while self._seen is None or not there(self._seen):
+            try:
+                await self._next(max(end - time.monotonic(), 0.01))
+            except Failed:
+                shown = f"{self._seen.name} {self._seen.facts}" if self._seen else "nothing"
+                raise Failed(f"no {what}; shown: {shown}") from None
+
+    def _last_spoken(self) -> int:
+        return max((said.id for said in self._bench.spoken if said.text), default=0)
+
+    def _says(self, words: str) -> bool:
+        return any(words in said.text for said in self._bench.spoken)
+
+    # -- what it came to
+
+    def _entries(self) -> list[Entry]:
+        journal = Journal(self._journal)
+        try:
+            return journal.entries()
+        finally:
+            journal.close()
+
+    def _close_cases(self) -> None:
+        journal = Journal(self._journal)
+        try:
+            for case in journal.cases():
+                journal.close_case(case.id, "scenario")
+        finally:
+            journal.close()
+
+    async def _compare(self) -> None:
+        """The journal is written by another process: what it says last may be a moment behind the screen."""
+        end = time.monotonic() + SEE_S
+        while self._found() != self._script.expect and time.monotonic() < end:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+        compare(self._script.expect, self._found())
+
+    def _found(self) -> Expect:
+        entries = self._entries()[self._start :]
+        came = [s for s in (*self._bench.taken, *self._bench.waiting) if s.id > self._paper]
+        ended = [entry.facts for entry in entries if entry.kind == "ended"]
+        return Expect(
+            sheets=sum(s.printer == "sheets" and s.image.height >= FIRST_WHOLE_SHEET for s in came),
+            receipts=sum(s.printer == "receipts" for s in came) - sum(entry.kind == "owed" for entry in entries),
+            inserted=sum(entry.facts["value"] for entry in entries if entry.kind == "coin"),
+            kept=sum(facts["kept"] for facts in ended),
+            returned=sum(facts["returned"] for facts in ended),
+            owed=sum(facts["owed"] for facts in ended),
+            outcomes=tuple(entry.facts["result"] for entry in entries if entry.kind == "outcome"),
+            cases=tuple(e.facts["code"] for e in entries if e.kind == "case" and e.facts["code"] != "claim"),
+        )
+
+
+def _slow(bench: Bench, on: bool) -> None:
+    bench.sheets.paced = on  # no motor turns it
+
+
+def _tear(bench: Bench, on: bool) -> None:
+    bench.sheets.fail_after_lines = 2339 + 800 if on else None
+
+
+def _yank(bench: Bench, on: bool) -> None:
+    bench.card_faults.yank_after = bench.apdus + 1 if on else None
+
+
+SPECIAL: dict[str, Callable[[Bench, bool], None]] = {
+    "printer-slow": _slow,
+    "paper-out-in-second-sheet": _tear,
+    "yank-at-verify": _yank,
+}
+STEPS: dict[str, Callable[[WireRun, Step], Awaitable[None]]] = {
+    "touch": WireRun.touch,
+    "pin": WireRun.pin,
+    "card": WireRun.card,
+    "coin": WireRun.coin,
+    "take": WireRun.take,
+    "fault": WireRun.fault,
+    "heal": WireRun.heal,
+    "wait": WireRun.wait,
+    "operator": WireRun.operator,
+    "see": WireRun.see,
+}
