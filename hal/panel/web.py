@@ -23,7 +23,7 @@ from msgspec import Meta
 from hal.faults import DeviceFault, Reason
 from hal.panel.contract import PanelTouch
 
-PAGE, WIRE = "/panel", "/panel/wire"
+PAGE, WIRE, ALIVE = "/panel", "/panel/wire", "/panel/alive"
 MOST_BYTES = 1024  # of one message from the page
 REPLACED = 4000  # close code: another page shows now; do not come back by yourself
 HEARTBEAT_S = 10.0
@@ -76,6 +76,7 @@ class WebPanel:
         self._screen = -1
         self._message = ""
         self._closing: set[asyncio.Task[bool]] = set()
+        self._ended = asyncio.Event()
 
     @property
     def port(self) -> int:
@@ -105,6 +106,7 @@ class WebPanel:
     async def close(self) -> None:
         """Stop serving, end the page's connection. Never raises."""
         self._message, self._screen = "", -1
+        self._ended.set()
         runner, self._runner = self._runner, None
         page, self._page = self._page, None
         with contextlib.suppress(Exception):
@@ -119,6 +121,7 @@ class WebPanel:
     def _application(self) -> web.Application:
         application = web.Application(middlewares=[_own_pages_only], client_max_size=MOST_BYTES)
         application.router.add_get(WIRE, self._serve_wire)
+        application.router.add_get(ALIVE, self._serve_alive)
         for path in self._files:
             application.router.add_get(path, self._serve_file)
         application.on_response_prepare.append(_harden)
@@ -127,6 +130,13 @@ class WebPanel:
     async def _serve_file(self, request: web.Request) -> web.Response:
         content, kind = self._files[request.path]
         return web.Response(body=content, content_type=kind, charset="utf-8")
+
+    async def _serve_alive(self, request: web.Request) -> web.StreamResponse:
+        """Headers, then nothing until this process ends: the browser ends with it, for it keeps what it showed."""
+        answer = web.StreamResponse()
+        await answer.prepare(request)
+        await self._ended.wait()
+        return answer
 
     async def _serve_wire(self, request: web.Request) -> web.WebSocketResponse:
         wire = web.WebSocketResponse(max_msg_size=MOST_BYTES, heartbeat=HEARTBEAT_S, timeout=CLOSING_S, compress=False)
