@@ -39,6 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="demo", description=__doc__)
     parser.add_argument("--port", type=int, help=f"the dock's port (default: {PORT}; with --auto any free one)")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where everything is kept (default: %(default)s)")
+    parser.add_argument("--run", type=Path, help="where this run writes (default: run in FOLDER); not with --auto")
     parser.add_argument("--pace", type=float, default=1.0, help="all waiting times of the journey, times this")
     auto = parser.add_argument_group("without a browser")
     auto.add_argument("--auto", action="store_true", help="a script in the person's place")
@@ -52,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
 async def _dock(given: argparse.Namespace) -> int:
     """Until Ctrl-C, or until a part dies."""
     ended = _ended()
-    rehearsal = await asyncio.to_thread(prepare, given.folder, pace=given.pace, tell=_tell)
+    rehearsal = await asyncio.to_thread(prepare, given.folder, given.run, pace=given.pace, tell=_tell)
     async with System(rehearsal, given.port if given.port is not None else PORT, LINES_S, COIN_S, APDU_MS) as system:
         print(f"窓口 → {system.dock.address}   (Ctrl-C ends it)", flush=True)
         stop, failed = asyncio.create_task(ended.wait()), asyncio.create_task(system.failed())

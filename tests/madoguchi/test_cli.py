@@ -1,0 +1,62 @@
+"""The command line: late imports, one line for each error, no traceback."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from madoguchi.cli import FORWARDED, main
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("run", "--config", "/nowhere/kiosk.toml"),
+        ("city", "--config", "/nowhere/city.toml"),
+        ("city",),
+        ("city", "enroll", "--config", "/nowhere/city.toml", "--card", "x.pem", "--resident", "taro"),
+        ("cases", "list", "--config", "/nowhere/kiosk.toml"),
+        ("cases", "close", "--config", "/nowhere/kiosk.toml", "--all", "--note", "seen"),
+        ("sim", "card", "--card", "/nowhere", "--connect", "127.0.0.1:9"),
+    ],
+)
+def test_what_is_missing_is_told_in_one_line(words: tuple[str, ...], capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(words) in (1, 2)
+    said = capfd.readouterr().err
+    assert said.count("\n") == 1 and "Traceback" not in said
+
+
+@pytest.mark.parametrize("words", [(), ("bogus",), ("sim",), ("cases",), ("run",), ("cases", "close", "--config", "x")])
+def test_misuse_ends_with_2(words: tuple[str, ...], capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_an_unknown_key_is_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "kiosk.toml"
+    config.write_text("[kiosk]\nid = 'k'\nstate = 'state'\ncolour = 'blue'\n")
+    assert main(("run", "--config", str(config))) == 2
+    assert "colour" in capfd.readouterr().err
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(("version",)) == 0
+    assert capsys.readouterr().out.startswith("madoguchi ")
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(("--help",))
+    said = capsys.readouterr().out
+    assert all(command[0] in said for command in FORWARDED)
+
+
+def test_the_command_itself_imports_nothing_heavy() -> None:
+    heavy = "aiohttp", "cryptography", "firmware", "hal", "city", "numpy", "PIL"
+    code = f"import sys, madoguchi.cli; print([m for m in {heavy} if m in sys.modules])"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"

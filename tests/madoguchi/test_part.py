@@ -1,0 +1,52 @@
+"""A program that is started, waited for and ended; here the far end of a speaker."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from madoguchi.part import Part, PartDead
+
+SPEAKER = ("sim", "speaker", "--listen", "127.0.0.1:0")
+
+
+def test_ready_watched_and_ended(tmp_path: Path) -> None:
+    async def run() -> None:
+        part = Part("speaker", SPEAKER, "speaker at", tmp_path / "log")
+        await part.start()
+        died = asyncio.create_task(part.died())
+        assert not (await asyncio.wait({died}, timeout=0.1))[0]
+        await part.stop()
+        assert "the speaker ended with 0: speaker at 127.0.0.1" in await died
+        assert part.pid is not None
+        with pytest.raises(ProcessLookupError):
+            os.kill(part.pid, 0)
+        await part.stop()
+
+    asyncio.run(run())
+    assert (tmp_path / "log").read_text().startswith("speaker at")
+
+
+def test_a_part_that_cannot_start_leaves_its_last_words(tmp_path: Path) -> None:
+    async def run() -> None:
+        part = Part("kiosk", ("run", "--config", "/nowhere"), "kiosk ready", tmp_path / "log")
+        with pytest.raises(PartDead, match=r"the kiosk ended with 2: /nowhere: No such file .*more in log"):
+            await part.start()
+        await part.stop()
+
+    asyncio.run(run())
+
+
+def test_a_part_that_is_never_ready_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("madoguchi.part.READY_S", 1.0)
+
+    async def run() -> None:
+        part = Part("speaker", SPEAKER, "never said", tmp_path / "log")
+        with pytest.raises(PartDead, match="not ready within 1 s"):
+            await part.start()
+        await part.stop()
+
+    asyncio.run(run())

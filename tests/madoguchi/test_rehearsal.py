@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import socket
+import tomllib
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from city import config as city_config
+from city import sample
+from firmware.service import config as kiosk_config
+from hal.sim.card.pki import load_card
+from madoguchi import rehearsal as r
+
+PEOPLE = tuple(person for person in sample.load() if person.id in ("taro", "kiyoshi", "sachiko", "shinobu"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_people_and_no_voice() -> object:
+    patch = pytest.MonkeyPatch()
+    patch.setattr(sample, "load", lambda: PEOPLE)
+    patch.setattr(r, "_voice", lambda folder, tell: None)
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("rehearsal")
+    r.prepare(folder)
+    return folder
+
+
+def _kept(folder: Path) -> Mapping[Path, bytes]:
+    """What a second start must not touch."""
+    files = (path for room in ("pki", "cards") for path in (folder / room).rglob("*") if path.is_file())
+    return {path: path.read_bytes() for path in files}
+
+
+def test_a_second_start_makes_nothing_anew(folder: Path) -> None:
+    before, told = _kept(folder), []
+    made = r.prepare(folder, tell=told.append)
+    assert _kept(folder) == before and not told
+    assert made.pin("taro") == "1234"
+    assert load_card(made.cards["sachiko"]).tries == 0
+
+
+def test_both_configurations_can_be_read(folder: Path) -> None:
+    made = r.prepare(folder, pace=0.5, kiosk={"kiosk": {"log": "debug"}})
+    kiosk, city = kiosk_config.load(made.kiosk_toml), city_config.load(made.city_toml)
+    assert (kiosk.kiosk.pace, kiosk.kiosk.log, kiosk.kiosk.state) == (0.5, "debug", made.state)
+    for path in (kiosk.line.city_ca, kiosk.line.certificate, kiosk.line.key, *kiosk.trust.card_ca, city.issuing.key):
+        assert path.is_file()
+    assert f"https://127.0.0.1:{made.wiring.line[1]}" == kiosk.line.city
+    assert city.gateway.listen == f"127.0.0.1:{made.wiring.city[1]}"
+
+
+def test_the_registry_knows_the_cards_it_should_know(folder: Path) -> None:
+    made = r.prepare(folder)
+    with create_engine(city_config.load(made.city_toml).gateway.database).connect() as connection:
+        linked = {row[0] for row in connection.execute(text("SELECT resident FROM cards"))}
+    assert linked == {"taro", "kiyoshi", "sachiko"}  # nobody knows Shinobu's
+
+
+def test_cards_that_changed_are_made_anew(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = _kept(folder)
+    monkeypatch.setattr(sample, "load", lambda: PEOPLE[:1])
+    told: list[str] = []
+    r.prepare(folder, tell=told.append)
+    assert told and _kept(folder) != before
+
+
+def test_ports_are_all_different_and_may_be_given(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        made = r.prepare(folder, ports={"panel": port})
+    assert made.panel == f"http://127.0.0.1:{port}"
+    wiring = made.wiring
+    ends = (wiring.reader, wiring.city, wiring.cable, wiring.line, wiring.sheets, wiring.receipts, wiring.speaker)
+    assert len({port, *(end[1] for end in ends)}) == len(r.WIRES)
+    with pytest.raises(r.RehearsalError, match="no such wire: phone"):
+        r.prepare(folder, ports={"phone": 1})
+
+
+def test_a_day_and_rules_of_its_own(folder: Path, tmp_path: Path) -> None:
+    night = r.OPENING + timedelta(hours=14)
+    made = r.prepare(folder, tmp_path, start=night, city={"minimum_age": 99})
+    city = city_config.load(made.city_toml)
+    assert city.clock.start == night
+    assert tomllib.loads(city.gateway.city.read_text("utf-8"))["minimum_age"] == 99
+    assert made.run == tmp_path
+
+
+def test_the_rehearsal_opens_in_service_hours_of_a_working_day() -> None:
+    assert r.OPENING.weekday() < 5 and 7 <= r.OPENING.hour < 20
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(r.RehearsalError, match="file"):
+        r.prepare(tmp_path / "file" / "below")
