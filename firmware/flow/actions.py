@@ -86,7 +86,8 @@ def open_session(session: Session, _: e.Event) -> Step:
 
 def note_offers(session: Session, event: e.Event) -> Step:
     opened = expect(event, e.SessionOpened)
-    return replace(session, offers=opened.offers, expires_in_days=opened.expires_in_days, ordered=True), ()
+    session = replace(session, offers=opened.offers, holder=opened.holder, expires_in_days=opened.expires_in_days)
+    return replace(session, ordered=True), ()
 
 
 def choose(session: Session, event: e.Event) -> Step:
@@ -283,6 +284,7 @@ def void(session: Session, _: e.Event) -> Step:
         tries=None,
         authenticated=False,
         card="",
+        holder="",
         offers=(),
         kind="",
         answers=(),

@@ -118,6 +118,7 @@ class LineLost(Event):
 class SessionOpened(Answer):
     offers: tuple[Offer, ...] = field(repr=False)
     expires_in_days: int
+    holder: str = field(default="", repr=False)  # as it will be printed
 
 
 @dataclass(frozen=True, kw_only=True)

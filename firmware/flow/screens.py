@@ -141,18 +141,41 @@ def options(session: Session) -> Facts:
     }
 
 
+def _people(offer: Offer, session: Session) -> list[dict[str, object]]:
+    """Who will stand on the sheets, by name, where that was not asked name by name."""
+    if any(o.id == "members" for o in asked(offer, session.answers)):
+        return []
+    household = next((o.choices for o in offer.options if o.id == "members"), ())
+    everybody = "household" in dict(session.answers).get("scope", ())
+    holder = (Choice("holder", session.holder),) if session.holder else ()
+    chosen = household if everybody else holder
+    names = {c.name for c in chosen}
+    omitted = tuple(c for c in household if c.name not in names)
+    return [_row("members", "many", chosen, omitted)] if chosen else []
+
+
+def _row(
+    option: str, type_: str, chosen: tuple[Choice, ...], omitted: tuple[Choice, ...], count: str | None = None
+) -> dict[str, object]:
+    return {
+        "option": option,
+        "type": type_,
+        "chosen": [{"id": c.id, "name": c.name} for c in chosen],
+        "omitted": [{"id": c.id, "name": c.name} for c in omitted],
+        "count": count,
+    }
+
+
 def _summary(offer: Offer, session: Session) -> list[dict[str, object]]:
     given = dict(session.answers)
-    return [
-        {
-            "option": o.id,
-            "type": o.type,
-            "chosen": [{"id": c.id, "name": c.name} for c in o.choices if c.id in given.get(o.id, ())],
-            "omitted": [{"id": c.id, "name": c.name} for c in o.choices if c.id not in given.get(o.id, ())],
-            "count": given.get(o.id, ("1",))[0] if o.type == "count" else None,
-        }
-        for o in asked(offer, session.answers)
-    ]
+    rows = _people(offer, session)
+    for option in asked(offer, session.answers):
+        picked = given.get(option.id, ())
+        chosen = tuple(c for c in option.choices if c.id in picked)
+        omitted = tuple(c for c in option.choices if c.id not in picked)
+        count = (picked or ("1",))[0] if option.type == "count" else None
+        rows.append(_row(option.id, option.type, chosen, omitted, count))
+    return rows
 
 
 def confirm(session: Session) -> Facts:

@@ -1,7 +1,7 @@
 """What is known about this journey: one immutable value, replaced as a whole.
 
-Amounts are in yen. Personal data here are the names within `offers`; the session lives in the memory of one
-process and dies with it.
+Amounts are in yen. Personal data here are the holder's name and those within `offers`; the session lives in the
+memory of one process and dies with it.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ class Session:
     authenticated: bool = False
     card: str = ""
     expires_in_days: int | None = None
+    holder: str = field(default="", repr=False)
     offers: tuple[Offer, ...] = field(default=(), repr=False)
     kind: str = ""
     answers: Answers = field(default=(), repr=False)

@@ -33,9 +33,9 @@ LATCHED = frozenset(
 SPECS: dict[State, Spec] = {
     # state              card policy     shows            a person may
     S.STARTING:    Spec(MAY_LEAVE,      v.nothing,       remind_s=5),
-    S.FAULT:       Spec(MAY_LEAVE,      v.out,           remind_s=5),
+    S.FAULT:       Spec(MAY_LEAVE,      v.out,           ("language",), remind_s=5),
     S.CLOSED:      Spec(MAY_LEAVE,      v.closed,        ("language",), remind_s=30),
-    S.MENU:        Spec(MAY_LEAVE,      v.menu,          ("start", "language"), remind_s=30),
+    S.MENU:        Spec(MAY_LEAVE,      v.menu,          ("start", "language"), remind_s=15),
     S.PLACE:       Spec(MAY_LEAVE,      v.notice,        ("cancel",), limit_s=60, remind_s=15, patient=True),
     S.READING:     Spec(MUST_STAY,      v.nothing,       limit_s=15, device=True),
     S.PIN:         Spec(MUST_STAY,      v.pin,           ("enter", "clear", "cancel"), limit_s=60, patient=True),

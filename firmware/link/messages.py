@@ -17,9 +17,9 @@ PROTOCOL = 1
 MAX_REQUEST = 64 * 1024  # bytes of one request body
 MAX_ANSWER = 8 * 1024 * 1024  # bytes of one answer body; a household's document is well under 1 MiB
 
-Id = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
-Hash = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]  # SHA-256
-Key = Annotated[str, Meta(min_length=1, max_length=64, pattern="^[a-z0-9][a-z0-9.-]*$")]
+Id = Annotated[str, Meta(pattern="^[0-9a-f]{32}\\Z")]
+Hash = Annotated[str, Meta(pattern="^[0-9a-f]{64}\\Z")]  # SHA-256
+Key = Annotated[str, Meta(min_length=1, max_length=64, pattern="^[a-z0-9][a-z0-9.-]*\\Z")]
 Text = Annotated[str, Meta(max_length=400)]
 Yen = Annotated[int, Meta(ge=0, le=100_000)]
 Seconds = Annotated[int, Meta(ge=0, le=40_000_000)]

@@ -72,7 +72,9 @@ class CityDesk:
             vault.opened = True  # from here on the city may hold a session of ours
             vault.answer = answer = await self.line.open_session(request)
             offers = words.offers(answer)
-            return e.SessionOpened(epoch=epoch, offers=offers, expires_in_days=answer.card_expires_in_days)
+            return e.SessionOpened(
+                epoch=epoch, offers=offers, expires_in_days=answer.card_expires_in_days, holder=answer.holder
+            )
 
         return await self._told("sessions", epoch, work)
 

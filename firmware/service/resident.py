@@ -14,8 +14,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hal.panel.web import WebPanel
-
 from firmware.flow import commands as c
 from firmware.flow import events as e
 from firmware.flow.machine import Flow, UnhandledEvent
@@ -40,6 +38,7 @@ from hal.card.contract import CardStatus, Presence, Stay
 from hal.cash.contract import CashEvent
 from hal.faults import DeviceFault
 from hal.panel.contract import PanelTouch
+from hal.panel.web import WebPanel
 
 # Which events are written down before anything else hears of them, and as what.
 ENTRIES: Mapping[type[e.Event], Callable[[Any, str], tuple[str, dict[str, str | int | bool]]]] = {
@@ -247,7 +246,7 @@ class Resident:
             self._announcer.repeat()
         elif touch.action == "volume" and self._announcer:
             self._announcer.louder(VOLUME.get(touch.value, 0))
-        else:
+        elif touch.action != "language" or touch.value in self._config.kiosk.languages:
             self.post(e.Touch(screen=touch.screen, action=touch.action, value=touch.value))
 
 
