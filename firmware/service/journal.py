@@ -130,8 +130,8 @@ class Journal:
             self._append(session, kind, facts)
 
     def _append(self, session: str, kind: str, facts: Mapping[str, str | int | bool]) -> None:
-        if facts.keys() != KINDS[kind]:
-            raise ValueError(f"journal entry {kind!r} takes {sorted(KINDS[kind])}")
+        if kind not in KINDS or facts.keys() != KINDS[kind]:
+            raise ValueError(f"journal entry {kind!r} takes {sorted(KINDS.get(kind, ()))}")
         body = msgspec.json.encode(facts, order="deterministic").decode()
         last = self._db.execute("SELECT hash FROM entry ORDER BY seq DESC LIMIT 1").fetchone()
         at = _now()

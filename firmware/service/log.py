@@ -68,7 +68,7 @@ def configure(level: str) -> None:
 
 def log(name: str, /, **facts: str | int | float | bool) -> None:
     """Raises ValueError for what is not in the catalogue."""
-    if facts.keys() != CATALOGUE[name]:
-        raise ValueError(f"log event {name!r} takes {sorted(CATALOGUE[name])}")
+    if name not in CATALOGUE or facts.keys() != CATALOGUE[name]:
+        raise ValueError(f"log event {name!r} takes {sorted(CATALOGUE.get(name, ()))}")
     level = logging.WARNING if name in WARNINGS else logging.DEBUG if name in DEBUG else logging.INFO
     _logger.log(level, name, extra={"facts": facts})

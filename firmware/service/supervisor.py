@@ -73,6 +73,7 @@ class Child:
     ready: bool = False
     heard: float = 0.0  # monotonic seconds of the last byte
     ended: float = 0.0  # of "E"
+    told: int = 0  # the last signal sent to it
 
 
 class Supervisor:
@@ -82,13 +83,15 @@ class Supervisor:
         self._children: dict[int, Child] = {}
         self._served = 0
         self._announced = False
-        self._stopping = False
+        self._stops = 0  # how often we were asked to stop
 
     def run(self) -> int:
         """Until told to stop."""
         wake = self._wake_on_signals()
-        while not (self._stopping and not self._children):
-            if not self._stopping:
+        while not (self._stops and not self._children):
+            if self._stops:
+                self._dismiss()
+            else:
                 self._keep_two()
             readable, _, _ = select.select([wake, *(c.news for c in self._children.values())], [], [], TICK_S)
             if wake in readable:
@@ -166,7 +169,7 @@ class Supervisor:
             code = os.waitstatus_to_exitcode(status)
             log("child.ended", child=pid, code=code)
             self._served += 1
-            if code != 0 and not self._stopping:
+            if code != 0 and child.active and not self._stops:
                 settle_books(self._config)
                 time.sleep(0.2)  # never a storm of forks
 
@@ -179,10 +182,18 @@ class Supervisor:
                 self._kill(child, "silent")
         notify.send("WATCHDOG=1")
 
+    def _signal(self, child: Child, number: int) -> bool:
+        """True when it was told something new."""
+        new, child.told = child.told != number, number
+        if new:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child.pid, number)
+        return new
+
     def _kill(self, child: Child, reason: str) -> None:
+        if not self._signal(child, signal.SIGKILL):
+            return
         log("child.killed", child=child.pid, reason=reason)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(child.pid, signal.SIGKILL)
         with _journal(self._config) as journal:
             journal.open_case("", f"child.{reason.replace(' ', '-')}", pauses=True)
 
@@ -199,12 +210,15 @@ class Supervisor:
         return read
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
+        """Counts only: it may come in the middle of a fork. The loop does the rest."""
+        self._stops += 1
+
+    def _dismiss(self) -> None:
         """Once: let the person who is being served finish. Twice: at once, and the journal settles it later."""
-        again, self._stopping = self._stopping, True
         notify.send("STOPPING=1")
         for child in self._children.values():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(child.pid, signal.SIGTERM if child.active and not again else signal.SIGKILL)
+            if child.told != signal.SIGKILL:
+                self._signal(child, signal.SIGTERM if child.active and self._stops < 2 else signal.SIGKILL)
 
     def _renew(self) -> None:
         """Become a new process with the same sockets: children would else share one address layout for ever."""
