@@ -29,10 +29,6 @@ def fit(session: Session, _: e.Event) -> bool:
     )
 
 
-def starting(session: Session, _: e.Event) -> bool:
-    return session.problem is None or (session.terms is None and session.line)
-
-
 def shut(session: Session, _: e.Event) -> bool:
     """Fit, but the city is closed now."""
     return session.problem == "" and session.line and session.terms is not None and session.terms.refusal != ""

@@ -32,7 +32,7 @@ LATCHED = frozenset(
 # fmt: off
 SPECS: dict[State, Spec] = {
     # state              card policy     shows            a person may
-    S.STARTING:    Spec(MAY_LEAVE,      v.nothing,       remind_s=5),
+    S.STARTING:    Spec(MAY_LEAVE,      v.nothing,       limit_s=4, device=True, remind_s=1),
     S.FAULT:       Spec(MAY_LEAVE,      v.out,           ("language",), remind_s=5),
     S.CLOSED:      Spec(MAY_LEAVE,      v.closed,        ("language",), remind_s=30),
     S.MENU:        Spec(MAY_LEAVE,      v.menu,          ("start", "language"), remind_s=15),
@@ -101,8 +101,7 @@ def idle(source: State, *triggers: str) -> list[Row]:
         for row in (
             Row(source, trigger, STAY if source is S.MENU else S.MENU, when=g.fit),
             Row(source, trigger, S.CLOSED if source is not S.CLOSED else STAY, when=g.shut),
-            Row(source, trigger, STAY, when=g.starting),
-            Row(source, trigger, STAY if source is S.FAULT else S.FAULT),
+            Row(source, trigger, STAY if source in (S.STARTING, S.FAULT) else S.FAULT),
         )
     ]
 
@@ -116,6 +115,7 @@ ROWS: list[Row] = [
     *idle(S.FAULT, "terms", "line-lost", "health", "card-present", "card-absent", "card-unknown"),
     *idle(S.CLOSED, "terms", "line-lost", "health", "card-present", "card-absent", "card-unknown"),
     *idle(S.MENU, "terms", "line-lost", "health", "card-absent", "card-unknown"),
+    Row(S.STARTING, "time-up", S.FAULT),  # devices need a moment; what is not well by now is told
     Row(P.OUT, "remind", STAY, a.ask_terms),
     Row(P.OUT, "touch.language", STAY, a.change_language),
     Row(P.OUT, "shutdown", S.ENDING, a.end),

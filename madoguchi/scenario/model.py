@@ -418,9 +418,10 @@ class ModelRun:
 
     def _pass_by(self) -> bool:
         """Out of service is asked again and again by itself: let that time pass, and only that."""
-        if self.flow.state.phase not in ("out", "welcome") or "remind" not in self._timers:
+        if self.flow.state.phase not in ("out", "welcome") or not self._timers:
             return False
-        self.now, fired = self._timers.pop("remind")
+        name = min(self._timers, key=lambda n: self._timers[n][0])
+        self.now, fired = self._timers.pop(name)
         self._queue.append(fired)
         self._settle()
         return True
