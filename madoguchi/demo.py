@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from madoguchi.part import PartDead
-from madoguchi.rehearsal import RehearsalError, prepare
+from madoguchi.person import Errand, run_errand
+from madoguchi.rehearsal import Rehearsal, RehearsalError, prepare
 from madoguchi.system import System
 
 FOLDER = Path(__file__).parents[1] / "var" / "demo"
@@ -27,7 +28,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """0 when it ended as asked; 1 with one line on stderr when it did not."""
     given = _parser().parse_args(argv)
     try:
-        return _auto(given) if given.auto else asyncio.run(_dock(given))
+        if given.auto:
+            return _auto(given)
+        rehearsal = prepare(given.folder, given.run, pace=given.pace, tell=_tell)
+        return asyncio.run(_dock(rehearsal, PORT if given.port is None else given.port))
     except (RehearsalError, PartDead) as error:
         sys.stderr.write(f"demo: {error}\n")
     except KeyboardInterrupt:
@@ -50,11 +54,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-async def _dock(given: argparse.Namespace) -> int:
+async def _dock(rehearsal: Rehearsal, port: int) -> int:
     """Until Ctrl-C, or until a part dies."""
     ended = _ended()
-    rehearsal = await asyncio.to_thread(prepare, given.folder, given.run, pace=given.pace, tell=_tell)
-    async with System(rehearsal, given.port if given.port is not None else PORT, LINES_S, COIN_S, APDU_MS) as system:
+    async with System(rehearsal, port, LINES_S, COIN_S, APDU_MS) as system:
         print(f"窓口 → {system.dock.address}   (Ctrl-C ends it)", flush=True)
         stop, failed = asyncio.create_task(ended.wait()), asyncio.create_task(system.failed())
         await asyncio.wait((stop, failed), return_when=asyncio.FIRST_COMPLETED)
@@ -70,7 +73,10 @@ def _auto(given: argparse.Namespace) -> int:
     given.folder.mkdir(parents=True, exist_ok=True)
     run = Path(tempfile.mkdtemp(prefix="auto-", dir=given.folder))
     try:
-        found = asyncio.run(_errand(given, run))
+        tell = _quiet if given.json else _tell
+        rehearsal = prepare(given.folder, run, pace=given.pace, tell=tell)
+        errand = Errand(given.resident, given.certificate, given.out or given.folder / "pages")
+        found = asyncio.run(_send(rehearsal, given.port or 0, errand))
     except BaseException:
         failed = given.folder / "failed"  # its logs, until the next failure
         shutil.rmtree(failed, ignore_errors=True)
@@ -81,13 +87,9 @@ def _auto(given: argparse.Namespace) -> int:
     return 0
 
 
-async def _errand(given: argparse.Namespace, run: Path) -> dict[str, Any]:
-    from madoguchi.person import Errand, run_errand
-
-    tell = _quiet if given.json else _tell
-    rehearsal = await asyncio.to_thread(prepare, given.folder, run, pace=given.pace, tell=tell)
-    errand = Errand(given.resident, given.certificate, given.out or given.folder / "pages")
-    async with System(rehearsal, given.port or 0) as system:
+async def _send(rehearsal: Rehearsal, port: int, errand: Errand) -> dict[str, Any]:
+    """Somebody on an errand. Raises PartDead, RehearsalError, KeyboardInterrupt."""
+    async with System(rehearsal, port) as system:
         ended = asyncio.create_task(_ended().wait())
         done = asyncio.create_task(run_errand(system, errand))
         failed = asyncio.create_task(system.failed())

@@ -12,12 +12,13 @@ import shutil
 import socket
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
-from multiprocessing import get_context
+from multiprocessing import TimeoutError, get_context
 from pathlib import Path
+from signal import SIG_IGN, SIGINT, signal
 from typing import Any, Final
 
 from cryptography import x509
@@ -41,6 +42,7 @@ OPENING: Final = datetime(2026, 11, 24, 10, tzinfo=JST)  # a working day, in ser
 WIRES: Final = ("panel", "reader", "city", "cable", "line", "sheets", "receipts", "speaker")
 HOPPERS: Final = ((3, 10, 60), (4, 50, 40), (5, 100, 60))  # address, yen, coins
 JOBS: Final = 4  # for each language's recordings
+RECORDING_S: Final = 900.0
 VALID_DAYS, LONG_AGO_DAYS, EXPIRED_DAYS = 4 * 365, 400, 5
 
 
@@ -171,8 +173,11 @@ def _voice(folder: Path, tell: Callable[[str], None]) -> None:
     tell("recording the voice, once: about a minute")
     jobs = [(language, texts[part::JOBS], folder) for language, texts in wanted.items() for part in range(JOBS)]
     try:
-        with ProcessPoolExecutor(mp_context=get_context("spawn")) as workers:
-            list(workers.map(_record, *zip(*jobs, strict=True)))
+        # not an executor: what is left to do must not keep a Ctrl-C waiting
+        with get_context("spawn").Pool(initializer=signal, initargs=(SIGINT, SIG_IGN)) as workers:
+            workers.starmap_async(_record, jobs, chunksize=1).get(RECORDING_S)
+    except TimeoutError:
+        raise RehearsalError(f"the recorded voice was not made within {RECORDING_S:.0f} s") from None
     except VoiceError as error:
         raise RehearsalError(f"the recorded voice cannot be made: {error} (run ./scripts/setup)") from None
     stamp.write_text(made_of)

@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from firmware.service.cases import journal_path
+from firmware.service.journal import Journal
 from madoguchi.cli import FORWARDED, main
+from madoguchi.demo import FOLDER
+from madoguchi.rehearsal import prepare
 
 
 @pytest.mark.parametrize(
@@ -60,3 +64,23 @@ def test_the_command_itself_imports_nothing_heavy() -> None:
     heavy = "aiohttp", "cryptography", "firmware", "hal", "city", "numpy", "PIL"
     code = f"import sys, madoguchi.cli; print([m for m in {heavy} if m in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def test_cases_are_listed_and_closed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = prepare(FOLDER, tmp_path).kiosk_toml
+    state = tmp_path / "state"
+    state.mkdir()
+    journal = Journal(journal_path(state))
+    first = journal.open_case("", "coin-jam", pauses=True)
+    journal.open_case("", "paper-left", pauses=False)
+    journal.close()
+    assert main(("cases", "list", "--config", str(config))) == 0
+    assert "coin-jam" in capsys.readouterr().out
+    close = ("cases", "close", "--config", str(config), "--note", "coin taken out")
+    assert main((*close, first)) == 0
+    assert main((*close, first)) == 2
+    assert "no open case" in capsys.readouterr().err
+    assert main((*close, "--all")) == 0
+    assert capsys.readouterr().out == "1 closed\n"
+    assert main(("cases", "list", "--config", str(config))) == 0
+    assert capsys.readouterr().out == "no open case\n"
