@@ -19,6 +19,7 @@ FORWARDED: dict[tuple[str, ...], tuple[str, str]] = {
     ("sim", "speaker"): ("madoguchi.hearing", "a speaker that writes down what is said"),
     ("demo",): ("madoguchi.demo", "the whole rehearsal, with the dock or with --auto"),
     ("scenario",): ("madoguchi.scenario.command", "run journeys from files"),
+    ("browser",): ("madoguchi.browser", "the panel's browser on a board, one for each resident"),
     ("diagnose",): ("madoguchi.diagnose", "check each configured device"),
 }
 
