@@ -163,7 +163,7 @@ def reject_document(session: Session, event: e.Event) -> Step:
 
 
 def accept_coins(session: Session, _: e.Event) -> Step:
-    return replace(session, accepting=True), (c.AcceptCoins(due=session.fee - session.inserted),)
+    return replace(session, accepting=True), (c.AcceptCoins(due=session.fee - session.held),)
 
 
 def note_outlet(session: Session, event: e.Event) -> Step:
@@ -205,7 +205,7 @@ def _document(session: Session) -> Document:
 
 def release(session: Session, _: e.Event) -> Step:
     document = _document(session)
-    order = c.ReleaseOrder(epoch=session.epoch, document=document.sha256, paid=session.inserted)
+    order = c.ReleaseOrder(epoch=session.epoch, document=document.sha256, paid=session.held)
     return replace(session, released=True), (order,)
 
 
@@ -336,12 +336,18 @@ def report_failure(session: Session, _: e.Event) -> Step:
     )
 
 
+def _claim(session: Session, code: str) -> c.Commands:
+    """The slip, where something is owed, and the case."""
+    slip = (c.PrintClaim(epoch=session.epoch, owed=session.owed),) if session.owed else ()
+    return (*slip, c.OpenCase(code=code, pauses=True))
+
+
 def owe(session: Session, event: e.Event) -> Step:
     """The hoppers could not pay: what is missing is owed, on a slip and in a case."""
     failed = expect(event, e.PayoutFailed)
     owed = failed.amount - failed.paid
     session = replace(session, owed=session.owed + owed, refusal=session.refusal or "change-owed")
-    return session, (c.PrintClaim(epoch=session.epoch, owed=session.owed), c.OpenCase(code="payout.short", pauses=True))
+    return session, _claim(session, "payout.short")
 
 
 def owe_rest(code: str, *, keep_fee: bool) -> Action:
@@ -350,7 +356,7 @@ def owe_rest(code: str, *, keep_fee: bool) -> Action:
     def act(session: Session, _: e.Event) -> Step:
         rest = session.held - (session.fee if keep_fee else 0)
         session = replace(session, owed=session.owed + rest, refusal=session.refusal or "change-owed")
-        return session, (c.PrintClaim(epoch=session.epoch, owed=session.owed), c.OpenCase(code=code, pauses=True))
+        return session, _claim(session, code)
 
     return act
 

@@ -92,7 +92,7 @@ def free(session: Session, _: e.Event) -> bool:
 
 
 def paid(session: Session, _: e.Event) -> bool:
-    return session.document is not None and session.inserted >= session.fee
+    return session.document is not None and session.held >= session.fee
 
 
 def money_held(session: Session, _: e.Event) -> bool:

@@ -96,7 +96,7 @@ RULES: dict[type[c.Command], tuple[tuple[str, Test], ...]] = {
         ("no checked document", lambda f, _: f.document is not None),
         ("the printers are not ready", lambda f, _: f.printers_ready),
         ("released already", lambda f, _: not f.release_asked),
-        ("paid already", lambda f, k: not _paid(f, k)),
+        ("nothing is due", lambda _, k: k.due > 0),
     ),
     c.ReleaseOrder: (
         NOT_ENDED,

@@ -197,8 +197,8 @@ def confirm(session: Session) -> Facts:
 def paying(session: Session) -> Facts:
     return {
         "due": session.fee,
-        "inserted": session.inserted,
-        "missing": max(session.fee - session.inserted, 0),
+        "inserted": session.held,
+        "missing": max(session.fee - session.held, 0),
         "notice": session.notice,
     }
 

@@ -26,14 +26,14 @@ STAY = None
 # What may still arrive while HOLD waits for a card to go: kept in order, handled when the journey goes on.
 LATCHED = frozenset(
     "session-opened city-refused document-checked document-rejected printers-ready printers-not-ready released "
-    "coin-inserted coin-returned coins-stopped sheet-printed sheet-failed".split()
+    "coin-returned coins-stopped sheet-printed sheet-failed".split()
 )
 
 # fmt: off
 SPECS: dict[State, Spec] = {
     # state              card policy     shows            a person may
     S.STARTING:    Spec(MAY_LEAVE,      v.nothing,       limit_s=4, device=True, remind_s=1),
-    S.FAULT:       Spec(MAY_LEAVE,      v.out,           ("language",), remind_s=5),
+    S.FAULT:       Spec(MAY_LEAVE,      v.out,           ("language",), remind_s=3),
     S.CLOSED:      Spec(MAY_LEAVE,      v.closed,        ("language",), remind_s=30),
     S.MENU:        Spec(MAY_LEAVE,      v.menu,          ("start", "language"), remind_s=15),
     S.PLACE:       Spec(MAY_LEAVE,      v.notice,        ("cancel",), limit_s=60, remind_s=15, patient=True),
@@ -174,6 +174,9 @@ ROWS: list[Row] = [
     Row(S.HOLD, "card-absent", S.SETTLING, a.resume, g.resumes(S.PAYING)),
     *(Row(S.HOLD, "card-absent", state, a.resume, g.resumes(state)) for state in HELD if state is not S.PAYING),
     *leave(S.HOLD, "card-absent", a.void),  # nowhere to go back to
+    Row(S.HOLD, "coin-inserted", STAY, when=g.resumes_in(S.PAYING, S.SETTLING)),
+    Row(S.HOLD, "coin-inserted", STAY, a.coin_too_many, g.resumes_in(S.RELEASING, S.PRINTING)),
+    Row(S.HOLD, "coin-inserted", STAY, a.unexpected_coin),
     Row(
         S.HOLD,
         "coins-failed",

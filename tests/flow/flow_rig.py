@@ -131,10 +131,10 @@ class Rig:
     def answer(self, lane: str, outcome: Outcome = "good", number: int = 0) -> None:
         """The lane's oldest command is answered. `number`: tries left, sheets or yen, where the answer has one."""
         command = self.lanes[lane].popleft()
-        if isinstance(command, (c.AcceptCoins, c.StopCoins)) and outcome == "good":
-            self.slot = isinstance(command, c.AcceptCoins)
         answers = ANSWERS[type(command)](command, number)
         event = answers.get(outcome, answers["good"])
+        if isinstance(command, (c.AcceptCoins, c.StopCoins)) and not isinstance(event, e.CoinsFailed):
+            self.slot = isinstance(command, c.AcceptCoins)
         if event is not None:
             self.send(event)
 

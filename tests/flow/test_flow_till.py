@@ -140,3 +140,38 @@ def test_sheets_taken_late_by_somebody_to_whom_money_is_owed() -> None:
     assert rig.flow.state is State.UNCOLLECTED
     rig.answer("outlet")
     assert (rig.flow.state, rig.flow.session.owed) == (State.TROUBLE, 400)
+
+
+def test_a_payout_that_failed_after_its_last_coin_needs_no_slip() -> None:
+    rig = at_paying()
+    rig.coin(10)
+    rig.touch("cancel")
+    rig.answer("cash")
+    rig.send(e.PayoutFailed(amount=10, paid=10, reason="uncertain"))
+    assert not rig.all(c.PrintClaim)
+    assert [k.code for k in rig.all(c.OpenCase)] == ["payout.short"]
+
+
+@pytest.mark.parametrize("heal", ["limit", "off"])
+def test_a_coin_while_a_card_holds_the_till_counts_once(heal: str) -> None:
+    rig = at_paying()
+    rig.put_card()
+    rig.coin(50)
+    rig.settle()
+    rig.fire("limit") if heal == "limit" else rig.send(e.CardAbsent())
+    rig.settle()
+    assert rig.flow.session.owed == 0
+    assert rig.flow.session.returned == (50 if heal == "limit" else 0)
+
+
+def test_a_coin_out_of_nowhere_pays_nothing() -> None:
+    rig = at_certificates()
+    rig.send(e.CoinInserted(value=50))
+    rig.touch("choose", "inkan")
+    rig.touch("confirm")
+    rig.settle()
+    assert rig.all(c.AcceptCoins)[-1].due == 100
+    rig.coin(100)
+    rig.settle()
+    assert balanced(rig.flow.session, kept=100)
+    assert rig.flow.session.owed == 50
