@@ -14,7 +14,8 @@ from aiohttp import ClientSession, WSMsgType, web
 from dock_bench import free_port, make_cards, with_bench
 from PIL import Image
 
-from hal.sim.bench import FAULTS, Bench, Sheet, Spoken
+from hal.sim.bench import Bench, Sheet, Spoken
+from hal.sim.breakage import FAULTS
 from hal.sim.dock import CardLabel, Dock
 from hal.sim.dock.app import PAGE
 

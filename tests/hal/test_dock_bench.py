@@ -12,7 +12,8 @@ from dock_bench import make_cards, with_bench
 
 from hal.printer.contract import Bitmap, PrinterState
 from hal.printer.escpos import EscposPrinter
-from hal.sim.bench import FAULTS, Bench, BenchError
+from hal.sim.bench import Bench, BenchError
+from hal.sim.breakage import FAULTS
 from hal.speaker import wav
 from hal.speaker.network import NetworkSpeaker
 
