@@ -100,18 +100,18 @@ class Bench:
     ) -> None:
         self.cards = dict(cards)
         self.card_faults = CardFaults(apdu_ms=apdu_ms, sign_ms=5 * apdu_ms)
-        self.cable = Cable(wiring.cable)
-        self.line = LineRelay(wiring.line, wiring.city)
+        self.cable: Cable = Cable(wiring.cable)
+        self.line: LineRelay = LineRelay(wiring.line, wiring.city)
         self.sheets = self._printer("sheets", wiring.sheets, SHEET_DOTS, True, FULL_TRAY, lines_s)
         self.receipts = self._printer("receipts", wiring.receipts, RECEIPT_DOTS, False, FULL_ROLL, lines_s)
         units = [HopperDevice(*unit) for unit in hoppers]
-        self.coins = CoinBus(Acceptor(), units, wiring.coins, coin_s=coin_s, changed=self._changed)
+        self.coins: CoinBus = CoinBus(Acceptor(), units, wiring.coins, coin_s=coin_s, changed=self._changed)
         self.speaker = SpeakerFarEnd(self._heard, self._hushed, *wiring.speaker)
         self.waiting: list[Sheet] = []  # at the outlets
         self.taken: deque[Sheet] = deque(maxlen=KEPT)  # in the person's hand
         self.spoken: deque[Spoken] = deque(maxlen=KEPT)
         self.on_reader: str | None = None
-        self.coins_mute = False
+        self.coins_mute: bool = False
         self._wallet: dict[str, CardProgram] = {}
         self._reader = wiring.reader
         self._subscribers: list[Callable[[], None]] = []
