@@ -11,14 +11,12 @@ import secrets
 import shutil
 import socket
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
-from multiprocessing import TimeoutError, get_context
 from pathlib import Path
-from signal import SIG_IGN, SIGINT, signal
 from typing import Any, Final
 
 from cryptography import x509
@@ -29,10 +27,11 @@ from city import municipality, sample, tables
 from city import pki as city_pki
 from city.clock import starting
 from city.enroll import EnrollError
+from firmware.texts.recordings import VoiceError
 from hal.sim.bench import RECEIPT_DOTS, SHEET_DOTS, Wiring
 from hal.sim.card.pki import load_card_ca, make_card, make_card_ca
 from hal.sim.dock import CardLabel
-from madoguchi import toml
+from madoguchi import toml, voice
 
 KIOSK: Final = "kiosk-1"
 HOST: Final = "127.0.0.1"
@@ -41,8 +40,6 @@ JST: Final = timezone(timedelta(hours=9), "JST")
 OPENING: Final = datetime(2026, 11, 24, 10, tzinfo=JST)  # a working day, in service hours: open whenever it is started
 WIRES: Final = ("panel", "reader", "city", "cable", "line", "sheets", "receipts", "speaker")
 HOPPERS: Final = ((3, 10, 60), (4, 50, 40), (5, 100, 60))  # address, yen, coins
-JOBS: Final = 4  # for each language's recordings
-RECORDING_S: Final = 900.0
 VALID_DAYS, LONG_AGO_DAYS, EXPIRED_DAYS = 4 * 365, 400, 5
 
 
@@ -160,34 +157,10 @@ def _pem(der: Path, pem: Path) -> None:
 
 
 def _voice(folder: Path, tell: Callable[[str], None]) -> None:
-    """Record every phrase of every language, in as many processes as there are processors."""
-    from firmware.texts.recordings import ENGINES, VoiceError
-    from firmware.texts.texts import Texts, languages
-    from firmware.texts.voice import phrases
-
-    wanted = {language: sorted(phrases(Texts.load(language))) for language in languages()}
-    made_of = hashlib.sha256(repr((wanted, {name: engine[0] for name, engine in ENGINES.items()})).encode()).hexdigest()
-    stamp = folder / "made"
-    if stamp.exists() and stamp.read_text() == made_of:
-        return
-    tell("recording the voice, once: about a minute")
-    jobs = [(language, texts[part::JOBS], folder) for language, texts in wanted.items() for part in range(JOBS)]
     try:
-        # not an executor: what is left to do must not keep a Ctrl-C waiting
-        with get_context("spawn").Pool(initializer=signal, initargs=(SIGINT, SIG_IGN)) as workers:
-            workers.starmap_async(_record, jobs, chunksize=1).get(RECORDING_S)
-    except TimeoutError:
-        raise RehearsalError(f"the recorded voice was not made within {RECORDING_S:.0f} s") from None
+        voice.record(folder, tell)
     except VoiceError as error:
         raise RehearsalError(f"the recorded voice cannot be made: {error} (run ./scripts/setup)") from None
-    stamp.write_text(made_of)
-
-
-def _record(language: str, texts: Sequence[str], folder: Path) -> None:
-    """In a process of its own."""
-    from firmware.texts.recordings import build
-
-    build({text: text for text in texts}, language, folder)
 
 
 # --- for each run

@@ -21,7 +21,7 @@ from firmware.flow import commands as c
 from firmware.flow import events as e
 from firmware.link import messages as m
 from firmware.link import sealing, signing
-from firmware.link.client import CityRefusal, Line, LineFault
+from firmware.link.client import CityRefusal, Line, LineConfig, LineFault
 from firmware.service import terms as words
 from firmware.service.config import Config
 from firmware.service.journal import new_id
@@ -33,6 +33,18 @@ from firmware.sheets.prepare import Sheet, prepare
 
 T = TypeVar("T")
 BUILD = "0.1.0"
+
+
+def line_config(config: Config) -> LineConfig:
+    line = config.line
+    return LineConfig(
+        url=line.city,
+        certificate=line.certificate,
+        key=line.key,
+        ca=line.city_ca,
+        interface=line.interface or "",
+        deadline_s=line.deadline_s,
+    )
 
 
 @dataclass

@@ -105,6 +105,8 @@ class Trust(Section, frozen=True, kw_only=True):
 
 
 class Fonts(Section, frozen=True, kw_only=True):
+    """`mincho`: the city's, against which every glyph of a document is compared. `gothic`: of receipts."""
+
     mincho: Path = Path("/usr/share/fonts/truetype/ipamj/ipamjm.ttf")
     gothic: Path = Path("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc")
 

@@ -270,9 +270,9 @@ class Executor:
             terms = self.city.terms
             if terms is None:
                 return e.ReceiptDone(epoch=command.epoch, printed=False)
-            number = new_id()[:12]
+            number, font = new_id()[:12], self.config.fonts.gothic
             slip = slips.receipt_slip(
-                command, terms, time.monotonic() - self.city.terms_at, self.kind, self.config.kiosk.id, number
+                command, terms, time.monotonic() - self.city.terms_at, self.kind, self.config.kiosk.id, number, font
             )
             return e.ReceiptDone(epoch=command.epoch, printed=self.paper.print_slip(slip))
 
@@ -286,7 +286,8 @@ class Executor:
             terms = self.city.terms
             if terms is not None:
                 elapsed = time.monotonic() - self.city.terms_at
-                self.paper.print_slip(slips.claim_slip(command.owed, case[:12], terms, elapsed, self.config.kiosk.id))
+                kiosk, font = self.config.kiosk.id, self.config.fonts.gothic
+                self.paper.print_slip(slips.claim_slip(command.owed, case[:12], terms, elapsed, kiosk, font))
 
         self._in_lane("receipts", work)
 

@@ -18,14 +18,14 @@ from firmware.flow import commands as c
 from firmware.flow import events as e
 from firmware.flow.machine import Flow, UnhandledEvent
 from firmware.flow.states import State
-from firmware.link.client import Line, LineConfig
+from firmware.link.client import Line
 from firmware.link.signing import load_public
 from firmware.panel.render import page
 from firmware.service.announcer import Announcer
 from firmware.service.card_work import CardDesk, load_trust
 from firmware.service.cases import journal_path
 from firmware.service.cash_work import CashDesk, told
-from firmware.service.city_work import CityDesk
+from firmware.service.city_work import CityDesk, line_config
 from firmware.service.config import Config
 from firmware.service.devices import Devices
 from firmware.service.executor import Executor, Forbidden
@@ -114,16 +114,6 @@ class Resident:
 
     def _executor(self, journal: Journal, devices: Devices, panel: WebPanel) -> Executor:
         config = self._config
-        line = Line(
-            LineConfig(
-                url=config.line.city,
-                certificate=config.line.certificate,
-                key=config.line.key,
-                ca=config.line.city_ca,
-                interface=config.line.interface or "",
-                deadline_s=config.line.deadline_s,
-            )
-        )
         loop = asyncio.get_running_loop()
 
         def cash(event: CashEvent) -> None:
@@ -142,7 +132,7 @@ class Resident:
             announcer=self._announcer,
             texts={language: Texts.load(language) for language in config.kiosk.languages},
             card=CardDesk(devices.card, load_trust(config.trust.card_ca), config.trust.allow_test_cards),
-            city=CityDesk(config, line, load_public(config.trust.issuing_keys)),
+            city=CityDesk(config, Line(line_config(config)), load_public(config.trust.issuing_keys)),
             paper=PaperDesk(devices.sheets, devices.receipts),
             cash=CashDesk(devices.cash, cash),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from firmware.flow import commands as c
 from firmware.link.messages import Contact, Terms
@@ -16,7 +17,9 @@ def _at(terms: Terms, elapsed_s: float) -> str:
     return f"{now.year}年{now.month}月{now.day}日 {now:%H:%M}"
 
 
-def receipt_slip(command: c.PrintReceipt, terms: Terms, elapsed_s: float, kind: str, kiosk: str, number: str) -> Slip:
+def receipt_slip(
+    command: c.PrintReceipt, terms: Terms, elapsed_s: float, kind: str, kiosk: str, number: str, font: Path
+) -> Slip:
     title = next((n.title for n in terms.certificates if n.kind == kind), {})
     return receipt.receipt(
         city=terms.city_name.get("ja", ""),
@@ -30,10 +33,11 @@ def receipt_slip(command: c.PrintReceipt, terms: Terms, elapsed_s: float, kind: 
         at=_at(terms, elapsed_s),
         kiosk=kiosk,
         number=number,
+        font=font,
     )
 
 
-def claim_slip(owed: int, case: str, terms: Terms, elapsed_s: float, kiosk: str) -> Slip:
+def claim_slip(owed: int, case: str, terms: Terms, elapsed_s: float, kiosk: str, font: Path) -> Slip:
     contact: Contact | None = terms.contacts.get("resident") or next(iter(terms.contacts.values()), None)
     office = contact.office if contact else {}
     hours = contact.hours if contact else {}
@@ -49,4 +53,5 @@ def claim_slip(owed: int, case: str, terms: Terms, elapsed_s: float, kiosk: str)
         hours_en=hours.get("en", ""),
         at=_at(terms, elapsed_s),
         kiosk=kiosk,
+        font=font,
     )

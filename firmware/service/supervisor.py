@@ -27,6 +27,7 @@ from firmware.service.config import Config, ConfigError, VpcdCard, load
 from firmware.service.harden import harden
 from firmware.service.journal import Journal, JournalBroken
 from firmware.service.log import configure, log
+from firmware.service.preflight import StartError, check
 from firmware.service.replay import settle
 from firmware.service.resident import Listeners, Resident
 
@@ -35,10 +36,6 @@ SILENT_S = 30.0  # a child beats every second
 DYING_S = 10.0  # after "E"
 TICK_S = 1.0
 INHERITED = "MADOGUCHI_LISTENERS"  # file descriptors handed over when the supervisor executes itself anew
-
-
-class StartError(Exception):
-    """One line: why the kiosk cannot start."""
 
 
 def _listen(port: str) -> socket.socket:
@@ -275,6 +272,7 @@ def main(path: Path) -> int:
         config = load(path)
         configure(config.kiosk.log)
         config.kiosk.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        check(config)
         listeners = open_listeners(config)
         settle_books(config)
     except (ConfigError, StartError, JournalBroken, OSError) as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -17,7 +18,7 @@ from firmware.sheets.raster import pack
 WIDTH = 576  # dots
 _MARGIN = 16
 _Font = ImageFont.FreeTypeFont
-_GOTHIC = "/usr/share/fonts/opentype/noto/NotoSansCJK-{}.ttc"
+GOTHIC = Path("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc")
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ RULE = Line()
 
 def receipt(
     *, city: str, city_en: str, certificate: str, certificate_en: str, copies: int, fee: int, inserted: int,
-    change: int, at: str, kiosk: str, number: str,
+    change: int, at: str, kiosk: str, number: str, font: Path = GOTHIC,
 ) -> Slip:  # fmt: skip
     """領収書. Money in yen; `at` is the day and time as printed; `number` is random, not counted."""
     return draw(
@@ -80,7 +81,7 @@ def receipt(
 
 def claim_slip(
     *, city: str, city_en: str, amount: int, case: str, office: str, office_en: str, phone: str, hours: str,
-    hours_en: str, at: str, kiosk: str,
+    hours_en: str, at: str, kiosk: str, font: Path = GOTHIC,
 ) -> Slip:  # fmt: skip
     """返金のご案内: money this kiosk owes and could not pay out. `case` is random and opens the operator's case."""
     return draw(
@@ -104,16 +105,17 @@ def claim_slip(
             RULE,
             Line("日時", "Date", at, size=22),
             Line("端末番号", "Kiosk", kiosk, size=22),
-        )
+        ),
+        font,
     )
 
 
-def draw(lines: Iterable[Line]) -> Slip:
-    """Any slip: the lines from top to bottom, wrapped to the paper."""
+def draw(lines: Iterable[Line], gothic: Path = GOTHIC) -> Slip:
+    """Any slip: the lines from top to bottom, wrapped to the paper. `gothic`: a font with Japanese."""
     image = Image.new("L", (WIDTH, 4000), 255)
     canvas, y = ImageDraw.Draw(image), _MARGIN
     for line in lines:
-        y = _rule(canvas, y) if line == RULE else _line(canvas, line, y)
+        y = _rule(canvas, y) if line == RULE else _line(canvas, line, y, gothic)
     black = np.asarray(image)[: y + _MARGIN] < 128
     return Slip(WIDTH, len(black), pack(black))
 
@@ -127,9 +129,10 @@ def _rule(canvas: ImageDraw.ImageDraw, y: int) -> int:
     return y + 18
 
 
-def _line(canvas: ImageDraw.ImageDraw, line: Line, y: int) -> int:
+def _line(canvas: ImageDraw.ImageDraw, line: Line, y: int, gothic: Path) -> int:
     """The value stands right, on the first line; a value too wide for that has the next line to itself."""
-    value, small, room = _font(line.size, line.bold), _font(max(18, line.size * 2 // 3), False), WIDTH - 2 * _MARGIN
+    value, small = _font(gothic, line.size, line.bold), _font(gothic, max(18, line.size * 2 // 3), False)
+    room = WIDTH - 2 * _MARGIN
     width = value.getlength(line.value)
     beside = value.getlength(line.ja) + width + _MARGIN <= room or not line.value
     if line.value and beside:
@@ -158,5 +161,7 @@ def _wrap(text: str, font: _Font, room: int, between: str = "") -> list[tuple[st
 
 
 @lru_cache(maxsize=16)
-def _font(size: int, bold: bool) -> _Font:
-    return ImageFont.truetype(_GOTHIC.format("Bold" if bold else "Regular"), size)
+def _font(gothic: Path, size: int, bold: bool) -> _Font:
+    """The bold face lies beside the regular one; without it the regular one serves."""
+    beside = gothic.with_name(gothic.name.replace("Regular", "Bold"))
+    return ImageFont.truetype(beside if bold and beside.exists() else gothic, size)

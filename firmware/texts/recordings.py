@@ -11,7 +11,7 @@ import io
 import os
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +48,13 @@ def load(folder: Path, language: str, text: str) -> bytes | None:
     with contextlib.suppress(FileNotFoundError):
         return _path(folder, language, ENGINES[language][0], text).read_bytes()
     return None
+
+
+def missing(folder: Path, language: str, texts: Iterable[str]) -> list[str]:
+    """Those of `texts` that have no recording."""
+    if language not in ENGINES:
+        return list(texts)
+    return [text for text in texts if not _path(folder, language, ENGINES[language][0], text).exists()]
 
 
 def _path(folder: Path, language: str, engine: str, text: str) -> Path:

@@ -65,7 +65,7 @@ def test_long_texts_wrap_and_lose_nothing() -> None:
 
 @pytest.mark.parametrize("text", ["住民票の写し" * 20, "Certificate of residence " * 12])
 def test_wrapping_keeps_every_word(text: str) -> None:
-    font, between = slips._font(24, False), " " if text.isascii() else ""
+    font, between = slips._font(slips.GOTHIC, 24, False), " " if text.isascii() else ""
     lines = [part for part, _ in slips._wrap(text.strip(), font, 544, between)]
     assert between.join(lines) == text.strip()
     assert max(font.getlength(line) for line in lines) <= 544

@@ -1,0 +1,73 @@
+"""What must be there before the first resident: keys, fonts, recordings. Found wanting, the kiosk does not start.
+
+What is loaded here is loaded once, before the first fork, and shared by every resident's process.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cryptography.exceptions import UnsupportedAlgorithm
+
+from firmware.link.client import Line, LineSetupError
+from firmware.link.signing import SignatureError, load_public
+from firmware.panel.render import page
+from firmware.service.card_work import load_trust
+from firmware.service.city_work import line_config
+from firmware.service.config import Config
+from firmware.sheets.glyphs import FontUnusable, load_glyphs
+from firmware.sheets.guard import GOTHIC, guard
+from firmware.sheets.raster import A4_MM, dots
+from firmware.texts import recordings
+from firmware.texts.texts import MissingText, Texts
+from firmware.texts.voice import phrases
+
+
+class StartError(Exception):
+    """One line: what keeps the kiosk from starting, and what to do."""
+
+
+def check(config: Config) -> None:
+    """Raises StartError."""
+    _trust(config)
+    _fonts(config)
+    _voice(config)
+    page()
+
+
+def _trust(config: Config) -> None:
+    try:
+        Line(line_config(config))
+        load_public(config.trust.issuing_keys)
+        load_trust(config.trust.card_ca)
+    except (LineSetupError, SignatureError) as error:
+        raise StartError(str(error)) from None
+    except OSError as error:
+        raise StartError(f"{error.filename}: {error.strerror}") from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise StartError("trust.card_ca: not a certificate") from None
+
+
+def _fonts(config: Config) -> None:
+    try:
+        load_glyphs(config.fonts.mincho)
+    except (FontUnusable, OSError) as error:
+        raise StartError(str(error)) from None
+    for path in (config.fonts.gothic, Path(GOTHIC)):
+        if not path.exists():
+            raise StartError(f"{path} is missing: install the Debian package fonts-noto-cjk")
+    section = config.sheets
+    guard(section.width, dots(A4_MM[1], section.dpi), section.dpi)  # built once, for all pages
+
+
+def _voice(config: Config) -> None:
+    """Everything that can be said must have been recorded: a person who cannot see the screen depends on it."""
+    folder = config.voice.recordings
+    for language in config.kiosk.languages:
+        try:
+            wanted = phrases(Texts.load(language))
+        except (MissingText, OSError) as error:
+            raise StartError(f"language {language!r}: {error}") from None
+        missing = recordings.missing(folder, language, wanted)
+        if missing:
+            raise StartError(f"{folder}: {len(missing)} recordings in {language!r} are missing: kiosk voice makes them")
