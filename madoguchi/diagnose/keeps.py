@@ -15,6 +15,7 @@ from firmware.service.card_work import load_trust
 from firmware.service.cases import journal_path
 from firmware.service.config import Config
 from firmware.service.journal import Journal, JournalBroken
+from firmware.sheets import guard
 from firmware.sheets.glyphs import FontUnusable, load_glyphs
 from firmware.texts.recordings import load
 from firmware.texts.texts import MissingText, Texts
@@ -22,6 +23,7 @@ from firmware.texts.voice import phrases
 from hal.speaker import wav
 from madoguchi.diagnose.finding import FILE, Remedy, Wrong
 
+GOTHIC: Final = tuple(Path(guard.GOTHIC).with_name(f"NotoSansCJK-{weight}.ttc") for weight in ("Regular", "Bold"))
 RENEW: Final = timedelta(days=30)  # a certificate that ends sooner is a task for this visit
 T = TypeVar("T")
 
@@ -58,13 +60,13 @@ def mincho(config: Config) -> str:
     return f"{path}, {len(known.spelling)} spellings"
 
 
-def gothic(config: Config) -> str:
-    path = config.fonts.gothic
-    try:
-        font = ImageFont.truetype(path, 24)
-    except OSError:
-        raise Wrong(f"{path}: cannot be used", _package("fonts-noto-cjk")) from None
-    return f"{path}, {font.getname()[0]}"
+def gothic(_: Config) -> str:
+    for path in GOTHIC:
+        try:
+            ImageFont.truetype(path, 24)
+        except OSError:
+            raise Wrong(f"{path}: cannot be used", _package("fonts-noto-cjk")) from None
+    return ", ".join(path.name for path in GOTHIC)
 
 
 def recordings(config: Config) -> str:

@@ -30,7 +30,7 @@ from hal.sim.bench import Bench
 from hal.speaker import wav
 from madoguchi import diagnose, rehearsal
 from madoguchi.cli import main as kiosk
-from madoguchi.diagnose import devices, finding, line, system
+from madoguchi.diagnose import devices, finding, keeps, line, system
 from madoguchi.part import Part
 
 CHECKS = {check.name: check for check in diagnose.CHECKS}
@@ -213,13 +213,14 @@ def test_the_readers_port_is_taken(config: Config) -> None:
 # -- files
 
 
-@pytest.mark.parametrize("font", ["mincho", "gothic"])
-def test_fonts(config: Config, tmp_path: Path, font: str) -> None:
+@pytest.mark.parametrize("content", [None, b"no font"])
+def test_fonts(config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None) -> None:
     broken = tmp_path / "font.ttf"
-    for content in (None, b"no font"):
-        if content:
-            broken.write_bytes(content)
-        ng(look(font, msgspec.structs.replace(config, fonts=Fonts(**{font: broken}))), str(broken))
+    if content:
+        broken.write_bytes(content)
+    ng(look("mincho", msgspec.structs.replace(config, fonts=Fonts(mincho=broken))), str(broken))
+    monkeypatch.setattr(keeps, "GOTHIC", (broken,))
+    ng(look("gothic", config), str(broken))
 
 
 def test_recordings(config: Config, tmp_path: Path) -> None:
