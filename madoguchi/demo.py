@@ -28,6 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """0 when it ended as asked; 1 with one line on stderr when it did not."""
     given = _parser().parse_args(argv)
     try:
+        if given.prepare:
+            return _prepare(given.folder)
         if given.auto:
             return _auto(given)
         rehearsal = prepare(given.folder, given.run, pace=given.pace, tell=_tell)
@@ -45,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where everything is kept (default: %(default)s)")
     parser.add_argument("--run", type=Path, help="where this run writes (default: run in FOLDER); not with --auto")
     parser.add_argument("--pace", type=float, default=1.0, help="all waiting times of the journey, times this")
+    parser.add_argument("--prepare", action="store_true", help="make keys, cards and voice, and end")
     auto = parser.add_argument_group("without a browser")
     auto.add_argument("--auto", action="store_true", help="a script in the person's place")
     auto.add_argument("--resident", default="taro", metavar="NAME", help="whose card (default: %(default)s)")
@@ -52,6 +55,12 @@ def _parser() -> argparse.ArgumentParser:
     auto.add_argument("--json", action="store_true", help="print nothing but the JSON object")
     auto.add_argument("--out", type=Path, help="folder for the pages (default: pages in FOLDER)")
     return parser
+
+
+def _prepare(folder: Path) -> int:
+    with tempfile.TemporaryDirectory(prefix="madoguchi-") as run:
+        prepare(folder, Path(run), tell=_tell)
+    return 0
 
 
 async def _dock(rehearsal: Rehearsal, port: int) -> int:
