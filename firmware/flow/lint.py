@@ -30,30 +30,50 @@ def answering(state: State, rows: Iterable[Row]) -> dict[str, list[Row]]:
 
 
 def _unconditional_last(state: State, trigger: str, rows: list[Row], ignored: frozenset[str]) -> None:
+    for source in (state, state.phase):
+        of = [r for r in rows if r.source is source]
+        if any(r.when is None for r in of[:-1]):
+            raise BadTable(f"{state}: two transitions compete on {trigger!r}; the first always wins")
     own = [r for r in rows if r.source is rows[0].source]
-    early = [r for r in own[:-1] if r.when is None]
-    if early:
-        raise BadTable(f"{state}: two transitions compete on {trigger!r}; the first always wins")
     if own[-1].when is not None and trigger not in ignored:
         raise BadTable(f"{state}: {trigger!r} has no transition when every guard fails")
 
 
-def _card_policy(state: State, spec: Spec, rows: dict[str, list[Row]]) -> None:
+def _effective(rows: list[Row]) -> list[Row]:
+    """Those that can be taken: down to the first without a guard."""
+    last = next((i for i, row in enumerate(rows) if row.when is None), len(rows))
+    return rows[: last + 1]
+
+
+def _card_policy(state: State, specs: Mapping[State, Spec], answers: dict[str, list[Row]]) -> None:
     """The declared policy is what the rows really do."""
-
-    def all_lead_to(trigger: str, *policies: CardPolicy) -> bool:
-        return all(r.target is not None and SPECS[r.target].card in policies for r in rows[trigger][:1])
-
-    if spec.card is CardPolicy.MUST_BE_ABSENT:
+    policy = specs[state].card
+    rows = {trigger: _effective(found) for trigger, found in answers.items()}
+    if policy is CardPolicy.MUST_BE_ABSENT:
         for trigger in ("card-present", "card-unknown"):
-            if not all_lead_to(trigger, CardPolicy.MUST_LEAVE):
+            if any(r.target is None or specs[r.target].card is not CardPolicy.MUST_LEAVE for r in rows[trigger]):
                 raise BadTable(f"{state}: {trigger!r} must hold the journey")
-    if spec.card is CardPolicy.MUST_LEAVE:
+    if policy is CardPolicy.MUST_LEAVE:
         for trigger in ("card-present", "card-unknown"):
             if any(r.target is not None for r in rows[trigger]):
                 raise BadTable(f"{state}: only the card's absence may go on, not {trigger!r}")
-    if spec.card is CardPolicy.MUST_STAY and any(r.target in (None, state) for r in rows["card-absent"]):
-        raise BadTable(f"{state}: the card's leaving must end this step")
+    if policy is CardPolicy.MUST_STAY:
+        for trigger in ("card-absent", "card-unknown"):
+            if any(r.target in (None, state) for r in rows[trigger]):
+                raise BadTable(f"{state}: the card's leaving must end this step")
+    if policy is not CardPolicy.MUST_BE_ABSENT:
+        for trigger in sorted(rows.keys() - {"card-absent"}):
+            if any(r.target and specs[r.target].card is CardPolicy.MUST_BE_ABSENT for r in rows[trigger]):
+                raise BadTable(f"{state}: only the card's absence may go on, not {trigger!r}")
+
+
+def _offered(row: Row, specs: Mapping[State, Spec]) -> bool:
+    action = row.trigger.removeprefix("touch.")
+    return any(
+        action in spec.actions or (spec.patient and action == "more-time")
+        for state, spec in specs.items()
+        if row.source in (state, state.phase)
+    )
 
 
 def _reachable(rows: Iterable[Row], start: State) -> set[State]:
@@ -85,6 +105,8 @@ def check(
             raise BadTable(f"{row.source}: unknown trigger {row.trigger!r}")
         if row.target is not None and row.target not in specs:
             raise BadTable(f"{row.source}: unknown target {row.target!r}")
+        if row.trigger.startswith("touch.") and not _offered(row, specs):
+            raise BadTable(f"{row.source}: answers {row.trigger!r} and does not offer it")
     for phase, names in ignored.items():
         if names & NEVER_IGNORED:
             raise BadTable(f"{phase}: may not ignore {sorted(names & NEVER_IGNORED)}")
@@ -101,7 +123,7 @@ def check(
                 raise BadTable(f"{state}: offers {action!r} and does not answer it")
         if spec.limit_s is not None and "time-up" not in answers:
             raise BadTable(f"{state}: has a limit and does not answer it")
-        _card_policy(state, spec, answers)
+        _card_policy(state, specs, answers)
     lost = set(State) - _reachable(rows, State.STARTING)
     if lost:
         raise BadTable(f"{', '.join(sorted(lost))}: unreachable")

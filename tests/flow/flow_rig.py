@@ -219,23 +219,42 @@ def at_menu() -> Rig:
     return rig
 
 
-def at_certificates() -> Rig:
+def at_remove() -> Rig:
+    """The PIN was right; the card is still there."""
     rig = at_menu()
     rig.put_card()
     rig.settle()
     rig.pin()
     rig.settle()
+    assert rig.flow.state is State.REMOVE
+    return rig
+
+
+def at_certificates() -> Rig:
+    rig = at_remove()
     rig.send(e.CardAbsent())
     rig.settle()
     assert rig.flow.state is State.CERTIFICATES
     return rig
 
 
-def at_paying(sheets: int = 1) -> Rig:
-    """A 100-yen certificate of so many sheets; the slot is open."""
+def at_confirm() -> Rig:
     rig = at_certificates()
     rig.touch("choose", "inkan")
+    assert rig.flow.state is State.CONFIRM
+    return rig
+
+
+def at_ordering() -> Rig:
+    rig = at_confirm()
     rig.touch("confirm")
+    assert rig.flow.state is State.ORDERING
+    return rig
+
+
+def at_paying(sheets: int = 1) -> Rig:
+    """A 100-yen certificate of so many sheets; the slot is open."""
+    rig = at_ordering()
     rig.answer("city", number=sheets - 1)
     rig.settle()
     assert rig.flow.state is State.PAYING
@@ -279,9 +298,10 @@ def session_for(state: State) -> Session:
     )
 
 
-def placed(state: State, session: Session | None = None) -> Flow:
-    """A machine in this state, with its screen shown and its limit running."""
-    flow = Flow()
+def placed(state: State, session: Session | None = None, flow: Flow | None = None) -> Flow:
+    """A machine in this state, with its screen shown and its limit running; `flow` is used again where given."""
+    flow = flow or Flow()
+    flow._latched = ()
     flow._position.state = state.value
     flow._session = session or session_for(state)
     flow._enter(SPECS[state])
