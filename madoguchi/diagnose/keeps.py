@@ -23,7 +23,6 @@ from firmware.texts.voice import phrases
 from hal.speaker import wav
 from madoguchi.diagnose.finding import FILE, Remedy, Wrong
 
-GOTHIC: Final = tuple(Path(guard.GOTHIC).with_name(f"NotoSansCJK-{weight}.ttc") for weight in ("Regular", "Bold"))
 RENEW: Final = timedelta(days=30)  # a certificate that ends sooner is a task for this visit
 T = TypeVar("T")
 
@@ -32,7 +31,9 @@ def _package(name: str) -> Remedy:
     return Remedy(f"フォントを入れてください: apt install {name}", f"install the font: apt install {name}")
 
 
-VOICE: Final = Remedy("音声を作成し直してください。", "make the recordings again (see docs/panel-and-voice.md)")
+VOICE: Final = Remedy(
+    "音声を作成し直してください: kiosk voice --config FILE", "record again: kiosk voice --config FILE"
+)
 LANGUAGE: Final = Remedy("設定の languages を直してください。", "correct `languages` in the configuration")
 TRUSTED: Final = Remedy("市から受け取った鍵を入れ直してください。", "install the file that the city handed over")
 STATE: Final = Remedy("状態フォルダーの所有者を確認してください。", "check the owner of the state folder")
@@ -60,13 +61,15 @@ def mincho(config: Config) -> str:
     return f"{path}, {len(known.spelling)} spellings"
 
 
-def gothic(_: Config) -> str:
-    for path in GOTHIC:
+def gothic(config: Config) -> str:
+    """Receipts have theirs from the configuration, the copy guard has its own."""
+    paths = (config.fonts.gothic, Path(guard.GOTHIC))
+    for path in paths:
         try:
             ImageFont.truetype(path, 24)
         except OSError:
             raise Wrong(f"{path}: cannot be used", _package("fonts-noto-cjk")) from None
-    return ", ".join(path.name for path in GOTHIC)
+    return ", ".join(path.name for path in paths)
 
 
 def recordings(config: Config) -> str:

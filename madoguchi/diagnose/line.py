@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from cryptography.x509.oid import NameOID
 
 from firmware.link import messages as m
-from firmware.link.client import CityRefusal, Line, LineConfig, LineFault, LineReason, LineSetupError
-from firmware.service.city_work import BUILD
+from firmware.link.client import CityRefusal, Line, LineFault, LineReason, LineSetupError
+from firmware.service.city_work import BUILD, line_config
 from firmware.service.config import Config
 from firmware.texts.texts import parse
 from madoguchi.diagnose.finding import Remedy, Wrong
@@ -80,11 +80,8 @@ def _fits(found: x509.Certificate, key: Path) -> bool:
 
 
 def _line(config: Config) -> Line:
-    line = config.line
     try:
-        return Line(
-            LineConfig(line.city, line.certificate, line.key, line.city_ca, line.interface or "", line.deadline_s)
-        )
+        return Line(line_config(config))
     except LineSetupError as error:
         raise Wrong(str(error), PAPERS) from None
 

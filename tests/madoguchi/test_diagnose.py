@@ -22,6 +22,7 @@ from city import pki
 from firmware.service.cases import journal_path
 from firmware.service.config import AlsaSpeaker, Config, Fonts, PcscCard, load
 from firmware.service.journal import Journal
+from firmware.sheets import guard
 from firmware.texts import recordings
 from firmware.texts.texts import Texts
 from firmware.texts.voice import phrases
@@ -30,7 +31,7 @@ from hal.sim.bench import Bench
 from hal.speaker import wav
 from madoguchi import diagnose, rehearsal
 from madoguchi.cli import main as kiosk
-from madoguchi.diagnose import devices, finding, keeps, line, system
+from madoguchi.diagnose import devices, finding, line, system
 from madoguchi.part import Part
 
 CHECKS = {check.name: check for check in diagnose.CHECKS}
@@ -219,7 +220,8 @@ def test_fonts(config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     if content:
         broken.write_bytes(content)
     ng(look("mincho", msgspec.structs.replace(config, fonts=Fonts(mincho=broken))), str(broken))
-    monkeypatch.setattr(keeps, "GOTHIC", (broken,))
+    ng(look("gothic", msgspec.structs.replace(config, fonts=Fonts(gothic=broken))), str(broken))
+    monkeypatch.setattr(guard, "GOTHIC", str(broken))
     ng(look("gothic", config), str(broken))
 
 
