@@ -166,8 +166,9 @@ class Supervisor:
             code = os.waitstatus_to_exitcode(status)
             log("child.ended", child=pid, code=code)
             self._served += 1
-            if code != 0 and child.active and not self._stops:
-                settle_books(self._config)
+            if code != 0 and not self._stops:
+                if child.active:  # one that waited has no session, and another's may be going on
+                    settle_books(self._config)
                 time.sleep(0.2)  # never a storm of forks
 
     def _watch(self) -> None:
