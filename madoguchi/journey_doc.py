@@ -24,7 +24,6 @@ ROOMS = {
     Phase.COLLECT: "Collecting",
     Phase.END: "The end",
 }
-COMMON = NEVER_IGNORED - {"card-present", "card-absent", "card-unknown"}  # answered alike in every room: not drawn
 
 HEAD = """# The journey
 
@@ -73,10 +72,10 @@ def _guard(row: Row) -> str:
 
 
 def _drawn(phase: Phase) -> Iterable[tuple[State, State, Row]]:
-    """Arrows that leave a state of this room; holding a card, and what is common to all rooms, is told in words."""
+    """Arrows that leave a state of this room; that a card leads to HOLD is told in words."""
     for row in ROWS:
         for source in _sources(row):
-            if source.phase is phase and row.target not in (None, source, State.HOLD) and row.trigger not in COMMON:
+            if source.phase is phase and row.target not in (None, source, State.HOLD):
                 yield source, row.target, row
 
 
