@@ -110,7 +110,11 @@ class Journal:
         self._db.close()
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def transaction(self) -> Iterator[None]:
+        """All or nothing; one within another is part of it. Raises JournalBroken."""
+        if self._db.in_transaction:
+            yield
+            return
         try:
             self._db.execute("BEGIN IMMEDIATE")
             yield
@@ -122,11 +126,17 @@ class Journal:
                 raise JournalBroken(str(error)) from None
             raise
 
+    def _read(self, sql: str, *values: str) -> Iterator[Any]:
+        try:
+            yield from self._db.execute(sql, values)
+        except sqlite3.Error as error:
+            raise JournalBroken(str(error)) from None
+
     # -- entries
 
     def write(self, session: str, kind: str, **facts: str | int | bool) -> None:
         """Append; on the disk when this returns. Raises JournalBroken, ValueError for what may not be written."""
-        with self._transaction():
+        with self.transaction():
             self._append(session, kind, facts)
 
     def _append(self, session: str, kind: str, facts: Mapping[str, str | int | bool]) -> None:
@@ -142,13 +152,13 @@ class Journal:
 
     def entries(self, session: str | None = None) -> list[Entry]:
         where, values = ("WHERE session=?", (session,)) if session is not None else ("", ())
-        rows = self._db.execute(f"SELECT seq, session, kind, facts FROM entry {where} ORDER BY seq", values)  # noqa: S608 - fixed text
+        rows = self._read(f"SELECT seq, session, kind, facts FROM entry {where} ORDER BY seq", *values)  # noqa: S608 - fixed text
         return [Entry(seq, of, kind, msgspec.json.decode(facts)) for seq, of, kind, facts in rows]
 
     def verify(self) -> int:
         """Follow the chain; the number of entries. Raises JournalBroken at the first that does not fit."""
         previous, count = "", 0
-        rows = self._db.execute("SELECT seq, session, kind, facts, at, hash FROM entry ORDER BY seq")
+        rows = self._read("SELECT seq, session, kind, facts, at, hash FROM entry ORDER BY seq")
         for seq, session, kind, facts, at, found in rows:
             count += 1
             if seq != count or found != _hash(previous, session, kind, facts, at):
@@ -158,7 +168,7 @@ class Journal:
 
     def unfinished(self) -> list[str]:
         """Sessions begun and never ended, oldest first."""
-        rows = self._db.execute(
+        rows = self._read(
             "SELECT session FROM entry WHERE kind='begun' AND session NOT IN "
             "(SELECT session FROM entry WHERE kind='ended') ORDER BY seq"
         )
@@ -166,17 +176,15 @@ class Journal:
 
     def purge_due(self) -> bool:
         """Whether a printer may still hold a page of somebody."""
-        row = self._db.execute(
-            "SELECT kind FROM entry WHERE kind IN ('purge-needed','purged') ORDER BY seq DESC LIMIT 1"
-        ).fetchone()
-        return row is not None and row[0] == "purge-needed"
+        rows = self._read("SELECT kind FROM entry WHERE kind IN ('purge-needed','purged') ORDER BY seq DESC LIMIT 1")
+        return next(rows, None) == ("purge-needed",)
 
     # -- outbox
 
     def report(self, outcome: Outcome) -> None:
         """Put an outcome into the outbox; the same one twice counts once."""
         body = msgspec.json.encode(outcome)
-        with self._transaction():
+        with self.transaction():
             done = self._db.execute("INSERT OR IGNORE INTO outbox (id, body) VALUES (?,?)", (outcome.outcome, body))
             if done.rowcount:
                 self._append(
@@ -193,11 +201,11 @@ class Journal:
                 )
 
     def undelivered(self) -> list[Outcome]:
-        rows = self._db.execute("SELECT body FROM outbox WHERE delivered_at IS NULL ORDER BY rowid")
+        rows = self._read("SELECT body FROM outbox WHERE delivered_at IS NULL ORDER BY rowid")
         return [msgspec.json.decode(body, type=Outcome) for (body,) in rows]
 
     def delivered(self, outcome: str) -> None:
-        with self._transaction():
+        with self.transaction():
             self._db.execute("UPDATE outbox SET delivered_at=? WHERE id=?", (_now(), outcome))
 
     # -- cases
@@ -205,7 +213,7 @@ class Journal:
     def open_case(self, session: str, code: str, *, pauses: bool) -> str:
         """Open a case, return its number."""
         case = new_id()
-        with self._transaction():
+        with self.transaction():
             self._db.execute(
                 "INSERT INTO cases (id, code, session, pauses, opened_at) VALUES (?,?,?,?,?)",
                 (case, code, session, pauses, _now()),
@@ -215,7 +223,7 @@ class Journal:
 
     def cases(self) -> list[Case]:
         """Those still open, oldest first."""
-        rows = self._db.execute(
+        rows = self._read(
             "SELECT id, code, session, pauses, opened_at FROM cases WHERE closed_at IS NULL ORDER BY rowid"
         )
         return [Case(i, code, session, bool(pauses), at) for i, code, session, pauses, at in rows]
@@ -225,7 +233,7 @@ class Journal:
 
     def close_case(self, case: str, note: str) -> bool:
         """Reconciled by a person; False when there is no such open case."""
-        with self._transaction():
+        with self.transaction():
             row = self._db.execute("SELECT session FROM cases WHERE id=? AND closed_at IS NULL", (case,)).fetchone()
             if row is None:
                 return False

@@ -61,7 +61,7 @@ def balance(entries: list[Entry]) -> Balance:
         if kind in ("payout-begun", "payout-done", "payout-failed"):
             values["payout_open"] = kind == "payout-begun"
         if kind in ("sheet-begun", "sheet-done", "sheet-failed"):
-            values["sheet_open"] = kind == "sheet-begun"
+            values["sheet_open"] = kind == "sheet-begun" or facts.get("certain") is False
         if kind == "sheet-done":
             values["printed"] = facts["sheet"]
         if kind == "release-asked":
@@ -73,7 +73,11 @@ def balance(entries: list[Entry]) -> Balance:
 
 def settle(journal: Journal) -> list[str]:
     """Close every session that was left open. The codes of the cases opened for it."""
-    return [code for session in journal.unfinished() for code in _settle(journal, session)]
+    codes = []
+    for session in journal.unfinished():
+        with journal.transaction():  # a cut in between leaves it all to the next life
+            codes += _settle(journal, session)
+    return codes
 
 
 def _settle(journal: Journal, session: str) -> list[str]:
@@ -86,6 +90,7 @@ def _settle(journal: Journal, session: str) -> list[str]:
         codes.append("power.payout-unknown")
     if left.missing:
         journal.write(session, "owed", amount=left.missing)
+    if left.missing > 0:
         codes.append("power.money-owed")
     if left.release_asked and not left.reported:
         journal.report(_outcome(session, left))
