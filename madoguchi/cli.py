@@ -20,6 +20,7 @@ FORWARDED: dict[tuple[str, ...], tuple[str, str]] = {
     ("demo",): ("madoguchi.demo", "the whole rehearsal, with the dock or with --auto"),
     ("scenario",): ("madoguchi.scenario.command", "run journeys from files"),
     ("browser",): ("madoguchi.browser", "the panel's browser on a board, one for each resident"),
+    ("measure",): ("madoguchi.measure", "start-up, idling, memory, lines of code"),
     ("voice",): ("madoguchi.voice", "record everything the kiosk can say, once"),
     ("diagnose",): ("madoguchi.diagnose", "check each configured device"),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import time
 from collections import deque
 from contextlib import suppress
 from pathlib import Path
@@ -28,6 +29,7 @@ class Part:
         self._ready = ready
         self._log = log
         self._words: deque[str] = deque(maxlen=LAST_WORDS)
+        self.ready_s = 0.0  # from its start until it said so
         self._process: asyncio.subprocess.Process | None = None
         self._listening: asyncio.Task[None] | None = None
         self._is_ready = asyncio.Event()
@@ -38,6 +40,7 @@ class Part:
 
     async def start(self) -> None:
         """Returns when it is ready. Raises PartDead."""
+        began = time.monotonic()
         # a session of its own: Ctrl-C in the terminal is ours to pass on, in the right order
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -55,6 +58,7 @@ class Part:
         if not ready.done():
             ready.cancel()
             raise PartDead(self._obituary(f"was not ready within {READY_S:.0f} s"))
+        self.ready_s = time.monotonic() - began
 
     async def died(self) -> str:
         """Wait for its end; the line that tells of it."""
