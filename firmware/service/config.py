@@ -149,5 +149,5 @@ def load(path: Path) -> Config:
         return msgspec.toml.decode(path.read_bytes(), type=Config, dec_hook=convert)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from None
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from None

@@ -11,8 +11,8 @@ from firmware.sheets.receipt import Slip
 from hal.faults import DeviceFault, Reason
 from hal.printer.contract import Bitmap, Outlet, PaperSupply, Printer, PrinterState, PrinterStatus
 
-# What a fault means for the page: only UNCERTAIN leaves open whether it came out.
-UNCERTAIN = frozenset({Reason.UNCERTAIN})
+# Faults after which the page did certainly not come out whole. After any other nobody can tell.
+CERTAIN = frozenset({Reason.NOT_CONNECTED, Reason.PAPER_OUT, Reason.COVER_OPEN, Reason.JAM, Reason.PRINTER_ERROR})
 
 
 def trouble(status: PrinterStatus) -> str:
@@ -34,7 +34,7 @@ class PaperDesk:
             self.sheets.print_page(Bitmap(sheet.width, sheet.height, sheet.rows))
         except DeviceFault as fault:
             log("device.fault", device="sheets", reason=fault.reason.value, detail=fault.detail)
-            certain = fault.reason not in UNCERTAIN
+            certain = fault.reason in CERTAIN
             return e.SheetFailed(epoch=epoch, sheet=number, reason=fault.reason.value, certain=certain)
         return e.SheetPrinted(epoch=epoch, sheet=number)
 
