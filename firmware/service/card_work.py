@@ -78,7 +78,7 @@ class CardDesk:
             digest = transcript_digest(kiosk, vault.session, challenge, certificate, key.public)
             signature = jpki.sign(self.channel, digest, self.facts)
             check_signature(certificate, digest, signature)
-            vault.certificate, vault.signature, vault.key = certificate, signature, key
+            vault.certificate, vault.signature, vault.key, vault.challenge = certificate, signature, key, challenge
             log("card.done", apdus=self.channel.exchanged, ms=round((time.monotonic() - started) * 1000))
             return e.CardAuthenticated(epoch=epoch, card=hashlib.sha256(certificate).hexdigest())
 

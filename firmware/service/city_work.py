@@ -70,11 +70,11 @@ class CityDesk:
         return e.TermsReceived(terms=words.terms(self.terms))
 
     async def open_session(self, epoch: int, vault: Vault) -> e.Event:
-        if self.terms is None or vault.key is None:
+        if vault.key is None:
             return e.CityRefused(epoch=epoch, code="line-down")
         request = m.SessionRequest(
             session=vault.session,
-            challenge=self.terms.challenge,
+            challenge=vault.challenge,
             card_certificate=vault.certificate,
             document_key=vault.key.public,
             signature=vault.signature,

@@ -144,7 +144,7 @@ class Resident:
             event = await self._queue.get()
             try:
                 self._handle(executor, event)
-            except (Forbidden, UnhandledEvent, JournalBroken) as error:
+            except Exception as error:
                 self._stop_safely(executor, error)
                 return 1
         return 0
@@ -160,12 +160,17 @@ class Resident:
 
     def _carry(self, executor: Executor, commands: c.Commands) -> None:
         for command in commands:
-            if isinstance(command, c.ReadCard) and not self._begun:
-                self._begun = True
-                executor.write("begun")
+            if isinstance(command, c.ReadCard):
+                self._begin(executor)
             if isinstance(command, c.EndSession):
                 self._close_books(executor)
             executor.carry_out(command)
+
+    def _begin(self, executor: Executor) -> None:
+        """The first card, or a coin where none can come in: from here on this session must be ended or settled."""
+        if not self._begun:
+            self._begun = True
+            executor.write("begun")
 
     def _write_down(self, executor: Executor, event: e.Event) -> None:
         entry = ENTRIES.get(type(event))
@@ -173,6 +178,7 @@ class Resident:
             return
         if isinstance(event, e.Answer) and event.epoch != self._flow.session.epoch:
             return  # what comes late is destroyed, and is not part of this transaction
+        self._begin(executor)
         kind, facts = entry(event, self._vault.order)
         executor.write(kind, **facts)
 
@@ -189,7 +195,8 @@ class Resident:
 
         The session stays open in the journal: its balance is settled as after a power cut.
         """
-        log("error", where=self._flow.state.value, what=str(error))
+        ours = isinstance(error, (Forbidden, UnhandledEvent, JournalBroken))  # a stranger's words may hold anything
+        log("error", where=self._flow.state.value, what=str(error) if ours else type(error).__name__)
         for command in (c.StopCoins(), c.PurgePrinter(), c.OpenCase(code="permit.refused", pauses=True)):
             with contextlib.suppress(JournalBroken):
                 executor.carry_out(command)

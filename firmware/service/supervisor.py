@@ -44,8 +44,8 @@ def _listen(port: str) -> socket.socket:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind((host, int(number)))
-    except OSError as error:
-        raise StartError(f"{port}: {error.strerror}") from None
+    except (OSError, OverflowError) as error:
+        raise StartError(f"{port}: {error.strerror if isinstance(error, OSError) else error}") from None
     sock.listen(16)
     sock.setblocking(False)
     return sock
@@ -280,6 +280,10 @@ def main(path: Path) -> int:
         print(f"kiosk: {error}", file=sys.stderr)  # noqa: T201 - one line for whoever started it
         return 2
     log("service.starting", build="0.1.0")
-    code = Supervisor(config, listeners).run()
+    try:
+        code = Supervisor(config, listeners).run()
+    except JournalBroken as error:  # children die with us; nothing is served without a journal
+        print(f"kiosk: {error}", file=sys.stderr)  # noqa: T201
+        return 1
     log("service.stopping")
     return code

@@ -51,6 +51,7 @@ class Vault:
 
     session: str
     pin: PinBuffer = field(default_factory=PinBuffer)
+    challenge: bytes = field(default=b"", repr=False)  # the city's, as the card signed it
     key: KeyPair | None = field(default=None, repr=False)
     certificate: bytes = field(default=b"", repr=False)
     signature: bytes = field(default=b"", repr=False)
@@ -65,5 +66,5 @@ class Vault:
         """Let go of everything but the session's number."""
         self.pin.wipe()
         self.key, self.answer = None, None
-        self.certificate = self.signature = b""
+        self.certificate = self.signature = self.challenge = b""
         self.sheets, self.document, self.order, self.opened = (), "", "", False
