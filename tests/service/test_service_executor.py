@@ -135,7 +135,7 @@ def test_news_of_money_is_written_before_anybody_hears_of_it(bench: Bench) -> No
     bench.resident._flow.handle = handle  # type: ignore[method-assign]
     bench.resident.post(e.CoinInserted(value=100))
     assert asyncio.run(bench.resident._serve(bench.executor)) == 0
-    assert heard == ["coin"]
+    assert heard == ["begun", "coin"], "and belongs to a session that is ended or settled"
 
 
 def test_what_comes_late_is_not_part_of_the_journal(bench: Bench) -> None:
