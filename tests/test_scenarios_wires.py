@@ -48,7 +48,7 @@ class Systems:
     async def of(self, script: Script) -> System:
         key = wires.setting(script)
         if key not in self._running:
-            run = Path(tempfile.mkdtemp(prefix="madoguchi-"))
+            run = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="madoguchi-")))
             self._running[key] = await self._stack.enter_async_context(wires.system_for(script, FOLDER, run))
         return self._running[key]
 
