@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import Callable
@@ -61,6 +60,7 @@ if __name__ == "__main__":
     supervisor.Resident = Played  # type: ignore[misc, assignment]
     supervisor.SILENT_S, supervisor.DYING_S, supervisor.TICK_S = 1.0, 0.5, 0.1
     configure("info")
-    listener = socket.create_server(("127.0.0.1", 0))
-    config: Any = SimpleNamespace(kiosk=SimpleNamespace(state=STATE))
-    sys.exit(supervisor.Supervisor(config, supervisor.Listeners(listener, None)).run())
+    supervisor.RENEW_AFTER = int(os.environ.get("RENEW_AFTER", supervisor.RENEW_AFTER))
+    panel = SimpleNamespace(listen="127.0.0.1:0")
+    config: Any = SimpleNamespace(kiosk=SimpleNamespace(state=STATE), panel=panel, card=None)
+    sys.exit(supervisor.Supervisor(config, supervisor.open_listeners(config)).run())

@@ -158,3 +158,17 @@ def test_it_has_no_threads_to_fork(run: Callable[..., Running]) -> None:
     running = run("serve")
     running.turn(1)
     assert len(list(Path(f"/proc/{running.process.pid}/task").iterdir())) == 1
+
+
+def test_after_enough_residents_it_becomes_a_new_process_with_the_same_sockets(
+    run: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RENEW_AFTER", "1")
+    running = run("serve", "serve")
+    assert running.process.stdout
+    ready = {running.process.stdout.readline() for _ in range(3)}  # one line after each renewal
+    assert len(ready) == 1, "the panel's port stays"
+    running.turn(2)
+    assert running.process.poll() is None
+    assert running.stop() == 0
+    assert running.ends() == [DONE] * 3
