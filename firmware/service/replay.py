@@ -101,7 +101,7 @@ def _settle(journal: Journal, session: str) -> list[str]:
 
 
 def _outcome(session: str, left: Balance) -> Outcome:
-    result = Result.UNKNOWN if not left.certain else Result.PRINTED if left.complete else Result.FAILED
+    result = Result.UNKNOWN if left.sheet_open else Result.PRINTED if left.complete else Result.FAILED
     return Outcome(
         outcome=new_id(),
         session=session,

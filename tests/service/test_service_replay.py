@@ -31,7 +31,7 @@ JOURNEY: list[tuple[str, dict[str, Any], int, str | None, list[str]]] = [
     ("sheet-done", {"sheet": 1}, 500, "failed", ["power.money-owed"]),
     ("sheet-begun", {"sheet": 2}, 500, "unknown", ["power.sheet-unknown", "power.money-owed"]),
     ("sheet-done", {"sheet": 2}, 400, "printed", ["power.money-owed"]),
-    ("payout-begun", {"amount": 400}, 400, "unknown", ["power.payout-unknown", "power.money-owed"]),
+    ("payout-begun", {"amount": 400}, 400, "printed", ["power.payout-unknown", "power.money-owed"]),
     ("payout-done", {"amount": 400}, 0, "printed", []),
 ]
 
