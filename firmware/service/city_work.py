@@ -168,18 +168,19 @@ class CityDesk:
         except CityRefusal as refused:
             log("line.refused", call="cancel", code=refused.refusal.code.value)
 
-    async def deliver(self, outcome: m.Outcome) -> bool:
-        """True when the city has it. A refusal counts as not delivered: it stays for the operator to see."""
-        try:
-            await self.line.outcome(outcome)
-        except LineFault as fault:
-            log("line.fault", call="outcome", reason=fault.reason.value)
-            return False
-        except CityRefusal as refused:
-            log("line.refused", call="outcome", code=refused.refusal.code.value)
-            return False
-        log("line.delivered", outcome=outcome.outcome)
-        return True
+    async def deliver(self, outcomes: list[m.Outcome], done: Callable[[str], None]) -> None:
+        """`done` hears of each that the city has. One it refuses stays undelivered, and holds up none behind it."""
+        for outcome in outcomes:
+            try:
+                await self.line.outcome(outcome)
+            except LineFault as fault:
+                log("line.fault", call="outcome", reason=fault.reason.value)
+                return
+            except CityRefusal as refused:
+                log("line.refused", call="outcome", code=refused.refusal.code.value)
+            else:
+                log("line.delivered", outcome=outcome.outcome)
+                done(outcome.outcome)
 
     async def _told(self, call: str, epoch: int, work: Callable[[], Awaitable[e.Event]]) -> e.Event:
         try:

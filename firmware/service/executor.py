@@ -62,6 +62,7 @@ class Executor:
     kind: str = ""
     _timers: dict[str, asyncio.TimerHandle] = field(default_factory=dict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _awaited: set[str] = field(default_factory=set)
 
     def carry_out(self, command: c.Command) -> None:
         """Raises Forbidden; JournalBroken when a step cannot be written down, and then it has no effect."""
@@ -90,6 +91,22 @@ class Executor:
     def _on_line(self, work: Coroutine[Any, Any, e.Event]) -> None:
         async def wait() -> None:
             self.post(await work)
+
+        self._spawn(wait())
+
+    def _once(self, name: str, ask: Callable[[], Coroutine[Any, Any, e.Event | None]]) -> None:
+        """What is asked again and again is not asked while the last answer is still awaited: a slow wire would choke."""
+        if name in self._awaited:
+            return
+        self._awaited.add(name)
+
+        async def wait() -> None:
+            try:
+                event = await ask()
+            finally:
+                self._awaited.discard(name)
+            if event is not None:
+                self.post(event)
 
         self._spawn(wait())
 
@@ -160,19 +177,16 @@ class Executor:
     # -- city
 
     def fetch_terms(self, _: c.FetchTerms) -> None:
-        self._on_line(self._hello())
+        self._once("terms", self._hello)
 
     async def _hello(self) -> e.Event:
         event = await self.city.fetch_terms()
         if isinstance(event, e.TermsReceived):
-            await self._deliver()
+            self._once("outbox", self._deliver)
         return event
 
     async def _deliver(self) -> None:
-        for outcome in self.journal.undelivered():
-            if not await self.city.deliver(outcome):
-                return
-            self.journal.delivered(outcome.outcome)
+        await self.city.deliver(self.journal.undelivered(), self.journal.delivered)
 
     def open_session(self, command: c.OpenSession) -> None:
         self._on_line(self.city.open_session(command.epoch, self.vault))
@@ -205,7 +219,7 @@ class Executor:
                 owed=command.owed,
             )
         )
-        self._spawn(self._deliver())
+        self._once("outbox", self._deliver)
 
     # -- money
 
@@ -294,7 +308,7 @@ class Executor:
     # -- the kiosk itself
 
     def check_health(self, _: c.CheckHealth) -> None:
-        self._on_line(self._health())
+        self._once("health", self._health)
 
     async def _health(self) -> e.Event:
         loop = asyncio.get_running_loop()
