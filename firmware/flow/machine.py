@@ -6,6 +6,7 @@ outside its callbacks, so an event is handled whole or not at all: an error leav
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -52,7 +53,7 @@ def _target(row: Row) -> str | None:
     return None if row.target is None else row.target.value
 
 
-def build(position: object) -> Any:
+def build(position: object, rows: Sequence[Row] = ROWS) -> Any:
     """The hierarchical machine of the table, on the given model."""
     machine = KioskMachine(
         model=position,
@@ -61,7 +62,7 @@ def build(position: object) -> Any:
         auto_transitions=False,
         send_event=True,
     )
-    for row in ROWS:
+    for row in rows:
         machine.add_transition(
             row.trigger,
             row.source.value,
@@ -88,17 +89,31 @@ def _choice(row: Row) -> Any:
     return choose
 
 
+@dataclass(frozen=True)
+class Moment:
+    """All there is of a journey at one moment; a flow that is put back to it goes on in the same way."""
+
+    state: State
+    session: Session
+    screen: Screen
+    latched: tuple[e.Event, ...] = ()
+    generation: int = 0
+    limit: int = 0
+    remind: int = 0
+
+
 class Flow:
     """One journey after another... of one person: `handle` is all there is to call.
 
     `first_screen` makes screen numbers of one process unlike those of another, so that a page left over from an
-    earlier resident cannot touch anything.
+    earlier resident cannot touch anything. Another table than the kiosk's is for proofs.
     """
 
-    def __init__(self, first_screen: int = 0) -> None:
+    def __init__(self, first_screen: int = 0, rows: Sequence[Row] = ROWS, specs: Mapping[State, Spec] = SPECS) -> None:
+        self._specs = specs
         self._position = _Position()
-        self._machine = build(self._position)
-        self._known = frozenset(row.trigger for row in ROWS)
+        self._machine = build(self._position, rows)
+        self._answered = {s: frozenset(r.trigger for r in rows if r.source in (s, s.phase)) for s in State}
         self._session = Session()
         self._generation = 0
         self._limit = 0  # generation of the limit that runs; 0: none
@@ -123,9 +138,21 @@ class Flow:
         """Events kept until a card has gone."""
         return self._latched
 
+    @property
+    def moment(self) -> Moment:
+        return Moment(
+            self.state, self._session, self._screen, self._latched, self._generation, self._limit, self._remind
+        )
+
+    def put_back(self, moment: Moment) -> None:
+        """Go on from there, whatever was before."""
+        self._position.state = moment.state.value
+        self._session, self._screen, self._latched = moment.session, moment.screen, moment.latched
+        self._generation, self._limit, self._remind = moment.generation, moment.limit, moment.remind
+
     def start(self) -> c.Commands:
         """The first commands of a process: ask what holds, show the first screen."""
-        return (c.FetchTerms(), c.CheckHealth(), *self._enter(SPECS[self.state]), *self._show(None))
+        return (c.FetchTerms(), c.CheckHealth(), *self._enter(self._specs[self.state]), *self._show(None))
 
     def handle(self, event: e.Event) -> c.Commands:
         """Take one event, run to completion, return what the world shall do.
@@ -163,7 +190,7 @@ class Flow:
     def _step(self, event: e.Event, session: Session) -> c.Commands:
         before = self.state
         name = e.trigger(event)
-        if name in SPECS[before].latches:
+        if name in self._specs[before].latches:
             self._session = session
             self._latched += (event,)
             return (c.Note(what="latched", event=name),)
@@ -182,15 +209,15 @@ class Flow:
         """Let `transitions` move; return the row it took, or None when no row applies."""
         position = self._position
         position.row, position.event, position.session = None, event, session
-        if name in self._known and name in self._machine.get_triggers(position.state):
+        if name in self._answered[self.state]:
             self._machine.trigger_event(position, name)
         position.event = None
         return position.row
 
     def _pass_over(self, name: str, event: e.Event, session: Session) -> c.Commands:
         state = self.state
-        if name == "remind" and SPECS[state].remind_s:
-            return (c.Announce(screen=self._screen), *self._start("remind", SPECS[state].remind_s))
+        if name == "remind" and self._specs[state].remind_s:
+            return (c.Announce(screen=self._screen), *self._start("remind", self._specs[state].remind_s))
         if name not in IGNORED[state.phase]:
             raise UnhandledEvent(f"{state}: {name}")
         self._session = session
@@ -199,7 +226,7 @@ class Flow:
     def _settle(self, before: State, event: e.Event, *, moved: bool) -> c.Commands:
         """Timers and screen after a transition."""
         state = self.state
-        spec = SPECS[state]
+        spec = self._specs[state]
         if moved and state is not before:
             return self._enter(spec) + self._show(spec.limit_s)
         commands: c.Commands = ()
@@ -212,7 +239,7 @@ class Flow:
     def _replay(self) -> c.Commands:
         """What was latched is handled, in order, as soon as the state no longer latches it."""
         commands: c.Commands = ()
-        while self._latched and e.trigger(self._latched[0]) not in SPECS[self.state].latches:
+        while self._latched and e.trigger(self._latched[0]) not in self._specs[self.state].latches:
             event, self._latched = self._latched[0], self._latched[1:]
             stale = self._stale(event)
             commands += (c.Note(what=stale, event=e.trigger(event)),) if stale else self._step(event, self._session)
@@ -232,13 +259,13 @@ class Flow:
         else:
             self._remind = generation
         if seconds:
-            device = name == "limit" and SPECS[self.state].device
+            device = name == "limit" and self._specs[self.state].device
             return (c.StartTimer(name=name, generation=generation, seconds=seconds, device=device),)
         return (c.StopTimer(name=name),) if running else ()
 
     def _show(self, limit_s: float | None) -> c.Commands:
         state, session = self.state, self._session
-        spec = SPECS[state]
+        spec = self._specs[state]
         actions = spec.actions + (("more-time",) if spec.patient else ())
         screen = Screen(
             name=state.screen,
