@@ -74,12 +74,14 @@ class CctalkCoinUnit:
         self.close()
         self._notify, self._faults, self._told = notify, set(), set()
         try:
-            self._connect_acceptor()
+            left_open = self._connect_acceptor()
             for hopper in self._hoppers:
                 hopper.connect()
         except DeviceFault:
             self._wire.close()
             raise
+        if left_open:
+            notify(CoinFault(Reason.EVENTS_LOST))
         self._ending.clear()
         self._thread = threading.Thread(target=self._run, name=f"{self._device}-poll", daemon=True)
         self._thread.start()
@@ -141,10 +143,12 @@ class CctalkCoinUnit:
 
     # acceptor
 
-    def _connect_acceptor(self) -> None:
-        """Shut first: some acceptors wake up accepting."""
+    def _connect_acceptor(self) -> bool:
+        """Shut first: some acceptors wake up accepting. True when an earlier life left it open."""
         ask = self._wire.ask
         self._tells_mask = False
+        ask(self._address, MASTER_INHIBIT, SHUT)
+        left_open = self._left_open()
         self._shut()
         ask(self._address, RESET)
         self._await_boot()
@@ -157,6 +161,15 @@ class CctalkCoinUnit:
         self._values = self._read_values()
         if missing := self._coins - set(self._values.values()):
             raise self._wire.fault(Reason.CONFIGURATION, f"acceptor does not know {sorted(missing)} yen")
+        return left_open
+
+    def _left_open(self) -> bool:
+        """Coins let in, and something counted since it was powered up: whoever heard of it last may have died first."""
+        if not self._knows(READ_MASK):
+            return False
+        mask = self._wire.ask(self._address, READ_MASK, lengths=(2,))
+        counter = self._wire.ask(self._address, BUFFERED_CREDIT, lengths=(credits.ANSWER_LENGTH,))[0]
+        return any(mask) and counter != 0
 
     def _await_boot(self) -> None:
         deadline = time.monotonic() + BOOT_S
