@@ -9,18 +9,21 @@ from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
 
+from firmware.flow.session import Session
 from firmware.link.client import Line, LineSetupError
 from firmware.link.signing import SignatureError, load_public
 from firmware.panel.render import page
 from firmware.service.card_work import load_trust
 from firmware.service.city_work import line_config
 from firmware.service.config import Config
+from firmware.service.devices import printer
 from firmware.sheets.glyphs import FontUnusable, load_glyphs
 from firmware.sheets.guard import GOTHIC, guard
 from firmware.sheets.raster import A4_MM, dots
 from firmware.texts import recordings
 from firmware.texts.texts import MissingText, Texts
 from firmware.texts.voice import phrases
+from hal.faults import DeviceFault
 
 
 class StartError(Exception):
@@ -30,6 +33,7 @@ class StartError(Exception):
 def check(config: Config) -> None:
     """Raises StartError."""
     _trust(config)
+    _drivers(config)
     _fonts(config)
     _voice(config)
     page()
@@ -48,6 +52,15 @@ def _trust(config: Config) -> None:
         raise StartError("trust.card_ca: not a certificate") from None
 
 
+def _drivers(config: Config) -> None:
+    """An address that cannot be read would else be found by every resident's process, and end it."""
+    for name, section in (("sheets", config.sheets), ("receipts", config.receipts)):
+        try:
+            printer(name, section).close()
+        except DeviceFault as fault:
+            raise StartError(f"{name}.address: {fault.detail}") from None
+
+
 def _fonts(config: Config) -> None:
     try:
         load_glyphs(config.fonts.mincho)
@@ -63,6 +76,8 @@ def _fonts(config: Config) -> None:
 def _voice(config: Config) -> None:
     """Everything that can be said must have been recorded: a person who cannot see the screen depends on it."""
     folder = config.voice.recordings
+    if Session().language not in config.kiosk.languages:
+        raise StartError(f"kiosk.languages: {Session().language!r} must be among them, every resident begins in it")
     for language in config.kiosk.languages:
         try:
             wanted = phrases(Texts.load(language))

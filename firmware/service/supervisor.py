@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import os
 import select
 import signal
@@ -35,6 +36,7 @@ RENEW_AFTER = 200
 SILENT_S = 30.0  # a child beats every second
 DYING_S = 10.0  # after "E"
 TICK_S = 1.0
+STILLBORN = 5  # residents' processes in a row that ended before their first screen: the next ones will too
 INHERITED = "MADOGUCHI_LISTENERS"  # file descriptors handed over when the supervisor executes itself anew
 
 
@@ -58,7 +60,10 @@ def open_listeners(config: Config) -> Listeners:
         sockets = [socket.socket(fileno=fd) for fd in inherited]
         return Listeners(sockets[0], sockets[1] if len(sockets) > 1 else None)
     card = _listen(config.card.listen) if isinstance(config.card, VpcdCard) else None
-    return Listeners(_listen(config.panel.listen), card)
+    panel = _listen(config.panel.listen)
+    if not ipaddress.ip_address(panel.getsockname()[0]).is_loopback:
+        raise StartError(f"panel.listen: {config.panel.listen} is not on loopback")
+    return Listeners(panel, card)
 
 
 @dataclass
@@ -80,10 +85,11 @@ class Supervisor:
         self._children: dict[int, Child] = {}
         self._served = 0
         self._announced = False
+        self._stillborn = 0
         self._stops = 0  # how often we were asked to stop
 
     def run(self) -> int:
-        """Until told to stop."""
+        """Until told to stop: 0. 1 when no process gets as far as its first screen."""
         wake = self._wake_on_signals()
         while not (self._stops and not self._children):
             if self._stops:
@@ -99,6 +105,9 @@ class Supervisor:
                     self._hear(child)
             self._bury()
             self._watch()
+            if self._stillborn >= STILLBORN:
+                print(f"kiosk: {STILLBORN} processes in a row ended before their first screen", file=sys.stderr)  # noqa: T201
+                return 1
         return 0
 
     # -- children
@@ -106,20 +115,30 @@ class Supervisor:
     def _keep_two(self) -> None:
         """One who serves, one ready ahead."""
         while len(self._children) < 2:
-            child = self._fork()
+            try:
+                child = self._fork()
+            except OSError as error:  # no memory now: whoever is being served is not to suffer for it
+                log("error", where="fork", what=error.strerror or "")
+                break
             self._children[child.pid] = child
-        if not any(c.active for c in self._children.values()):
+        if self._children and not any(c.active for c in self._children.values()):
             if self._served >= RENEW_AFTER:
                 self._renew()
             child = next(iter(self._children.values()))
             child.active, child.heard = True, time.monotonic()
-            os.write(child.go, b"G")
+            with contextlib.suppress(BrokenPipeError):  # it died while it waited: buried in a moment
+                os.write(child.go, b"G")
             log("child.active", child=child.pid)
 
     def _fork(self) -> Child:
         go_read, go_write = os.pipe()
         news_read, news_write = os.pipe()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:
+            for end in (go_read, go_write, news_read, news_write):
+                os.close(end)
+            raise
         if pid == 0:
             os.close(go_write)
             os.close(news_read)
@@ -166,6 +185,8 @@ class Supervisor:
             code = os.waitstatus_to_exitcode(status)
             log("child.ended", child=pid, code=code)
             self._served += 1
+            if child.active:
+                self._stillborn = 0 if child.ready else self._stillborn + 1
             if code != 0 and not self._stops:
                 if child.active:  # one that waited has no session, and another's may be going on
                     settle_books(self._config)

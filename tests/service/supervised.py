@@ -32,6 +32,9 @@ class Played:
         self.tell = tell
 
     async def run(self) -> int:
+        if self.does == "stillborn":
+            (STATE / f"turn-{self.turn}").touch()
+            return 1
         journal = Journal(journal_path(STATE))
         session = os.urandom(16).hex()
         journal.write(session, "begun")
