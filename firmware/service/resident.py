@@ -78,6 +78,7 @@ class Resident:
         self._flow = Flow(first_screen=secrets.randbelow(2**30))
         self._vault = Vault(session=new_id())
         self._begun = False
+        self._typed = -1  # number of the screen on which the last digit was typed
         self._stays: dict[str, Stay] = {}
         self._announcer: Announcer | None = None
 
@@ -99,7 +100,7 @@ class Resident:
             code = await self._serve(executor)
             heart.cancel()
             self._tell("E")
-            await executor.finish()
+            await self._leave(executor, code)
         finally:
             self._vault.destroy()
             await panel.close()
@@ -201,6 +202,13 @@ class Resident:
             with contextlib.suppress(JournalBroken):
                 executor.carry_out(command)
 
+    async def _leave(self, executor: Executor, code: int) -> None:
+        """What is under way ends; where the books are still open, money that moved meanwhile is written down too."""
+        await executor.finish()
+        while code and not self._queue.empty():
+            with contextlib.suppress(JournalBroken):
+                self._write_down(executor, self._queue.get_nowait())
+
     async def _beat(self) -> None:
         while True:
             self._tell(".")
@@ -233,10 +241,12 @@ class Resident:
             self.post(e.CardPresent(stay=str(status.stay)))
 
     def _touched(self, touch: PanelTouch) -> None:
-        """Digits go into the PIN buffer and no further; voice is not the journey's affair."""
+        """Digits go into the PIN buffer and no further, one a screen; voice is not the journey's affair."""
         screen = self._flow.screen
         if touch.action == "digit":
-            if touch.screen == screen.number and self._flow.state is State.PIN and touch.value in _DIGITS:
+            fresh = touch.screen == screen.number != self._typed
+            if fresh and self._flow.state is State.PIN and touch.value in _DIGITS:
+                self._typed = touch.screen
                 self._vault.pin.add(_DIGITS.index(touch.value))
                 self.post(e.PinDigit(screen=touch.screen, count=len(self._vault.pin)))
         elif touch.action == "repeat" and self._announcer:
