@@ -95,7 +95,7 @@ class Executor:
         self._spawn(wait())
 
     def _once(self, name: str, ask: Callable[[], Coroutine[Any, Any, e.Event | None]]) -> None:
-        """What is asked again and again is not asked while the last answer is still awaited: a slow wire would choke."""
+        """Asked again and again while idle, but never while an answer is still awaited: a slow wire would choke."""
         if name in self._awaited:
             return
         self._awaited.add(name)
