@@ -1,0 +1,342 @@
+"""What a killed process or a wrong configuration leaves behind: nothing kept unseen, nothing that hangs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from firmware.flow import commands as c
+from firmware.flow import events as e
+from firmware.flow.states import State
+from firmware.link.client import CityRefusal, LineFault, LineReason
+from firmware.link.messages import Outcome, Refusal, RefusalCode, Result
+from firmware.service import supervisor
+from firmware.service.cases import journal_path
+from firmware.service.cash_work import CashDesk
+from firmware.service.city_work import CityDesk
+from firmware.service.devices import Devices
+from firmware.service.executor import Executor
+from firmware.service.journal import Journal, new_id
+from firmware.service.paper_work import PaperDesk
+from firmware.service.replay import settle
+from firmware.service.resident import Listeners, Resident
+from firmware.service.supervisor import Child, Supervisor
+from firmware.service.vault import Vault
+from hal.panel.contract import PanelTouch
+from madoguchi.demo import FOLDER
+from madoguchi.person import Watcher
+from madoguchi.rehearsal import Rehearsal, prepare
+from madoguchi.scenario import wires
+from madoguchi.scenario.script import Step, load
+from madoguchi.system import System
+
+NOTHING: Any = SimpleNamespace()
+JOURNEY = load(Path(__file__).parents[1] / "scenarios" / "juminhyo-self.toml")[0]
+
+
+# -- kill -9, on the simulated wires
+
+
+def entries(rehearsal: Rehearsal) -> list[tuple[str, dict[str, Any]]]:
+    journal = Journal(journal_path(rehearsal.state))
+    try:
+        return [(entry.kind, dict(entry.facts)) for entry in journal.entries()]
+    finally:
+        journal.close()
+
+
+def serving(system: System) -> int:
+    lines = (system.rehearsal.run / "kiosk.log").read_text().splitlines()
+    told = [json.loads(line) for line in lines if line.startswith("{")]
+    return int([line["child"] for line in told if line["log"] == "child.active"][-1])
+
+
+async def to_the_till(run: wires.WireRun) -> None:
+    for step in JOURNEY.steps:
+        if step.coin:
+            return
+        await wires.STEPS[step.verb](run, step)
+
+
+def test_a_coin_into_a_slot_that_a_killed_process_left_open_is_told(tmp_path: Path) -> None:
+    """Nobody can count it any more: an operator must, and nobody is served before."""
+
+    async def play() -> None:
+        async with System(prepare(FOLDER, tmp_path)) as system:
+            async with Watcher(system.rehearsal.panel).watching() as watcher:
+                run = wires.WireRun(JOURNEY, system, watcher)
+                await to_the_till(run)
+                async with asyncio.timeout(5):
+                    while not system.bench.coins.acceptor._mask:  # the slot opens after the screen
+                        await asyncio.sleep(0.01)
+                os.kill(serving(system), signal.SIGKILL)
+                assert system.bench.coin(100)
+                run._seen = None
+                await wires.STEPS["see"](run, Step(see="fault", facts={"problem": "case-open"}))
+        cases = [facts["code"] for kind, facts in entries(system.rehearsal) if kind == "case"]
+        assert cases == ["coins.events-lost"]
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize(
+    ("screen", "slow", "result", "owed", "codes"),
+    [
+        ("printing", {"lines_s": 300.0}, "unknown", 500, ["power.sheet-unknown", "power.money-owed"]),
+        ("change", {"coin_s": 1.0}, "printed", 400, ["power.payout-unknown", "power.money-owed"]),
+    ],
+)
+def test_killed_in_the_middle(
+    tmp_path: Path, screen: str, slow: dict[str, Any], result: str, owed: int, codes: list[str]
+) -> None:
+    """The books balance, a person looks, and the next resident gets their own paper and nothing else."""
+
+    async def play() -> None:
+        async with System(prepare(FOLDER, tmp_path), **slow) as system:
+            async with Watcher(system.rehearsal.panel).watching() as watcher:
+                run = wires.WireRun(JOURNEY, system, watcher)
+                await to_the_till(run)
+                await run.coin(Step(coin=500))
+                await wires.STEPS["see"](run, Step(see=screen))
+                await asyncio.sleep(0.5)  # into the sheet, into the payout
+                os.kill(serving(system), signal.SIGKILL)
+                run._seen = None
+                await wires.STEPS["see"](run, Step(see="fault", facts={"problem": "case-open"}))
+                told = entries(system.rehearsal)
+                assert [facts["code"] for kind, facts in told if kind == "case"] == codes
+                assert [facts["result"] for kind, facts in told if kind == "outcome"] == [result]
+                assert [facts["owed"] for kind, facts in told if kind == "ended"] == [owed]
+                system.bench.sheets.engine.paced = False
+                await run.tidy_up()
+            await wires.run(JOURNEY, system)
+
+    asyncio.run(play())
+
+
+# -- a configuration that no process can serve with
+
+
+@pytest.mark.parametrize(
+    ("over", "said"),
+    [
+        ({"kiosk": {"languages": ["en"]}}, "languages"),
+        ({"kiosk": {"languages": []}}, "languages"),
+        ({"panel": {"listen": "0.0.0.0:0"}}, "loopback"),
+        ({"sheets": {"address": "nonsense"}}, "sheets"),
+        ({"receipts": {"address": "127.0.0.1:99999"}}, "receipts"),
+    ],
+)
+def test_what_every_process_would_die_of_is_told_at_the_start(tmp_path: Path, over: dict[str, Any], said: str) -> None:
+    made = prepare(FOLDER, tmp_path, kiosk=over)
+    done = subprocess.run(
+        [sys.executable, "-m", "madoguchi", "run", "--config", str(made.kiosk_toml)],
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+# -- the supervisor
+
+
+@pytest.fixture
+def overseer(tmp_path: Path) -> Supervisor:
+    config: Any = SimpleNamespace(kiosk=SimpleNamespace(state=tmp_path))
+    return Supervisor(config, Listeners(NOTHING, None))
+
+
+def child(pid: int) -> Child:
+    go_read, go_write = os.pipe()
+    os.close(go_read)  # it is dead, and nobody knows yet
+    return Child(pid, go_write, -1)
+
+
+def test_a_child_that_is_dead_when_its_turn_comes_takes_nobody_with_it(overseer: Supervisor) -> None:
+    overseer._children = {pid: child(pid) for pid in (1, 2)}
+    overseer._keep_two()
+    assert [c.active for c in overseer._children.values()] == [True, False]
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_no_memory_for_the_one_ahead_leaves_the_one_who_serves(
+    overseer: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_memory() -> int:
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr(os, "fork", no_memory)
+    one = child(1)
+    one.active = True
+    overseer._children = {1: one}
+    before = open_files()
+    overseer._keep_two()
+    assert list(overseer._children) == [1]
+    assert open_files() == before
+
+
+def test_residents_that_never_show_a_screen_end_the_service(tmp_path: Path) -> None:
+    program = Path(__file__).with_name("supervised.py")
+    done = subprocess.run(
+        [sys.executable, program, tmp_path, *["stillborn"] * 50], capture_output=True, text=True, timeout=20
+    )
+    assert done.returncode == 1
+    assert len(list(tmp_path.glob("turn-*"))) == supervisor.STILLBORN
+
+
+# -- one resident's process
+
+
+class Device:
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_: None
+
+
+class Line:
+    """Takes outcomes, and does with each what it is told."""
+
+    def __init__(self, *does: Exception | None) -> None:
+        self.does, self.asked = list(does), 0
+
+    async def outcome(self, _: Outcome) -> None:
+        self.asked += 1
+        if (error := self.does.pop(0)) is not None:
+            raise error
+
+
+class Bench:
+    def __init__(self, folder: Path) -> None:
+        config: Any = SimpleNamespace(kiosk=SimpleNamespace(pace=1.0, state=folder, languages=("ja",)))
+        self.journal = Journal(folder / "journal.sqlite")
+        self.line = Line()
+        self.resident = Resident(config, Listeners(NOTHING, None), lambda _: None)
+        device: Any = Device()
+        self.executor = Executor(
+            config=config,
+            post=self.resident.post,
+            devices=Devices(NOTHING, device, device, device, NOTHING),
+            journal=self.journal,
+            vault=Vault("5" * 32),
+            panel=NOTHING,
+            announcer=NOTHING,
+            texts={},
+            card=NOTHING,
+            city=CityDesk(config, self.line, ()),  # type: ignore[arg-type]
+            paper=PaperDesk(device, device),
+            cash=CashDesk(device, lambda _: None),
+        )
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    bench = Bench(tmp_path)
+    yield bench
+    bench.executor.devices.close()
+    bench.journal.close()
+
+
+def an_outcome() -> Outcome:
+    return Outcome(
+        outcome=new_id(), session=new_id(), order=new_id(), result=Result.FAILED, sheets=0, kept=0, returned=0, owed=0
+    )
+
+
+REFUSED = CityRefusal(Refusal(code=RefusalCode.PROTOCOL_ERROR))
+
+
+def test_an_outcome_that_the_city_refuses_holds_up_none_behind_it(bench: Bench) -> None:
+    told = [an_outcome() for _ in range(3)]
+    for outcome in told:
+        bench.journal.report(outcome)
+    bench.line.does = [None, REFUSED, None]
+    asyncio.run(bench.executor._deliver())
+    assert [left.outcome for left in bench.journal.undelivered()] == [told[1].outcome]
+
+
+def test_a_line_that_fails_is_not_asked_for_the_rest(bench: Bench) -> None:
+    for _ in range(3):
+        bench.journal.report(an_outcome())
+    bench.line.does = [LineFault(LineReason.TIMEOUT)]
+    asyncio.run(bench.executor._deliver())
+    assert (bench.line.asked, len(bench.journal.undelivered())) == (1, 3)
+
+
+def test_idle_questions_to_a_slow_wire_do_not_pile_up(bench: Bench) -> None:
+    goes_on, asked = threading.Event(), []
+
+    def slow() -> str:
+        asked.append(1)
+        goes_on.wait(5)
+        return ""
+
+    bench.executor.paper = SimpleNamespace(sheets_trouble=slow, receipts_trouble=lambda: "")  # type: ignore[assignment]
+
+    async def run() -> None:
+        for _ in range(20):
+            bench.executor.carry_out(c.CheckHealth())
+            await asyncio.sleep(0)
+        goes_on.set()
+        await bench.executor.finish()
+        bench.executor.carry_out(c.CheckHealth())
+        await bench.executor.finish()
+
+    asyncio.run(run())
+    assert len(asked) == 2
+
+
+def test_money_that_falls_in_while_everything_is_being_stopped_is_written_down(bench: Bench) -> None:
+    def wrong(_: e.Event) -> c.Commands:
+        raise RuntimeError("the machine is wrong")
+
+    bench.resident._flow.handle = wrong  # type: ignore[method-assign, assignment]
+    bench.executor.vault = bench.resident._vault
+    bench.resident.post(e.CardAbsent())
+    bench.resident.post(e.CoinInserted(value=100))
+
+    async def run() -> None:
+        code = await bench.resident._serve(bench.executor)
+        bench.resident.post(e.CoinInserted(value=50))  # before the slot was shut
+        await bench.resident._leave(bench.executor, code)
+
+    asyncio.run(run())
+    settle(bench.journal)
+    assert bench.journal.entries()[-1].facts["owed"] == 150
+
+
+def test_two_digits_on_one_screen_are_one(bench: Bench) -> None:
+    """What is in the buffer is what is shown: a digit more would spend one of three tries."""
+    resident, flow = bench.resident, bench.resident._flow
+    flow._position.state = State.PIN.value
+    screen = flow.screen.number
+    for digit in "12":
+        resident._touched(PanelTouch(screen, "digit", digit))
+    while not resident._queue.empty():
+        flow.handle(resident._queue.get_nowait())
+    assert flow.session.digits == len(resident._vault.pin) == 1
+    resident._touched(PanelTouch(flow.screen.number, "digit", "3"))
+    assert len(resident._vault.pin) == 2
+
+
+def test_the_journal_finds_what_is_open_without_reading_it_all(bench: Bench) -> None:
+    for sql in (
+        "SELECT kind FROM entry WHERE kind IN ('purge-needed','purged') ORDER BY seq DESC LIMIT 1",
+        "SELECT session FROM entry WHERE kind='begun'",
+    ):
+        plan = " ".join(str(row[3]) for row in bench.journal._db.execute(f"EXPLAIN QUERY PLAN {sql}"))
+        assert "SEARCH" in plan, plan
