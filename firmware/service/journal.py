@@ -129,7 +129,8 @@ class Journal:
 
     def _read(self, sql: str, *values: str) -> Iterator[Any]:
         try:
-            yield from self._db.execute(sql, values)
+            for row in self._db.execute(sql, values):  # noqa: UP028 - it would close the cursor of a closed file
+                yield row
         except sqlite3.Error as error:
             raise JournalBroken(str(error)) from None
 

@@ -151,7 +151,11 @@ class Resident:
         return 0
 
     def _handle(self, executor: Executor, event: e.Event) -> None:
-        self._write_down(executor, event)
+        try:
+            self._write_down(executor, event)
+        except JournalBroken:
+            self.post(event)  # it did happen: once more when everything has been stopped
+            raise
         executor.permits.observe(event)
         before = self._flow.state
         commands = self._flow.handle(event)

@@ -27,7 +27,7 @@ from firmware.service.cash_work import CashDesk
 from firmware.service.city_work import CityDesk
 from firmware.service.devices import Devices
 from firmware.service.executor import Executor
-from firmware.service.journal import Journal, new_id
+from firmware.service.journal import Journal, JournalBroken, new_id
 from firmware.service.paper_work import PaperDesk
 from firmware.service.replay import settle
 from firmware.service.resident import Listeners, Resident
@@ -148,6 +148,24 @@ def test_what_every_process_would_die_of_is_told_at_the_start(tmp_path: Path, ov
     assert done.returncode == 2
     assert said in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_damaged_journal_is_one_line(tmp_path: Path) -> None:
+    made = prepare(FOLDER, tmp_path)
+    made.state.mkdir(parents=True)
+    journal = Journal(journal_path(made.state))
+    for _ in range(3):
+        journal.open_case("", "x", pauses=False)
+    journal._db.execute("UPDATE entry SET facts='{}' WHERE seq=2")
+    journal.close()
+    done = subprocess.run(
+        [sys.executable, "-m", "madoguchi", "run", "--config", str(made.kiosk_toml)],
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    assert done.returncode == 2
+    assert done.stderr == "kiosk: entry 2: the chain is broken\n"
 
 
 # -- the supervisor
@@ -317,6 +335,29 @@ def test_money_that_falls_in_while_everything_is_being_stopped_is_written_down(b
     asyncio.run(run())
     settle(bench.journal)
     assert bench.journal.entries()[-1].facts["owed"] == 150
+
+
+def test_a_coin_that_could_not_be_written_at_once_is_written_in_the_end(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, calls = bench.journal.write, []
+
+    def locked_once(session: str, kind: str, **facts: Any) -> None:
+        calls.append(kind)
+        if calls.count("coin") == 1 and kind == "coin":
+            raise JournalBroken("database is locked")
+        write(session, kind, **facts)
+
+    monkeypatch.setattr(bench.journal, "write", locked_once)
+    bench.executor.vault = bench.resident._vault
+    bench.resident.post(e.CoinInserted(value=100))
+
+    async def run() -> None:
+        await bench.resident._leave(bench.executor, await bench.resident._serve(bench.executor))
+
+    asyncio.run(run())
+    settle(bench.journal)
+    assert bench.journal.entries()[-1].facts["owed"] == 100
 
 
 def test_two_digits_on_one_screen_are_one(bench: Bench) -> None:
