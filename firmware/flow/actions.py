@@ -180,8 +180,7 @@ def coin_back(session: Session, _: e.Event) -> Step:
 
 def unexpected_coin(session: Session, event: e.Event) -> Step:
     """A coin where none can come in: it is owed, and the unit is not what it says."""
-    owed = session.owed + expect(event, e.CoinInserted).value
-    return replace(session, owed=owed), (c.OpenCase(code="coins.unexpected", pauses=True),)
+    return _claim(session, expect(event, e.CoinInserted).value, "coins.unexpected")
 
 
 def coin_too_many(session: Session, _: e.Event) -> Step:
@@ -336,18 +335,17 @@ def report_failure(session: Session, _: e.Event) -> Step:
     )
 
 
-def _claim(session: Session, code: str) -> c.Commands:
-    """The slip, where something is owed, and the case."""
-    slip = (c.PrintClaim(epoch=session.epoch, owed=session.owed),) if session.owed else ()
-    return (*slip, c.OpenCase(code=code, pauses=True))
+def _claim(session: Session, amount: int, code: str) -> Step:
+    """So much more is owed: the slip for it, if it is anything, and the case."""
+    slip = (c.PrintClaim(epoch=session.epoch, owed=amount),) if amount else ()
+    return replace(session, owed=session.owed + amount), (*slip, c.OpenCase(code=code, pauses=True))
 
 
 def owe(session: Session, event: e.Event) -> Step:
     """The hoppers could not pay: what is missing is owed, on a slip and in a case."""
     failed = expect(event, e.PayoutFailed)
-    owed = failed.amount - failed.paid
-    session = replace(session, owed=session.owed + owed, refusal=session.refusal or "change-owed")
-    return session, _claim(session, "payout.short")
+    session = replace(session, refusal=session.refusal or "change-owed")
+    return _claim(session, failed.amount - failed.paid, "payout.short")
 
 
 def owe_rest(code: str, *, keep_fee: bool) -> Action:
@@ -355,8 +353,7 @@ def owe_rest(code: str, *, keep_fee: bool) -> Action:
 
     def act(session: Session, _: e.Event) -> Step:
         rest = session.held - (session.fee if keep_fee else 0)
-        session = replace(session, owed=session.owed + rest, refusal=session.refusal or "change-owed")
-        return session, _claim(session, code)
+        return _claim(replace(session, refusal=session.refusal or "change-owed"), rest, code)
 
     return act
 
