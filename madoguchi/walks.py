@@ -59,6 +59,7 @@ class Walk:
     did: list[str] = field(default_factory=list)
     broken: set[str] = field(default_factory=set)
     taken: list[Sheet] = field(default_factory=list)
+    cases: list[str] = field(default_factory=list)
     _begun: int = 0  # journal entries before this walk
     _inside: int = 0  # yen in the machine before it
 
@@ -197,6 +198,7 @@ class Walk:
         for case in journal.cases():
             if not case.code.startswith(EXPLAINED):
                 self._violated(f"case {case.code}")
+            self.cases.append(case.code)
             journal.close_case(case.id, "walk")
         journal.close()
 
@@ -227,7 +229,7 @@ class Walk:
         journal.close()
         inside = self._money() - self._inside
         kept_or_owed = sum(book.kept + book.owed for book in books)
-        if inside != kept_or_owed:
+        if inside != kept_or_owed and not any(code.startswith("coins.") for code in self.cases):  # nobody was told
             self._violated(f"{inside} yen in the machine, {kept_or_owed} in the books")
         self._check_paper(sum(book.printed for book in books))
         if self.system.bench.violations:
