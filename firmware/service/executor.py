@@ -316,15 +316,16 @@ class Executor:
             if not await loop.run_in_executor(self._lane("sheets"), self.paper.purge):
                 return e.Health(problem="printer")
             self.write("purged")
-        if self.journal.paused():
-            return e.Health(problem="case-open")
         printers = await self._printers_trouble()
         cash = await loop.run_in_executor(self._lane("cash"), self.cash.trouble)
-        return e.Health(problem=printers or cash)
+        # Last, and nothing is awaited after it: a case may have been opened meanwhile.
+        return e.Health(problem="case-open" if self.journal.paused() else printers or cash)
 
     def open_case(self, command: c.OpenCase) -> None:
         case = self.journal.open_case(self.vault.session, command.code, pauses=command.pauses)
         log("case.opened", case=case, code=command.code, pauses=command.pauses)
+        if command.pauses:
+            self.post(e.Health(problem="case-open"))  # now: the next person may be about to touch "start"
 
     def end_session(self, _: c.EndSession) -> None:
         self.ended = True

@@ -318,6 +318,29 @@ def test_idle_questions_to_a_slow_wire_do_not_pile_up(bench: Bench) -> None:
     assert len(asked) == 2
 
 
+def test_a_case_opened_while_health_is_asked_keeps_the_next_person_out(bench: Bench) -> None:
+    """The answer is older than the case: nobody may be let in on it."""
+    goes_on = threading.Event()
+
+    def slow() -> str:
+        goes_on.wait(5)
+        return ""
+
+    bench.executor.paper = SimpleNamespace(sheets_trouble=slow, receipts_trouble=lambda: "")  # type: ignore[assignment]
+    bench.executor.cash = SimpleNamespace(trouble=lambda: "")  # type: ignore[assignment]
+
+    async def run() -> None:
+        bench.executor.carry_out(c.CheckHealth())
+        await asyncio.sleep(0.01)
+        bench.executor.carry_out(c.OpenCase(code="coins.unexpected", pauses=True))
+        assert bench.resident._queue.get_nowait() == e.Health(problem="case-open"), "at once, not in a quarter minute"
+        goes_on.set()
+        await bench.executor.finish()
+        assert bench.resident._queue.get_nowait() == e.Health(problem="case-open")
+
+    asyncio.run(run())
+
+
 def test_money_that_falls_in_while_everything_is_being_stopped_is_written_down(bench: Bench) -> None:
     def wrong(_: e.Event) -> c.Commands:
         raise RuntimeError("the machine is wrong")
