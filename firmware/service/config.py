@@ -60,7 +60,7 @@ class EscposPrinter(Section, frozen=True, kw_only=True):
     height: Annotated[int, Meta(ge=128, le=8192)] = 2339  # dots of one page; A4 at 203 dpi
     dpi: Literal[180, 203, 300] = 203
     outlet_sensor: bool = False
-    page_deadline_s: Annotated[float, Meta(gt=0, le=170)] = 60
+    page_deadline_s: Annotated[float, Meta(gt=0, le=120)] = 60  # well below the journey's own limit
 
 
 class Hopper(Section, frozen=True, kw_only=True):

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
-from concurrent.futures import Executor as Lane
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -27,6 +26,7 @@ from firmware.service.city_work import CityDesk
 from firmware.service.config import Config
 from firmware.service.devices import Devices
 from firmware.service.journal import Journal, new_id
+from firmware.service.lanes import Lanes
 from firmware.service.log import log
 from firmware.service.paper_work import PaperDesk
 from firmware.service.vault import Vault
@@ -46,6 +46,7 @@ class Forbidden(Exception):
 class Executor:
     config: Config
     post: Callable[[e.Event], None]
+    failed: Callable[[Exception], None]
     devices: Devices
     journal: Journal
     vault: Vault
@@ -61,8 +62,9 @@ class Executor:
     ended: bool = False
     kind: str = ""
     _timers: dict[str, asyncio.TimerHandle] = field(default_factory=dict)
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
-    _awaited: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._lanes = Lanes(self.devices.lanes, self.post, self.failed)
 
     def carry_out(self, command: c.Command) -> None:
         """Raises Forbidden; JournalBroken when a step cannot be written down, and then it has no effect."""
@@ -75,53 +77,6 @@ class Executor:
 
     def write(self, kind: str, **facts: str | int | bool) -> None:
         self.journal.write(self.vault.session, kind, **facts)
-
-    # -- how work comes back
-
-    def _in_lane(self, lane: str, work: Callable[..., e.Event | None], *args: Any) -> None:
-        """Run in the device's thread; what it returns is posted."""
-
-        async def wait() -> None:
-            event = await asyncio.get_running_loop().run_in_executor(self.devices.lanes[lane], work, *args)
-            if event is not None:
-                self.post(event)
-
-        self._spawn(wait())
-
-    def _on_line(self, work: Coroutine[Any, Any, e.Event]) -> None:
-        async def wait() -> None:
-            self.post(await work)
-
-        self._spawn(wait())
-
-    def _once(self, name: str, ask: Callable[[], Coroutine[Any, Any, e.Event | None]]) -> None:
-        """Asked again and again while idle, but never while an answer is still awaited: a slow wire would choke."""
-        if name in self._awaited:
-            return
-        self._awaited.add(name)
-
-        async def wait() -> None:
-            try:
-                event = await ask()
-            finally:
-                self._awaited.discard(name)
-            if event is not None:
-                self.post(event)
-
-        self._spawn(wait())
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log("error", where="lane", what=type(error).__name__)
-
-    def _lane(self, name: str) -> Lane:
-        return self.devices.lanes[name]
 
     # -- panel and time
 
@@ -162,48 +117,49 @@ class Executor:
     # -- card
 
     def read_card(self, command: c.ReadCard) -> None:
-        self._in_lane("card", self.card.read, command.epoch, self.stays[command.stay])
+        self._lanes.run("card", self.card.read, command.epoch, self.stays[command.stay])
 
     def authenticate(self, command: c.Authenticate) -> None:
         challenge = self.city.terms.challenge if self.city.terms else b""
-        self._in_lane("card", self.card.authenticate, command.epoch, self.vault, self.config.kiosk.id, challenge)
+        self._lanes.run("card", self.card.authenticate, command.epoch, self.vault, self.config.kiosk.id, challenge)
 
     def forget_pin(self, _: c.ForgetPin) -> None:
         self.vault.pin.wipe()
 
     def release_card(self, _: c.ReleaseCard) -> None:
-        self._lane("card").submit(self.card.release)
+        self.devices.lanes["card"].submit(self.card.release)
 
     # -- city
 
     def fetch_terms(self, _: c.FetchTerms) -> None:
-        self._once("terms", self._hello)
+        self._lanes.once("terms", self._hello)
 
     async def _hello(self) -> e.Event:
         event = await self.city.fetch_terms()
         if isinstance(event, e.TermsReceived):
-            self._once("outbox", self._deliver)
+            self._lanes.once("outbox", self._deliver)
+            self._lanes.once("slips", self._print_due_slips)
         return event
 
     async def _deliver(self) -> None:
         await self.city.deliver(self.journal.undelivered(), self.journal.delivered)
 
     def open_session(self, command: c.OpenSession) -> None:
-        self._on_line(self.city.open_session(command.epoch, self.vault))
+        self._lanes.answer(self.city.open_session(command.epoch, self.vault))
 
     def place_order(self, command: c.PlaceOrder) -> None:
         self.kind = command.kind
-        self._on_line(self.city.place_order(command, self.vault, self._lane("document")))
+        self._lanes.answer(self.city.place_order(command, self.vault, self.devices.lanes["document"]))
 
     def release_order(self, command: c.ReleaseOrder) -> None:
         self.write("release-asked", order=self.vault.order, document=command.document)
-        self._on_line(self.city.release(command.epoch, self.vault, command.paid))
+        self._lanes.answer(self.city.release(command.epoch, self.vault, command.paid))
 
     def cancel_at_city(self, _: c.CancelAtCity) -> None:
         opened = self.vault.opened
         self.vault.destroy()
         if opened:
-            self._spawn(self.city.cancel(self.vault.session))
+            self._lanes.spawn(self.city.cancel(self.vault.session))
 
     def report_outcome(self, command: c.ReportOutcome) -> None:
         order = next(n.facts["order"] for n in self.journal.entries(self.vault.session) if n.kind == "checked")
@@ -219,19 +175,19 @@ class Executor:
                 owed=command.owed,
             )
         )
-        self._once("outbox", self._deliver)
+        self._lanes.once("outbox", self._deliver)
 
     # -- money
 
     def accept_coins(self, _: c.AcceptCoins) -> None:
-        self._in_lane("cash", self.cash.accept)
+        self._lanes.run("cash", self.cash.accept)
 
     def stop_coins(self, _: c.StopCoins) -> None:
-        self._in_lane("cash", self.cash.stop)
+        self._lanes.run("cash", self.cash.stop)
 
     def pay_out(self, command: c.PayOut) -> None:
         self.write("payout-begun", amount=command.amount)
-        self._in_lane("cash", self.cash.pay, command.amount)
+        self._lanes.run("cash", self.cash.pay, command.amount)
 
     # -- paper
 
@@ -242,42 +198,40 @@ class Executor:
                 return e.PrintersNotReady(epoch=command.epoch, reason=found)
             return e.PrintersReady(epoch=command.epoch, outlet_sensor=self.config.sheets.outlet_sensor)
 
-        self._on_line(both())
+        self._lanes.answer(both())
 
     async def _printers_trouble(self) -> str:
-        loop = asyncio.get_running_loop()
         sheets, receipts = await asyncio.gather(
-            loop.run_in_executor(self._lane("sheets"), self.paper.sheets_trouble),
-            loop.run_in_executor(self._lane("receipts"), self.paper.receipts_trouble),
+            self._lanes.call("sheets", self.paper.sheets_trouble),
+            self._lanes.call("receipts", self.paper.receipts_trouble),
         )
         return sheets or receipts
 
     def print_sheet(self, command: c.PrintSheet) -> None:
         self.write("sheet-begun", sheet=command.sheet)
         sheet = self.vault.sheets[(command.sheet - 1) % len(self.vault.sheets)]
-        self._in_lane("sheets", self.paper.print_sheet, command.epoch, command.sheet, sheet)
+        self._lanes.run("sheets", self.paper.print_sheet, command.epoch, command.sheet, sheet)
 
     def purge_printer(self, _: c.PurgePrinter) -> None:
         self.write("purge-needed")
         self.vault.sheets = ()
 
         async def purge() -> None:
-            if await asyncio.get_running_loop().run_in_executor(self._lane("sheets"), self.paper.purge):
+            if await self._lanes.call("sheets", self.paper.purge):
                 self.write("purged")
 
-        self._spawn(purge())
+        self._lanes.spawn(purge())
 
     def watch_outlet(self, _: c.WatchOutlet) -> None:
         if not self.config.sheets.outlet_sensor:
             return
 
         async def watch() -> None:
-            loop = asyncio.get_running_loop()
-            while await loop.run_in_executor(self._lane("sheets"), self.paper.outlet) is not Outlet.CLEAR:  # noqa: ASYNC110
+            while await self._lanes.call("sheets", self.paper.outlet) is not Outlet.CLEAR:  # noqa: ASYNC110
                 await asyncio.sleep(OUTLET_POLL_S)  # the printer does not tell by itself
             self.post(e.PaperTaken())
 
-        self._spawn(watch())
+        self._lanes.spawn(watch())
 
     def print_receipt(self, command: c.PrintReceipt) -> None:
         def work() -> e.Event:
@@ -290,34 +244,41 @@ class Executor:
             )
             return e.ReceiptDone(epoch=command.epoch, printed=self.paper.print_slip(slip))
 
-        self._in_lane("receipts", work)
+        self._lanes.run("receipts", work)
 
     def print_claim(self, command: c.PrintClaim) -> None:
         self.write("owed", amount=command.owed)
         case = self.journal.open_case(self.vault.session, "claim", pauses=False)
+        self._lanes.spawn(self._print_slip(self.vault.session, command.owed, case))
 
-        def work() -> None:
-            terms = self.city.terms
-            if terms is not None:
-                elapsed = time.monotonic() - self.city.terms_at
-                kiosk, font = self.config.kiosk.id, self.config.fonts.gothic
-                self.paper.print_slip(slips.claim_slip(command.owed, case[:12], terms, elapsed, kiosk, font))
+    async def _print_slip(self, session: str, owed: int, case: str) -> None:
+        """Written down when it is out; one that is not is tried again by the next process."""
+        terms = self.city.terms
+        if terms is None:
+            return
+        elapsed = time.monotonic() - self.city.terms_at
+        kiosk, font = self.config.kiosk.id, self.config.fonts.gothic
+        slip = slips.claim_slip(owed, case[:12], terms, elapsed, kiosk, font)
+        if await self._lanes.call("receipts", self.paper.print_slip, slip):
+            self.journal.write(session, "slip", amount=owed)
 
-        self._in_lane("receipts", work)
+    async def _print_due_slips(self) -> None:
+        """Somebody whose process was killed still stands there, or comes back: their money is on a slip at least."""
+        for session, owed, case in self.journal.slips_due():
+            await self._print_slip(session, owed, case)
 
     # -- the kiosk itself
 
     def check_health(self, _: c.CheckHealth) -> None:
-        self._once("health", self._health)
+        self._lanes.once("health", self._health)
 
     async def _health(self) -> e.Event:
-        loop = asyncio.get_running_loop()
         if self.journal.purge_due():
-            if not await loop.run_in_executor(self._lane("sheets"), self.paper.purge):
+            if not await self._lanes.call("sheets", self.paper.purge):
                 return e.Health(problem="printer")
             self.write("purged")
         printers = await self._printers_trouble()
-        cash = await loop.run_in_executor(self._lane("cash"), self.cash.trouble)
+        cash = await self._lanes.call("cash", self.cash.trouble)
         # Last, and nothing is awaited after it: a case may have been opened meanwhile.
         return e.Health(problem="case-open" if self.journal.paused() else printers or cash)
 
@@ -334,10 +295,7 @@ class Executor:
         """Let what is under way towards the city and the printers end, a few seconds at most."""
         for name in tuple(self._timers):
             self._cancel(name)
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=3)
-        for task in self._tasks:
-            task.cancel()
+        await self._lanes.finish()
 
 
 Method = Callable[[Executor, Any], None]

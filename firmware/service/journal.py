@@ -51,6 +51,7 @@ KINDS: Mapping[str, frozenset[str]] = {
     "payout-done": frozenset({"amount"}),
     "payout-failed": frozenset({"amount", "paid", "reason"}),
     "owed": frozenset({"amount"}),
+    "slip": frozenset({"amount"}),  # a claim slip for it came out
     "outcome": frozenset({"outcome", "result", "sheets", "kept", "returned", "owed"}),
     "case": frozenset({"case", "code", "pauses"}),
     "case-closed": frozenset({"case"}),
@@ -180,6 +181,23 @@ class Journal:
         """Whether a printer may still hold a page of somebody."""
         rows = self._read("SELECT kind FROM entry WHERE kind IN ('purge-needed','purged') ORDER BY seq DESC LIMIT 1")
         return next(rows, None) == ("purge-needed",)
+
+    def slips_due(self) -> list[tuple[str, int, str]]:
+        """(session, yen, case) of money certainly owed by sessions with an open case and no slip for it yet.
+
+        Where nobody can tell whether a payout came out, a person looks before anything is promised.
+        """
+        due = []
+        cases = self.cases()
+        uncertain = {case.session for case in cases if case.code == "power.payout-unknown"}
+        for case in cases:
+            if case.session not in uncertain and case.code in ("claim", "power.money-owed"):
+                entries = self.entries(case.session)
+                owed = sum(entry.facts["amount"] for entry in entries if entry.kind == "owed")
+                on_slips = sum(entry.facts["amount"] for entry in entries if entry.kind == "slip")
+                if owed > on_slips:
+                    due.append((case.session, owed - on_slips, case.id))
+        return due
 
     # -- outbox
 

@@ -54,6 +54,11 @@ ENTRIES: Mapping[type[e.Event], Callable[[Any, str], tuple[str, dict[str, str | 
     e.PaidOut: lambda v, _: ("payout-done", {"amount": v.amount}),
     e.PayoutFailed: lambda v, _: ("payout-failed", {"amount": v.amount, "paid": v.paid, "reason": v.reason}),
 }
+STOPPED_BY: Mapping[type[Exception], str] = {
+    Forbidden: "permit.refused",
+    UnhandledEvent: "table.no-answer",
+    JournalBroken: "journal.broken",
+}
 VOLUME = {"up": 1, "down": -1}
 HEARTBEAT_S = 1.0
 
@@ -73,7 +78,7 @@ class Resident:
         self._config = config
         self._listeners = listeners
         self._tell = tell
-        self._queue: asyncio.Queue[e.Event] = asyncio.Queue()
+        self._queue: asyncio.Queue[e.Event | Exception] = asyncio.Queue()
         # Random, so that a page left over from an earlier resident cannot touch a screen of this one.
         self._flow = Flow(first_screen=secrets.randbelow(2**30))
         self._vault = Vault(session=new_id())
@@ -113,6 +118,10 @@ class Resident:
         """From the event loop."""
         self._queue.put_nowait(event)
 
+    def fail(self, error: Exception) -> None:
+        """Work that the journey waits for has broken in a way nobody foresaw: stop safely, when its turn comes."""
+        self._queue.put_nowait(error)
+
     def _executor(self, journal: Journal, devices: Devices, panel: WebPanel) -> Executor:
         config = self._config
         loop = asyncio.get_running_loop()
@@ -126,6 +135,7 @@ class Resident:
             config=config,
             stays=self._stays,
             post=self.post,
+            failed=self.fail,
             devices=devices,
             journal=journal,
             vault=self._vault,
@@ -142,13 +152,18 @@ class Resident:
 
     async def _serve(self, executor: Executor) -> int:
         while not executor.ended:
-            event = await self._queue.get()
+            news = await self._queue.get()
             try:
-                self._handle(executor, event)
+                self._take(executor, news)
             except Exception as error:
                 self._stop_safely(executor, error)
                 return 1
         return 0
+
+    def _take(self, executor: Executor, news: e.Event | Exception) -> None:
+        if isinstance(news, Exception):
+            raise news
+        self._handle(executor, news)
 
     def _handle(self, executor: Executor, event: e.Event) -> None:
         try:
@@ -202,7 +217,8 @@ class Resident:
         """
         ours = isinstance(error, (Forbidden, UnhandledEvent, JournalBroken))  # a stranger's words may hold anything
         log("error", where=self._flow.state.value, what=str(error) if ours else type(error).__name__)
-        for command in (c.StopCoins(), c.PurgePrinter(), c.OpenCase(code="permit.refused", pauses=True)):
+        case = next((code for kind, code in STOPPED_BY.items() if isinstance(error, kind)), "service.error")
+        for command in (c.StopCoins(), c.PurgePrinter(), c.OpenCase(code=case, pauses=True)):
             with contextlib.suppress(JournalBroken):
                 executor.carry_out(command)
 
@@ -210,8 +226,10 @@ class Resident:
         """What is under way ends; where the books are still open, money that moved meanwhile is written down too."""
         await executor.finish()
         while code and not self._queue.empty():
-            with contextlib.suppress(JournalBroken):
-                self._write_down(executor, self._queue.get_nowait())
+            news = self._queue.get_nowait()
+            if isinstance(news, e.Event):
+                with contextlib.suppress(JournalBroken):
+                    self._write_down(executor, news)
 
     async def _beat(self) -> None:
         while True:

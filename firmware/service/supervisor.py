@@ -34,7 +34,7 @@ from firmware.service.resident import Listeners, Resident
 
 RENEW_AFTER = 200
 SILENT_S = 30.0  # a child beats every second
-DYING_S = 10.0  # after "E"
+DYING_S = 20.0  # after "E"
 TICK_S = 1.0
 STILLBORN = 5  # residents' processes in a row that ended before their first screen: the next ones will too
 INHERITED = "MADOGUCHI_LISTENERS"  # file descriptors handed over when the supervisor executes itself anew

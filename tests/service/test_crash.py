@@ -117,6 +117,8 @@ def test_killed_in_the_middle(
                 assert [facts["code"] for kind, facts in told if kind == "case"] == codes
                 assert [facts["result"] for kind, facts in told if kind == "outcome"] == [result]
                 assert [facts["owed"] for kind, facts in told if kind == "ended"] == [owed]
+                slip = await system.bench.until(lambda b: any(s.printer == "receipts" for s in b.waiting), 10)
+                assert slip is (screen == "printing"), "a slip for what is owed; for what may have been paid, a person"
                 system.bench.sheets.engine.paced = False
                 await run.tidy_up()
             await wires.run(JOURNEY, system)
@@ -248,6 +250,7 @@ class Bench:
         self.executor = Executor(
             config=config,
             post=self.resident.post,
+            failed=self.resident.fail,
             devices=Devices(NOTHING, device, device, device, NOTHING),
             journal=self.journal,
             vault=Vault("5" * 32),

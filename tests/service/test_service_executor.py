@@ -49,6 +49,7 @@ class Bench:
         self.executor = Executor(
             config=config,
             post=self.resident.post,
+            failed=self.resident.fail,
             devices=devices,
             journal=self.journal,
             vault=Vault("5" * 32),
@@ -100,14 +101,21 @@ def test_what_is_forbidden_has_no_effect(bench: Bench, command: c.Command) -> No
 
 
 @pytest.mark.parametrize(
-    "wants", [PRINT, ACCEPT, UnhandledEvent("pay/paying: x")], ids=["print", "accept", "unhandled"]
+    ("wants", "case"),
+    [
+        (PRINT, "permit.refused"),
+        (ACCEPT, "permit.refused"),
+        (UnhandledEvent("pay/paying: x"), "table.no-answer"),
+        (ZeroDivisionError(), "service.error"),
+    ],
+    ids=["print", "accept", "unhandled", "unforeseen"],
 )
-def test_a_wrong_machine_is_stopped_safely(bench: Bench, wants: Any) -> None:
+def test_a_wrong_machine_is_stopped_safely(bench: Bench, wants: Any, case: str) -> None:
     bench.executor.write("begun")
     assert bench.serve(wants) == 1
     assert bench.cash.asked == ["stop"]
     assert bench.sheets.asked == ["purge"]
-    assert [(case.code, case.pauses) for case in bench.journal.cases()] == [("permit.refused", True)]
+    assert [(found.code, found.pauses) for found in bench.journal.cases()] == [(case, True)]
     assert [entry.kind for entry in bench.journal.entries()] == ["begun", "purge-needed", "case", "purged"]
     assert settle(bench.journal) == [], "and what is left open is settled as after a power cut"
     assert bench.journal.unfinished() == []
@@ -143,11 +151,14 @@ def test_what_comes_late_is_not_part_of_the_journal(bench: Bench) -> None:
     assert bench.journal.entries() == []
 
 
-def test_an_error_in_a_lane_ends_nothing(bench: Bench) -> None:
-    """It is logged by its type; the journey's own limit decides."""
+def test_an_error_in_a_lane_stops_safely(bench: Bench) -> None:
+    """Nobody would answer the journey any more; what broke is told by its type alone."""
 
-    async def run() -> None:
-        bench.executor._in_lane("document", lambda: 1 / 0)
+    async def run() -> int:
+        bench.executor._lanes.run("document", lambda: 1 / 0)
+        code = await bench.resident._serve(bench.executor)
         await bench.executor.finish()
+        return code
 
-    asyncio.run(run())
+    assert asyncio.run(run()) == 1
+    assert [(case.code, case.pauses) for case in bench.journal.cases()] == [("service.error", True)]
