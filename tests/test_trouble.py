@@ -223,3 +223,13 @@ def test_port_in_use(tmp_path: Path) -> None:
             assert len(line.splitlines()) == 1
 
     asyncio.run(play())
+
+
+def test_two_kiosks_on_one_state(tmp_path: Path) -> None:
+    async def play() -> None:
+        async with System(prepare(FOLDER, tmp_path)) as system:
+            code, line = await asyncio.to_thread(start, system.rehearsal.kiosk_toml)
+            assert code == 2
+            assert "another kiosk" in line
+
+    asyncio.run(play())

@@ -2,7 +2,8 @@
 
 SQLite, WAL, synchronous=FULL: what was written is on the disk when the call returns. Entries hold ids, hashes,
 states and amounts, never a name, a number of a person, or a PIN, and each carries the hash of the one before it, so
-that nothing can be taken out unseen (I10). The outbox (what the city must be told) and the cases (what a person must
+that no entry can be changed, or taken out from between others, unseen (I10); that the newest are there is the city's
+to know, from the outcomes. The outbox (what the city must be told) and the cases (what a person must
 look at) live in the same file, so that a step and its consequence are one transaction.
 """
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import ipaddress
 import os
 import select
@@ -288,12 +289,23 @@ def settle_books(config: Config) -> None:
             log("service.settled", code=code)
 
 
+def _claim(config: Config) -> None:
+    """One kiosk on one journal: held as long as this process, or a child of it, lives. Raises StartError."""
+    lock = os.open(config.kiosk.state / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        raise StartError(f"{config.kiosk.state}: another kiosk is running on this state") from None
+
+
 def main(path: Path) -> int:
     """Run the kiosk in the foreground. 0 after an orderly stop, 2 with one line when it cannot start."""
     try:
         config = load(path)
         configure(config.kiosk.log)
         config.kiosk.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _claim(config)
         check(config)
         listeners = open_listeners(config)
         settle_books(config)

@@ -15,7 +15,10 @@ PIN_LENGTH = 4
 
 
 class PinBuffer:
-    """Up to four ASCII digits in memory of our own, overwritten when done with. Never a str."""
+    """Up to four ASCII digits in memory of our own, overwritten when done with.
+
+    Here they are never a str. On their way from the panel each is one, alone: JSON knows nothing else.
+    """
 
     def __init__(self) -> None:
         self._digits = bytearray(PIN_LENGTH)
