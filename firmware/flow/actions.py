@@ -180,7 +180,7 @@ def coin_back(session: Session, _: e.Event) -> Step:
 
 def unexpected_coin(session: Session, event: e.Event) -> Step:
     """A coin where none can come in: it is owed, and the unit is not what it says."""
-    return _claim(session, expect(event, e.CoinInserted).value, "coins.unexpected")
+    return _claim(replace(session, distrusted=True), expect(event, e.CoinInserted).value, "coins.unexpected")
 
 
 def coin_too_many(session: Session, _: e.Event) -> Step:
@@ -189,7 +189,8 @@ def coin_too_many(session: Session, _: e.Event) -> Step:
 
 
 def coins_failed(session: Session, event: e.Event) -> Step:
-    return session, (c.OpenCase(code=f"coins.{expect(event, e.CoinsFailed).reason}", pauses=True),)
+    reason = expect(event, e.CoinsFailed).reason
+    return replace(session, distrusted=True), (c.OpenCase(code=f"coins.{reason}", pauses=True),)
 
 
 def stop_coins(session: Session, _: e.Event) -> Step:
@@ -296,7 +297,7 @@ def void(session: Session, _: e.Event) -> Step:
     return ended, (
         c.ForgetPin(),
         c.ReleaseCard(),
-        *((c.CancelAtCity(),) if session.ordered or session.authenticated else ()),
+        *((c.CancelAtCity(),) if (session.ordered or session.authenticated) and not session.complete else ()),
     )
 
 

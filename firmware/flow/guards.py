@@ -21,6 +21,7 @@ def fit(session: Session, _: e.Event) -> bool:
     """May serve the next person: told healthy, told open, told that no card is there."""
     return (
         session.problem == ""
+        and not session.distrusted
         and session.line
         and session.presence == "absent"
         and session.terms is not None
@@ -89,6 +90,14 @@ def first_question(session: Session, _: e.Event) -> bool:
 
 def free(session: Session, _: e.Event) -> bool:
     return session.fee == 0
+
+
+def distrusted(session: Session, _: e.Event) -> bool:
+    return session.distrusted
+
+
+def distrusted_and_owed(session: Session, _: e.Event) -> bool:
+    return session.distrusted and session.owed > 0
 
 
 def paid(session: Session, _: e.Event) -> bool:

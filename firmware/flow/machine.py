@@ -110,10 +110,10 @@ class Flow:
     """
 
     def __init__(self, first_screen: int = 0, rows: Sequence[Row] = ROWS, specs: Mapping[State, Spec] = SPECS) -> None:
-        self._specs = specs
+        self.specs = specs
         self._position = _Position()
         self._machine = build(self._position, rows)
-        self._answered = {s: frozenset(r.trigger for r in rows if r.source in (s, s.phase)) for s in State}
+        self.answered = {s: frozenset(r.trigger for r in rows if r.source in (s, s.phase)) for s in State}
         self._session = Session()
         self._generation = 0
         self._limit = 0  # generation of the limit that runs; 0: none
@@ -152,7 +152,7 @@ class Flow:
 
     def start(self) -> c.Commands:
         """The first commands of a process: ask what holds, show the first screen."""
-        return (c.FetchTerms(), c.CheckHealth(), *self._enter(self._specs[self.state]), *self._show(None))
+        return (c.FetchTerms(), c.CheckHealth(), *self._enter(self.specs[self.state]), *self._show(None))
 
     def handle(self, event: e.Event) -> c.Commands:
         """Take one event, run to completion, return what the world shall do.
@@ -190,7 +190,7 @@ class Flow:
     def _step(self, event: e.Event, session: Session) -> c.Commands:
         before = self.state
         name = e.trigger(event)
-        if name in self._specs[before].latches:
+        if name in self.specs[before].latches:
             self._session = session
             self._latched += (event,)
             return (c.Note(what="latched", event=name),)
@@ -209,15 +209,15 @@ class Flow:
         """Let `transitions` move; return the row it took, or None when no row applies."""
         position = self._position
         position.row, position.event, position.session = None, event, session
-        if name in self._answered[self.state]:
+        if name in self.answered[self.state]:
             self._machine.trigger_event(position, name)
         position.event = None
         return position.row
 
     def _pass_over(self, name: str, event: e.Event, session: Session) -> c.Commands:
         state = self.state
-        if name == "remind" and self._specs[state].remind_s:
-            return (c.Announce(screen=self._screen), *self._start("remind", self._specs[state].remind_s))
+        if name == "remind" and self.specs[state].remind_s:
+            return (c.Announce(screen=self._screen), *self._start("remind", self.specs[state].remind_s))
         if name not in IGNORED[state.phase]:
             raise UnhandledEvent(f"{state}: {name}")
         self._session = session
@@ -226,7 +226,7 @@ class Flow:
     def _settle(self, before: State, event: e.Event, *, moved: bool) -> c.Commands:
         """Timers and screen after a transition."""
         state = self.state
-        spec = self._specs[state]
+        spec = self.specs[state]
         if moved and state is not before:
             return self._enter(spec) + self._show(spec.limit_s)
         commands: c.Commands = ()
@@ -239,7 +239,7 @@ class Flow:
     def _replay(self) -> c.Commands:
         """What was latched is handled, in order, as soon as the state no longer latches it."""
         commands: c.Commands = ()
-        while self._latched and e.trigger(self._latched[0]) not in self._specs[self.state].latches:
+        while self._latched and e.trigger(self._latched[0]) not in self.specs[self.state].latches:
             event, self._latched = self._latched[0], self._latched[1:]
             stale = self._stale(event)
             commands += (c.Note(what=stale, event=e.trigger(event)),) if stale else self._step(event, self._session)
@@ -259,13 +259,13 @@ class Flow:
         else:
             self._remind = generation
         if seconds:
-            device = name == "limit" and self._specs[self.state].device
+            device = name == "limit" and self.specs[self.state].device
             return (c.StartTimer(name=name, generation=generation, seconds=seconds, device=device),)
         return (c.StopTimer(name=name),) if running else ()
 
     def _show(self, limit_s: float | None) -> c.Commands:
         state, session = self.state, self._session
-        spec = self._specs[state]
+        spec = self.specs[state]
         actions = spec.actions + (("more-time",) if spec.patient else ())
         screen = Screen(
             name=state.screen,
@@ -302,7 +302,7 @@ def observe(session: Session, event: e.Event) -> Session:
         case e.LineLost():
             return replace(session, line=False)
         case e.Health(problem=problem):
-            return replace(session, problem=problem)
+            return replace(session, problem=problem, distrusted=session.distrusted and problem != "")
         case e.Shutdown():
             return replace(session, stopping=True)
         case e.CoinInserted(value=value):

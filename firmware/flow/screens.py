@@ -63,6 +63,8 @@ def out(session: Session) -> Facts:
     """Out of service: why."""
     if session.problem:
         problem = session.problem
+    elif session.distrusted:
+        problem = "coins"
     elif not session.line:
         problem = "line-down"
     elif session.presence == "unknown":

@@ -60,6 +60,7 @@ class Session:
 
     # money
     accepting: bool = False
+    distrusted: bool = False  # the coin unit did what it may not: nobody pays until it is found well
     inserted: int = 0
     returned: int = 0
     owed: int = 0

@@ -25,7 +25,7 @@ STAY = None
 
 # What may still arrive while HOLD waits for a card to go: kept in order, handled when the journey goes on.
 LATCHED = frozenset(
-    "session-opened city-refused document-checked document-rejected printers-ready printers-not-ready released "
+    "session-opened city-refused document-checked printers-ready printers-not-ready released "
     "coin-returned coins-stopped sheet-printed sheet-failed".split()
 )
 
@@ -124,6 +124,8 @@ ROWS: list[Row] = [
     Row(S.MENU, "touch.start", S.PLACE),
     Row(S.MENU, "card-present", S.READING, a.read_card),
     Row(S.MENU, "shutdown", S.ENDING, a.end),
+    Row(S.MENU, "coin-inserted", S.FAULT, a.unexpected_coin),
+    Row(S.MENU, "coins-failed", S.FAULT, a.coins_failed),
     # -- card and PIN: the card must stay
     Row(S.PLACE, "card-present", S.READING, a.read_card),
     Row(S.PLACE, "card-absent", STAY),
@@ -185,6 +187,8 @@ ROWS: list[Row] = [
         g.resumes_in(S.PAYING, S.SETTLING),
     ),
     Row(S.HOLD, "coins-failed", STAY, a.coins_failed),
+    # An anomaly does not wait for the card: its case would be lost with the time.
+    Row(S.HOLD, "document-rejected", S.REFUSED, a.reject_document),
     Row(S.HOLD, "time-up", S.CHANGE, a.pay_change, g.change_due),  # the last sheet came out meanwhile
     Row(S.HOLD, "time-up", S.RECEIPTING, a.print_receipt, g.last_sheet_out),
     Row(S.HOLD, "time-up", S.STOPPING, a.print_failed, g.resumes_in(S.PRINTING)),
@@ -214,6 +218,8 @@ ROWS: list[Row] = [
     Row(S.ORDERING, "document-checked", S.READYING, a.hold_document),
     Row(S.ORDERING, "document-rejected", S.REFUSED, a.reject_document),
     Row(S.READYING, "printers-ready", S.RELEASING, a.then(a.note_outlet, a.release), g.free),
+    Row(S.READYING, "printers-ready", S.TROUBLE, a.refuse("coins"), g.distrusted_and_owed),
+    Row(S.READYING, "printers-ready", S.REFUSED, a.refuse("coins"), g.distrusted),
     Row(S.READYING, "printers-ready", S.PAYING, a.then(a.note_outlet, a.accept_coins)),
     Row(S.READYING, "printers-not-ready", S.REFUSED, a.refuse("printer")),
     Row(P.ORDER, "city-refused", S.REFUSED, a.refuse()),

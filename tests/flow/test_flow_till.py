@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from flow_rig import Ended, Rig, at_certificates, at_paying, at_printing
+from flow_rig import OPEN, Ended, Rig, at_certificates, at_menu, at_ordering, at_paying, at_printing
 
 from firmware.flow import commands as c
 from firmware.flow import events as e
@@ -164,14 +164,45 @@ def test_a_coin_while_a_card_holds_the_till_counts_once(heal: str) -> None:
     assert rig.flow.session.returned == (50 if heal == "limit" else 0)
 
 
-def test_a_coin_out_of_nowhere_pays_nothing() -> None:
+@pytest.mark.parametrize("trouble", [e.CoinInserted(value=50), e.CoinsFailed(reason="jam")], ids=["stray", "jam"])
+def test_a_coin_unit_in_trouble_is_not_opened_in_this_session(trouble: e.Event) -> None:
     rig = at_certificates()
-    rig.send(e.CoinInserted(value=50))
+    rig.send(trouble)
     rig.touch("choose", "inkan")
     rig.touch("confirm")
     rig.settle()
-    assert rig.all(c.AcceptCoins)[-1].due == 100
-    rig.coin(100)
+    assert rig.flow.session.refusal == "coins"
+    assert rig.flow.state is (State.TROUBLE if rig.flow.session.owed else State.REFUSED)
+    assert not rig.all(c.AcceptCoins)
+    assert balanced(rig.flow.session, kept=0)
+
+
+@pytest.mark.parametrize("trouble", [e.CoinInserted(value=50), e.CoinsFailed(reason="jam")], ids=["stray", "jam"])
+def test_nobody_is_served_after_trouble_until_the_kiosk_is_found_well(trouble: e.Event) -> None:
+    rig = at_menu()
+    rig.send(trouble)
+    assert rig.flow.state is State.FAULT
+    assert rig.flow.screen.facts["problem"] == "coins"
+    rig.send(e.TermsReceived(terms=OPEN))
+    assert rig.flow.state is State.FAULT
+    rig.send(e.Health(problem=""))
+    assert rig.flow.state is State.MENU
+
+
+def test_a_document_of_somebody_else_opens_its_case_though_a_card_lies_there() -> None:
+    rig = at_ordering()
+    rig.put_card()
+    rig.answer("city", "worse")
+    assert [k.code for k in rig.all(c.OpenCase)] == ["document.holder"]
+    assert rig.flow.state is State.REFUSED
+
+
+def test_a_card_left_after_the_sheets_cancels_nothing() -> None:
+    rig = at_printing()
     rig.settle()
-    assert balanced(rig.flow.session, kept=100)
-    assert rig.flow.session.owed == 50
+    rig.put_card()
+    rig.send(e.PaperTaken())
+    for _ in range(3):
+        rig.fire("limit")
+    assert rig.flow.state is State.CARDLEFT
+    assert not rig.all(c.CancelAtCity)
