@@ -93,7 +93,8 @@ def prepare(
             _voice(folder / "voice", tell)
         return _configure(folder, run, keys, cards, _ports(ports or {}), pace, start, city or {}, kiosk or {})
     except OSError as error:
-        raise RehearsalError(f"{error.filename or folder}: {error.strerror or error}") from None
+        where = f"{error.filename}: " if error.filename else ""
+        raise RehearsalError(f"{where}{error.strerror or error}") from None
     except (EnrollError, city_config.ConfigError, tables.DatabaseError) as error:
         raise RehearsalError(str(error)) from None
 

@@ -111,7 +111,10 @@ def _open_jtalk(text: str) -> Speech:
 def _espeak(text: str) -> Speech:
     command = ["espeak-ng", "-v", "en-us", "-s", "150", "--stdout"]
     try:
-        done = subprocess.run(command, input=text.encode(), capture_output=True, timeout=60, check=True)
+        with tempfile.TemporaryDirectory() as home:  # it looks for a sound server, and would leave folders of it behind
+            alone = {**os.environ, "PULSE_RUNTIME_PATH": home, "PULSE_COOKIE": "/dev/null", "XDG_CONFIG_HOME": home}
+            said = text.encode()
+            done = subprocess.run(command, input=said, capture_output=True, timeout=60, check=True, env=alone)
         spoken = wav.decode(done.stdout)
     except FileNotFoundError:
         raise VoiceError("English needs the program espeak-ng") from None

@@ -78,7 +78,8 @@ def test_a_coin_into_a_slot_that_a_killed_process_left_open_is_told(tmp_path: Pa
                 run = wires.WireRun(JOURNEY, system, watcher)
                 await to_the_till(run)
                 async with asyncio.timeout(5):
-                    while not system.bench.coins.acceptor._mask:  # the slot opens after the screen
+                    acceptor = system.bench.coins.acceptor
+                    while not (acceptor._mask and acceptor._open):  # the slot opens after the screen
                         await asyncio.sleep(0.01)
                 os.kill(serving(system), signal.SIGKILL)
                 assert system.bench.coin(100)
