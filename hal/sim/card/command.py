@@ -15,6 +15,8 @@ def run(folder: Path, address: tuple[str, int], remember: bool = False) -> None:
     """Insert the card and leave it there until interrupted. Raises OSError, ValueError for a bad folder."""
     program = CardProgram(load_card(folder, remember), address)
     program.insert()
+    sys.stdout.write(f"the card lies at {address[0]}:{address[1]}, as soon as a reader is there; Ctrl-C takes it off\n")
+    sys.stdout.flush()
     try:
         program.wait()
     except KeyboardInterrupt:
