@@ -19,6 +19,7 @@ FORWARDED: dict[tuple[str, ...], tuple[str, str]] = {
     ("sim", "speaker"): ("madoguchi.hearing", "a speaker that writes down what is said"),
     ("demo",): ("madoguchi.demo", "the whole rehearsal, with the dock or with --auto"),
     ("scenario",): ("madoguchi.scenario.command", "run journeys from files"),
+    ("model-check",): ("madoguchi.proof.command", "explore the whole journey, and say what holds"),
     ("browser",): ("madoguchi.browser", "the panel's browser on a board, one for each resident"),
     ("measure",): ("madoguchi.measure", "start-up, idling, memory, lines of code"),
     ("voice",): ("madoguchi.voice", "record everything the kiosk can say, once"),

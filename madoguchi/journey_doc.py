@@ -9,6 +9,7 @@ from pathlib import Path
 
 from firmware.flow.states import CardPolicy, Phase, Spec, State
 from firmware.flow.table import IGNORED, NEVER_IGNORED, ROWS, SPECS, Row
+from madoguchi.proof.properties import PROPERTIES
 
 PAGE = Path(__file__).parent.parent / "docs" / "journey.md"
 ROOMS = {
@@ -42,6 +43,16 @@ against the permits, which keep their own facts, before it carries it out.
 - **Old things do nothing**: an answer of an older epoch, a touch on an older screen, a timer of an older generation.
 - **Limits** in seconds; those of a person start anew with every act and are stretched where more time was asked for,
   those of a device are not. Each state with a limit says where it leads.
+
+## What always holds
+
+`./scripts/model-check` explores every state the journey, the permits and a small world around them can be in, breadth
+first, on the very object that runs in production, until nothing new is met. The world answers well, badly, late or
+never; the card comes, goes, is swapped or unknown; coins fall, jam, or come out of nowhere; time runs out anywhere.
+
+| | property | checked |
+|---|---|---|
+{properties}
 
 ## The rooms
 
@@ -91,6 +102,10 @@ def _rooms() -> str:
     order = list(Phase)
     ordered = sorted(arrows, key=lambda arrow: (order.index(arrow[0]), order.index(arrow[1])))
     return "\n".join(lines + [f"  {one.value}_ --> {other.value}_" for one, other in ordered])
+
+
+def _properties() -> str:
+    return "\n".join(f"| {letter} | {words} | {how} |" for letter, (words, how) in PROPERTIES.items())
 
 
 def _labels(guards: Mapping[str, list[str]]) -> str:
@@ -170,7 +185,13 @@ def _passed(phase: Phase) -> str:
 
 def page() -> str:
     """The whole page, Markdown."""
-    head = HEAD.format(states=len(State), rows=len(ROWS), never=_listed(sorted(NEVER_IGNORED)), rooms=_rooms())
+    head = HEAD.format(
+        states=len(State),
+        rows=len(ROWS),
+        never=_listed(sorted(NEVER_IGNORED)),
+        rooms=_rooms(),
+        properties=_properties(),
+    )
     return "\n".join([head, *(_room(phase) for phase in Phase)])
 
 

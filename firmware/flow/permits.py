@@ -194,12 +194,14 @@ class Permits:
         if isinstance(event, e.Answer) and event.epoch != facts.epoch:
             return
         match event:
+            # What was read is of one stay of a card: a PIN typed for it is never checked by another.
             case e.CardPresent(stay=stay):
+                facts.read = facts.read and stay == facts.stay
                 facts.presence, facts.stay = Presence.PRESENT, stay
             case e.CardAbsent():
-                facts.presence, facts.stay = Presence.ABSENT, ""
+                facts.presence, facts.stay, facts.read = Presence.ABSENT, "", False
             case e.CardUnknown():
-                facts.presence, facts.stay = Presence.UNKNOWN, ""
+                facts.presence, facts.stay, facts.read = Presence.UNKNOWN, "", False
             case e.CardRead():
                 facts.read = True
             case e.CardAuthenticated():

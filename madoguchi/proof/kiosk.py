@@ -80,7 +80,10 @@ class Kiosk:
         """Whether the event changes nothing but the log."""
         before = self.moments[moment]
         self._flow.put_back(before)
-        commands = self._flow.handle(event)
+        try:
+            commands = self._flow.handle(event)
+        except Exception:  # as in _dispatch
+            return False
         return self._flow.moment == before and all(isinstance(k, c.Note) for k in commands)
 
     def passes_over(self, state: State, event: e.Event) -> bool:

@@ -171,6 +171,8 @@ AT_STEP: tuple[tuple[str, str, Callable[[Move], bool]], ...] = (
     ("k", "coins are asked for while a case is open", lambda v: v.was.paused and _commands(v, c.AcceptCoins)),
     ("e", "the session ends and a card may still lie there", lambda v: (
         v.after.state is State.ENDING and v.before.state.phase not in IDLE and v.world.card is not Presence.ABSENT)),
+    ("h", "digits stay for another card", lambda v: (v.was.pin and v.world.pin and v.world.card != v.was.card)
+        or (v.was.pin and v.world.pin and v.happening.label == "card-swapped")),
     ("d", "a second document", lambda v: v.was.sheets > 0 and isinstance(v.happening.event, e.DocumentChecked)
         and v.happening.event.epoch == NOW),
 )  # fmt: skip

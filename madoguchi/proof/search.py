@@ -81,6 +81,7 @@ class Search:
         self.found = Found()
         self._first = first
         self._stops = stops
+        self.stopped = 0  # times that the permits stopped the process
         self.nodes: list[Node] = []
         self._ids: dict[Node, int] = {}
         self._from: list[tuple[int, str]] = []
@@ -95,9 +96,7 @@ class Search:
     def run(self, depth: int | None = None) -> Found:
         """Everything within `depth` steps; without one, everything."""
         began = time.perf_counter()
-        start = self.kiosk.start()
-        for paused in (False, True):
-            self._meet(Node(start.moment, start.facts, World(paused=paused)), -1, "")
+        self.begin()
         done, edge = 0, len(self.nodes)
         while done < len(self.nodes) and not self._enough:
             if done == edge:
@@ -113,6 +112,13 @@ class Search:
         self.found.seconds = time.perf_counter() - began
         return self.found
 
+    def begin(self) -> int:
+        """The two roots; the number of that without an open case."""
+        start = self.kiosk.start()
+        roots = [Node(start.moment, start.facts, World(paused=paused)) for paused in (False, True)]
+        first, _ = (self._meet(root, -1, "") for root in roots)
+        return first
+
     # -- one state
 
     def _expand(self, number: int) -> None:
@@ -124,7 +130,7 @@ class Search:
             if self._enough:
                 return
             if not self._known(moment.state, happening):
-                self._follow(number, node, happening)
+                self.follow(number, happening)
 
     def _known(self, state: State, happening: Happening) -> bool:
         """What the table passes over is followed once a state: it can only be remembered."""
@@ -136,15 +142,17 @@ class Search:
         self._once.add((state, happening.label))
         return False
 
-    def _follow(self, number: int, node: Node, happening: Happening) -> None:
+    def follow(self, number: int, happening: Happening) -> int | None:
+        """What it leads to from this state; None where the process stops."""
+        node = self.nodes[number]
         self.found.transitions += 1
         if happening.event is None:
-            self._meet(node._replace(world=happened(node.world, happening)), number, happening.label)
-            return
+            return self._meet(node._replace(world=happened(node.world, happening)), number, happening.label)
         step = self.kiosk.step(node.moment, node.facts, happening.event)
         faults: list[Fault] = []
         if step.error:
             faults.append(Fault("g", step.error))
+        self.stopped += bool(step.refused)
         if step.refused and not self._stops:
             faults.append(Fault("l", f"refused: {step.refused}"))
         world = self._carry_out(node.world, happening, step, faults)
@@ -155,12 +163,13 @@ class Search:
         if faults:
             self._tell(faults, (*self.path(number), happening.label))
         if step.error or step.refused:
-            return
+            return None
         met = self._meet(after, number, happening.label)
         if happening.label in HANDS:
             self._hands.extend((number, met))
             if happening.label != "card-absent":
                 self._patience.extend((number, met))
+        return met
 
     def _carry_out(self, world: World, happening: Happening, step: Step, faults: list[Fault]) -> World:
         world = happened(world, happening)

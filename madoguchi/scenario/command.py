@@ -14,6 +14,7 @@ from itertools import groupby
 from pathlib import Path
 
 from madoguchi.part import PartDead
+from madoguchi.proof import replay
 from madoguchi.rehearsal import RehearsalError
 from madoguchi.scenario import wires
 from madoguchi.scenario.model import ModelRun
@@ -41,7 +42,10 @@ def on_model(jobs: Iterable[Job]) -> list[Verdict]:
 def _on_model(path: Path, script: Script) -> Verdict:
     began, why = time.monotonic(), ""
     try:
-        ModelRun(script).run()
+        if script.proof:
+            replay.run(script)
+        else:
+            ModelRun(script).run()
     except Failed as failed:
         why = str(failed)
     return Verdict(path.name, script.title, "model", not why, why, round(time.monotonic() - began, 2))

@@ -5,7 +5,8 @@
 Verbs: `touch` an action, or "action:value"; `pin` right or wrong, typed and entered; `card` a sample resident's, put
 on the reader, or "off"; `coin` yen; `take` sheets or receipt; `fault` and `heal` something at the far end of a wire;
 `wait` for "limit" (the screen's time runs out) or "remind" (its words are said again); `operator` "close-cases";
-`see` a screen, with facts that must hold.
+`see` a screen, with facts that must hold. `happens` is of counter-examples (madoguchi/proof): a file with it has no
+other verb, and is run against the properties, on the model only.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ class Step(Entry, frozen=True, kw_only=True):
     heal: Fault | None = None
     wait: Literal["limit", "remind"] | None = None
     operator: Literal["close-cases"] | None = None
+    happens: str | None = None
     see: str | None = None
     facts: dict[str, Any] = {}  # with `see`
     says: str | None = None  # with `see`: a phrase that is spoken contains this
@@ -56,7 +58,7 @@ class Step(Entry, frozen=True, kw_only=True):
         return getattr(self, self.verb)
 
 
-VERBS = ("touch", "pin", "card", "coin", "take", "fault", "heal", "wait", "operator", "see")
+VERBS = ("touch", "pin", "card", "coin", "take", "fault", "heal", "wait", "operator", "happens", "see")
 
 
 class Expect(Entry, frozen=True, kw_only=True):
@@ -91,6 +93,11 @@ class Script(Entry, frozen=True, kw_only=True):
     city: dict[str, Any] = {}  # merged over the rehearsal city's data
     at: str | None = None  # the city's clock, ISO 8601
 
+    @property
+    def proof(self) -> bool:
+        """Whether it is a counter-example, replayed against the properties."""
+        return any(step.happens is not None for step in self.steps)
+
 
 class BadScript(Exception):
     """One line: file, place, what is wrong."""
@@ -105,6 +112,8 @@ def load(path: Path) -> list[Script]:
     except msgspec.MsgspecError as error:
         raise BadScript(f"{path}: {error}") from None
     _check(path, script.steps)
+    if script.proof and any(step.happens is None for step in script.steps):
+        raise BadScript(f"{path}: happens goes with no other verb")
     return [_varied(path, script, variant) for variant in script.variants] or [script]
 
 

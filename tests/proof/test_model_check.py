@@ -1,0 +1,89 @@
+"""The journey holds in every state; and a search that finds nothing is believed because it finds defects."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from firmware.flow.machine import Flow
+from firmware.flow.states import State
+from madoguchi.proof import replay
+from madoguchi.proof.command import main
+from madoguchi.proof.defects import DEFECTS, Defect
+from madoguchi.proof.kiosk import Kiosk
+from madoguchi.proof.properties import PROPERTIES
+from madoguchi.proof.search import Search, verdicts
+from madoguchi.proof.world import World, happenings
+from madoguchi.scenario.command import main as scenario_main
+from madoguchi.scenario.script import Failed, load
+
+STOPPED_BY_PERMITS = [defect for defect in DEFECTS if defect.flow is not Flow and "l" in defect.letters]
+
+
+def test_everything_holds_in_every_state() -> None:
+    search = Search(Kiosk())
+    found = search.run()
+    assert found.closed and not found.counterexamples
+    assert all(verdict["holds"] for verdict in verdicts(found).values())
+    assert found.seconds < 60
+    met = {search.kiosk.moments[node.moment].state for node in search.nodes}
+    assert met == set(State), "the world is too small"
+
+
+def test_a_search_that_was_cut_proves_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--depth", "3", "--json"]) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert not report["closed"] and not report["violations"]
+    assert not any(report["properties"][letter]["holds"] for letter in PROPERTIES)
+
+
+def test_there_are_enough_defects() -> None:
+    assert len(DEFECTS) >= 25
+    assert len({defect.name for defect in DEFECTS}) == len(DEFECTS)
+
+
+@pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.name)
+def test_the_defect_is_found(defect: Defect) -> None:
+    found = Search(defect.kiosk(), first=True).run()
+    assert found.broken() & set(defect.letters), found.counterexamples
+
+
+@pytest.mark.parametrize("defect", STOPPED_BY_PERMITS, ids=lambda defect: defect.name)
+def test_nothing_forbidden_goes_out_of_a_wrong_machine(defect: Defect) -> None:
+    """With permits on, the wrong machine is stopped; what goes out until then is allowed by the world's own account."""
+    search = Search(defect.kiosk(), stops=True)
+    found = search.run(depth=19)
+    assert search.stopped > 0
+    assert "b" not in found.broken(), found.counterexamples
+
+
+@pytest.mark.parametrize(
+    "name", ["half of a transaction outlives its time", "a refund is forgotten", "a swapped card keeps the PIN"]
+)
+def test_a_counter_example_is_a_scenario(name: str, tmp_path: Path) -> None:
+    """It fails on the defect it is of, and passes on the kiosk."""
+    defect = next(defect for defect in DEFECTS if defect.name == name)
+    (path,) = Search(defect.kiosk(), first=True).run().counterexamples.values()
+    file = tmp_path / "found.toml"
+    file.write_text(replay.scenario(name, path))
+    (script,) = load(file)
+    with pytest.raises(Failed, match="property"):
+        replay.run(script, defect.kiosk())
+    assert scenario_main([str(file)]) == 0
+
+
+def test_a_flow_put_back_goes_on_as_one_that_never_left() -> None:
+    """What the search rests on: a moment is all there is."""
+    straight, back = Flow(), Flow()
+    straight.start(), back.start()
+    world, choose = World(), random.Random(7)
+    for _ in range(200):
+        happening = choose.choice([h for h in happenings(world, straight.moment) if h.event is not None])
+        moment = back.moment
+        back = Flow()
+        back.put_back(moment)
+        assert straight.handle(happening.event) == back.handle(happening.event)
+        assert straight.moment == back.moment
