@@ -209,7 +209,7 @@ def reduced(state: State, session: Session) -> Session:
     where = State(session.resume).phase if state is State.HOLD else state.phase
     if where is not Phase.CHOOSE and session.offers:
         change |= CHOICE
-    if where not in BEFORE_MONEY:
+    if where not in BEFORE_MONEY or state in (State.TAKECARD, State.CARDLEFT):
         change["distrusted"] = False
     if where in OUTLET_BLIND:
         change["outlet_sensor"] = False
