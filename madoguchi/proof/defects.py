@@ -180,7 +180,7 @@ DEFECTS: Sequence[Defect] = (
     Defect("choosing goes on with a card", "a", table(*_presence(S.CERTIFICATES, "card-present"))),
     Defect("the card need not be taken", "a", table(change(S.VERIFYING, "card-authenticated", target=S.CERTIFICATES))),
     Defect("unknown counts as taken", "al", table(add(Row(S.REMOVE, "card-unknown", S.OPENING, a.open_session)))),
-    Defect("hold gives up and goes on", "a", table(add(Row(S.HOLD, "time-up", S.CONFIRM)))),
+    Defect("hold gives up and goes on", "aj", table(add(Row(S.HOLD, "time-up", S.CONFIRM)))),
     Defect(
         "a card pulled at the PIN is swallowed",
         "ghl",
