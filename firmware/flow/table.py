@@ -277,6 +277,7 @@ ROWS: list[Row] = [
     Row(S.SHEETS, "time-up", S.UNCOLLECTED, a.sheets_left),
     Row(S.UNCOLLECTED, "paper-taken", S.TROUBLE, when=g.money_owed),
     *leave(S.UNCOLLECTED, "paper-taken"),
+    *leave(S.UNCOLLECTED, "shutdown"),  # the sheets keep the next process out of service until they are gone
     Row(S.UNCOLLECTED, "touch.taken", STAY),
     *(
         row
