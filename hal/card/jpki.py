@@ -1,15 +1,27 @@
 """The JPKI user-authentication applet over a CardChannel. No other applet of the card is ever touched.
 
-A session is begin, verify, read_certificate, sign, in this order: it suits plastic cards and phones (whose
-certificate can be read after the PIN only). What counts is the number of APDUs: pass the `facts` of `begin`
-on, and a card that takes short EF identifiers is done with 4 APDUs plus one for each 256 bytes of certificate.
-Without `facts` every function selects its file first, which every card understands.
+What counts is the number of APDUs. A session is, in the order that keeps a person waiting least:
 
-Key type and applet may change with the next generation of cards; nothing outside this file knows either.
+    facts = begin(channel)                      # 2: select, tries left
+    der = read_ahead(channel, facts)            # one for each 256 bytes, while the person types the PIN
+    verify(channel, pin, facts)                 # 1
+    der = der or read_certificate(channel, facts)  # phones only: theirs can be read after the PIN
+    signature = sign(channel, digest, facts)    # 1
+
+A card that takes short EF identifiers is done with 4 APDUs plus one for each 256 bytes of certificate; one that
+does not, and a caller without `facts`, pays a SELECT for each file.
+
+The card may leave during `verify`: that is DeviceFault, never PIN_WRONG, and the try may have been spent or not.
+Nothing is sent again. On the next connection `begin` asks for the tries, and a counter that went down says that
+the PIN was wrong. On a connection that still lives, `tries_left` asks the same.
+
+Key type and applet change with the next generation of cards (ECDSA P-384, whose command is not published): what
+can be signed with is the table `SIGN_COMMANDS`, and nothing outside this file knows a command.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -20,14 +32,14 @@ AID: Final = bytes.fromhex("D392F000260100000001")
 CERTIFICATE, KEY, PIN = 0x0A, 0x17, 0x18  # EF identifiers, and short EF identifiers likewise
 DIGEST_INFO_SHA256: Final = bytes.fromhex("3031300D060960864801650304020105000420")
 LONGEST_CERTIFICATE = 4096  # bytes; real ones have about 1,500
-MOST_READS = 512  # a card that hands out its bytes one by one is not waited for
-MOST_RESPONSES = 32  # GET RESPONSE for one command
+MOST_APDUS = 512  # on one connection: a card that hands out its bytes one by one is not waited for
 CURRENT = 0x80  # P2: the file selected before
 
-OK, FILE_END = 0x9000, 0x6282
-NOT_FOUND, WRONG_P1P2, NO_CURRENT_FILE = 0x6A82, 0x6A86, 0x6986
+OK, FILE_END, UNCOUNTED_MISS = 0x9000, 0x6282, 0x6300
+NOT_PERMITTED, NOT_FOUND, WRONG_P1P2 = 0x6982, 0x6A82, 0x6A86
 LOCKED = frozenset({0x6983, 0x6984})
 NO_APPLET = frozenset({0x6A82, 0x6A81, 0x6A86, 0x6D00, 0x6E00, 0x6999})
+NOT_BY_SHORT_EF = frozenset({NOT_FOUND, WRONG_P1P2, 0x6986, 0x6B00})  # select the file, and once more
 
 
 class CardCause(StrEnum):
@@ -51,6 +63,15 @@ class CardCause(StrEnum):
     """Not issued by a trusted CA for user authentication, or issued for tests only."""
     BAD_SIGNATURE = "bad-signature"
     """The card's signature does not belong to its certificate."""
+    UNKNOWN_KEY = "unknown-key"
+    """A sound certificate with a key that no published command signs with: a card of a later generation."""
+
+
+class KeyKind(StrEnum):
+    """What the certificate says of the card's key."""
+
+    RSA = "rsa"
+    P384 = "ecdsa-p384"
 
 
 class CardRefused(Exception):
@@ -64,7 +85,7 @@ class CardRefused(Exception):
 
 @dataclass(frozen=True)
 class CardFacts:
-    """`tries`: PIN tries left, 0 when locked, None when the card does not tell."""
+    """`tries`: PIN tries left, 0 when locked, None when the card does not tell (or holds a verified PIN)."""
 
     tries: int | None
     short_ef: bool = False
@@ -81,12 +102,19 @@ def begin(channel: CardChannel) -> CardFacts:
     if status in NO_APPLET:
         raise CardRefused(CardCause.NOT_MYNUMBER)
     _expect(status, OK)
-    _, status = _exchange(channel, bytes([0x00, 0x20, 0x00, CURRENT | PIN]))
-    short_ef = status not in (WRONG_P1P2, NOT_FOUND)
-    if not short_ef:
-        _select_file(channel, PIN)
-        _, status = _exchange(channel, bytes([0x00, 0x20, 0x00, CURRENT]))
-    return CardFacts(_tries(status), short_ef)
+    _, status = _exchange(channel, _verify_head(CURRENT | PIN))
+    if status in NOT_BY_SHORT_EF:
+        return CardFacts(tries_left(channel))
+    return CardFacts(_tries(status), short_ef=True)
+
+
+def tries_left(channel: CardChannel, facts: CardFacts | None = None) -> int | None:
+    """Ask the selected applet for the PIN tries left, which spends none: 0 when locked, None when it does not tell.
+
+    Raises CardRefused NO_CERTIFICATE, UNREADABLE; DeviceFault.
+    """
+    _, status = _exchange(channel, _verify_head(_file(channel, PIN, facts)))
+    return _tries(status)
 
 
 def verify(channel: CardChannel, pin: bytearray, facts: CardFacts | None = None) -> None:
@@ -97,51 +125,64 @@ def verify(channel: CardChannel, pin: bytearray, facts: CardFacts | None = None)
     """
     if len(pin) != 4 or not pin.isdigit():
         raise ValueError("the PIN is four digits")
-    apdu = bytearray([0x00, 0x20, 0x00, _file(channel, PIN, facts), 4]) + pin
+    apdu = bytearray(_verify_head(_file(channel, PIN, facts))) + b"\x04" + pin
     try:
-        answer = channel.transmit(apdu)
+        answer = _transmit(channel, apdu)
     finally:
         apdu[:] = bytes(len(apdu))
     status = int.from_bytes(answer[-2:], "big")
     if status == OK:
         return
-    tries = _tries(status)
-    if tries == 0:
-        raise CardRefused(CardCause.PIN_LOCKED, 0)
-    raise CardRefused(CardCause.PIN_WRONG, tries)
+    tries = tries_left(channel, facts) if status == UNCOUNTED_MISS else _tries(status)
+    raise CardRefused(CardCause.PIN_LOCKED if tries == 0 else CardCause.PIN_WRONG, tries)
+
+
+def read_ahead(channel: CardChannel, facts: CardFacts | None = None) -> bytes | None:
+    """`read_certificate` before the PIN: None when this card hands it out after the PIN only, as phones do.
+
+    On plastic it costs no APDU more than reading later, on a phone one. Raises as `read_certificate`.
+    """
+    return _read_file(channel, CERTIFICATE, facts)
 
 
 def read_certificate(channel: CardChannel, facts: CardFacts | None = None) -> bytes:
     """Read the user-authentication certificate: DER, without the filler behind it.
 
-    Raises CardRefused NO_CERTIFICATE, UNREADABLE; DeviceFault.
+    Raises CardRefused NO_CERTIFICATE, UNREADABLE (also when it wants the PIN first); DeviceFault.
     """
-    short_ef = facts is not None and facts.short_ef
-    if not short_ef:
-        _select_file(channel, CERTIFICATE)
-    der = _read(channel, CURRENT | CERTIFICATE if short_ef else 0, 0, 256)
-    size = _der_size(der)
-    for _ in range(MOST_READS):
-        if len(der) >= size:
-            return der[:size]
-        der += _read(channel, len(der) >> 8, len(der) & 0xFF, min(size - len(der), 256))
-    raise CardRefused(CardCause.UNREADABLE)
+    der = _read_file(channel, CERTIFICATE, facts)
+    if der is None:
+        raise CardRefused(CardCause.UNREADABLE)
+    return der
 
 
-def sign(channel: CardChannel, digest: bytes, facts: CardFacts | None = None) -> bytes:
-    """Sign a SHA-256 digest (32 bytes) with PKCS#1 v1.5; the caller checks it against the certificate.
+def sign(channel: CardChannel, digest: bytes, facts: CardFacts | None = None, kind: KeyKind = KeyKind.RSA) -> bytes:
+    """Sign a SHA-256 digest (32 bytes); the caller checks the signature against the certificate.
 
-    Raises CardRefused NO_CERTIFICATE, UNREADABLE (also when the PIN was not verified); DeviceFault; ValueError.
+    Raises CardRefused UNKNOWN_KEY (nothing was sent), NO_CERTIFICATE, UNREADABLE (also when the PIN was not
+    verified); DeviceFault; ValueError.
     """
     if len(digest) != 32:
         raise ValueError("a SHA-256 digest is 32 bytes")
-    data = DIGEST_INFO_SHA256 + digest
-    head = bytes([0x80, 0x2A, 0x00, _file(channel, KEY, facts), len(data)])
-    signature, status = _exchange(channel, head + data + b"\x00")
+    if kind not in SIGN_COMMANDS:
+        raise CardRefused(CardCause.UNKNOWN_KEY)
+    command = SIGN_COMMANDS[kind]
+    signature, status = _exchange(channel, command(_file(channel, KEY, facts), digest), 256)
+    if status in NOT_BY_SHORT_EF and facts is not None and facts.short_ef:
+        signature, status = _exchange(channel, command(_file(channel, KEY, None), digest), 256)
     _expect(status, OK)
     if not signature:
         raise CardRefused(CardCause.UNREADABLE)
     return signature
+
+
+def _sign_rsa(file: int, digest: bytes) -> bytes:
+    """PKCS#1 v1.5 (RFC 8017, 9.2): the card pads, the DigestInfo is ours."""
+    data = DIGEST_INFO_SHA256 + digest
+    return bytes([0x80, 0x2A, 0x00, file, len(data)]) + data
+
+
+SIGN_COMMANDS: Final[Mapping[KeyKind, Callable[[int, bytes], bytes]]] = {KeyKind.RSA: _sign_rsa}
 
 
 def _select(by: int, name: bytes) -> bytes:
@@ -163,12 +204,33 @@ def _file(channel: CardChannel, file: int, facts: CardFacts | None) -> int:
     return CURRENT
 
 
-def _read(channel: CardChannel, p1: int, p2: int, size: int) -> bytes:
-    data, status = _exchange(channel, bytes([0x00, 0xB0, p1, p2, size & 0xFF]))
-    if status in (NOT_FOUND, WRONG_P1P2, NO_CURRENT_FILE):
-        offset = 0 if p1 & 0x80 else p1 << 8 | p2
-        _select_file(channel, CERTIFICATE)
-        data, status = _exchange(channel, bytes([0x00, 0xB0, offset >> 8, offset & 0xFF, size & 0xFF]))
+def _verify_head(file: int) -> bytes:
+    """VERIFY without data: alone it asks for the tries left."""
+    return bytes([0x00, 0x20, 0x00, file])
+
+
+def _read_file(channel: CardChannel, file: int, facts: CardFacts | None) -> bytes | None:
+    """The DER object a file begins with; None when reading is not permitted yet."""
+    data, status = b"", WRONG_P1P2
+    if facts is not None and facts.short_ef:
+        data, status = _exchange(channel, bytes([0x00, 0xB0, CURRENT | file, 0]), 256)
+    if status in NOT_BY_SHORT_EF:
+        _select_file(channel, file)
+        data, status = _read(channel, 0, 256)
+    if status == NOT_PERMITTED:
+        return None
+    der = _content(data, status)
+    while len(der) < (size := _der_size(der)):
+        der += _content(*_read(channel, len(der), min(size - len(der), 256)))
+    return der[:size]
+
+
+def _read(channel: CardChannel, offset: int, size: int) -> tuple[bytes, int]:
+    """Read from the current file."""
+    return _exchange(channel, bytes([0x00, 0xB0, offset >> 8, offset & 0xFF]), size)
+
+
+def _content(data: bytes, status: int) -> bytes:
     _expect(status, OK, FILE_END)
     if not data:
         raise CardRefused(CardCause.UNREADABLE)
@@ -176,12 +238,12 @@ def _read(channel: CardChannel, p1: int, p2: int, size: int) -> bytes:
 
 
 def _der_size(start: bytes) -> int:
-    """Length of the DER object that begins here. A file with filler alone holds no certificate."""
+    """Length of the DER object that begins here, 4 until that is known. Filler alone is no certificate."""
     if start[0] in (0x00, 0xFF):
         raise CardRefused(CardCause.NO_CERTIFICATE)
-    if len(start) < 4 or start[:2] != b"\x30\x82":
+    if not b"\x30\x82".startswith(start[:2]):
         raise CardRefused(CardCause.UNREADABLE)
-    size = 4 + int.from_bytes(start[2:4], "big")
+    size = 4 + (int.from_bytes(start[2:4], "big") if len(start) >= 4 else 0)
     if size > LONGEST_CERTIFICATE:
         raise CardRefused(CardCause.UNREADABLE)
     return size
@@ -194,7 +256,7 @@ def _tries(status: int) -> int | None:
         return status & 0xF
     if status == NOT_FOUND:
         raise CardRefused(CardCause.NO_CERTIFICATE)
-    _expect(status, OK, 0x6300)
+    _expect(status, OK, UNCOUNTED_MISS)
     return None
 
 
@@ -203,18 +265,27 @@ def _expect(status: int, *wanted: int) -> None:
         raise CardRefused(CardCause.UNREADABLE)
 
 
-def _exchange(channel: CardChannel, apdu: bytes) -> tuple[bytes, int]:
-    """One command with what T=0 makes of it: `6Cxx` asks again with Le = xx, `61xx` fetches the rest.
+def _exchange(channel: CardChannel, command: bytes, le: int | None = None) -> tuple[bytes, int]:
+    """One command, and what T=0 makes of it: `6Cxx` asks again with Le = xx, `61xx` fetches the rest.
 
-    Neither pcsc-lite nor pyscard does this. Never for a command that carries a PIN.
+    Neither pcsc-lite nor pyscard does this. `le` is the number of bytes wanted (1..256), None for a command that
+    asks for no data and is never asked again. Not for a command that carries a PIN.
     """
-    answer = channel.transmit(apdu)
-    if answer[-2] == 0x6C:
-        answer = channel.transmit(apdu[:-1] + answer[-1:])
+    wanted = b"" if le is None else bytes([le & 0xFF])
+    answer = _transmit(channel, command + wanted)
+    if wanted and answer[-2] == 0x6C:
+        answer = _transmit(channel, command + answer[-1:])
     data = answer[:-2]
-    for _ in range(MOST_RESPONSES):
-        if answer[-2] != 0x61:
-            break
-        answer = channel.transmit(bytes([0x00, 0xC0, 0x00, 0x00, answer[-1]]))
+    while answer[-2] == 0x61:
+        answer = _transmit(channel, bytes([0x00, 0xC0, 0x00, 0x00, answer[-1]]))
         data += answer[:-2]
     return data, int.from_bytes(answer[-2:], "big")
+
+
+def _transmit(channel: CardChannel, apdu: bytes | bytearray) -> bytes:
+    if channel.exchanged >= MOST_APDUS:
+        raise CardRefused(CardCause.UNREADABLE)
+    answer = channel.transmit(apdu)
+    if len(answer) < 2:
+        raise CardRefused(CardCause.UNREADABLE)
+    return answer

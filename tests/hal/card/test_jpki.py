@@ -69,6 +69,7 @@ def session(channel: Direct, with_facts: bool = True) -> tuple[bytes, bytes]:
         (Options(short_ef=False), False, 15),
         (Options(read_limit=100), True, 20),
         (Options(read_limit=7), True, 250),
+        (Options(read_limit=4), True, 512),
     ],
 )
 def test_a_session_gives_certificate_and_signature_in_few_commands(
@@ -180,8 +181,10 @@ def test_begin_refuses(answers: list[str], cause: CardCause) -> None:
         ([b"\x30\x82\xff\xff\x90\x00"], CardCause.UNREADABLE),
         ([b"\x90\x00"], CardCause.UNREADABLE),
         ([b"\x30\x82\x01\x00\x90\x00", b"\x90\x00"], CardCause.UNREADABLE),
+        ([b"\x30\x90\x00", b"\x81\x90\x00"], CardCause.UNREADABLE),
+        ([b"\x90"], CardCause.UNREADABLE),
         (["6982"], CardCause.UNREADABLE),
-        ([b"\x30\x82\x0f\x00\x90\x00", *[b"\x00\x90\x00"] * jpki.MOST_READS], CardCause.UNREADABLE),
+        ([b"\x30\x82\x0f\x00\x90\x00", *[b"\x00\x90\x00"] * jpki.MOST_APDUS], CardCause.UNREADABLE),
     ],
 )
 def test_a_file_that_is_no_certificate(answers: list[str | bytes], cause: CardCause) -> None:
@@ -191,6 +194,9 @@ def test_a_file_that_is_no_certificate(answers: list[str | bytes], cause: CardCa
 
 
 def test_answers_in_pieces() -> None:
+    channel = Scripted("309000", "82009000", "029000", "AABB9000")
+    assert jpki.read_certificate(channel, CardFacts(3, True)).hex() == "30820002aabb"
+    assert channel.seen == ["00b08a0000", "00b0000103", "00b0000301", "00b0000402"]
     channel = Scripted("6C04", "308200029000", "AABB9000")
     assert jpki.read_certificate(channel, CardFacts(3, True)).hex() == "30820002aabb"
     assert channel.seen[1] == "00b08a0004"
@@ -198,7 +204,65 @@ def test_answers_in_pieces() -> None:
     assert jpki.sign(channel, DIGEST, CardFacts(3, True)) == b"\x01" * 16 + b"\x02\x02"
     assert channel.seen[1:] == ["00c0000010", "00c0000002"]
     with pytest.raises(CardRefused):
-        jpki.sign(Scripted(*["6100"] * 40), DIGEST, CardFacts(3, True))
+        jpki.sign(Scripted(*["6100"] * jpki.MOST_APDUS), DIGEST, CardFacts(3, True))
+
+
+def test_only_a_command_that_asks_for_data_is_asked_again() -> None:
+    """`6Cxx` to a SELECT or to the tries query would make another command of it."""
+    channel = Scripted("6C98")
+    with pytest.raises(CardRefused):
+        jpki.begin(channel)
+    assert len(channel.seen) == 1
+    channel = Scripted("9000", "6C98")
+    with pytest.raises(CardRefused):
+        jpki.begin(channel)
+    assert channel.seen[1:] == ["00200098"]
+
+
+def test_a_phone_gives_its_certificate_after_the_pin(folder: Path, applet: Applet) -> None:
+    applet.options = Options(phone=True)
+    channel = Direct(applet)
+    facts = jpki.begin(channel)
+    assert jpki.read_ahead(channel, facts) is None
+    with pytest.raises(CardRefused):
+        jpki.read_certificate(channel, facts)
+    jpki.verify(channel, bytearray(b"1234"), facts)
+    assert jpki.read_certificate(channel, facts) == (folder / "certificate.der").read_bytes()
+
+
+@pytest.mark.parametrize("options", [Options(), Options(short_ef=False), Options(read_limit=100)])
+def test_reading_ahead_costs_nothing(folder: Path, applet: Applet, options: Options) -> None:
+    applet.options = options
+    later = Direct(applet)
+    session(later)
+    channel = Direct(applet)
+    facts = jpki.begin(channel)
+    der = jpki.read_ahead(channel, facts)
+    assert der == (folder / "certificate.der").read_bytes()
+    before = channel.exchanged
+    jpki.verify(channel, bytearray(b"1234"), facts)
+    check_signature(der, DIGEST, jpki.sign(channel, DIGEST, facts))
+    assert channel.exchanged == later.exchanged
+    assert channel.exchanged - before == (2 if options.short_ef else 4)
+
+
+def test_tries_are_asked_for_without_spending_one(applet: Applet) -> None:
+    channel = Direct(applet)
+    facts = jpki.begin(channel)
+    assert [jpki.tries_left(channel, facts), jpki.tries_left(channel)] == [3, 3]
+    channel = Scripted("6300", "63C1")
+    with pytest.raises(CardRefused) as refused:
+        jpki.verify(channel, bytearray(b"1234"), CardFacts(3, True))
+    assert (refused.value.cause, refused.value.tries) == (CardCause.PIN_WRONG, 1)
+    assert channel.seen == ["002000980431323334", "00200098"]  # one VERIFY; the second only asks
+
+
+def test_a_key_without_a_published_command_is_not_signed_with() -> None:
+    channel = Scripted()
+    with pytest.raises(CardRefused) as refused:
+        jpki.sign(channel, DIGEST, CardFacts(3, True), jpki.KeyKind.P384)
+    assert refused.value.cause is CardCause.UNKNOWN_KEY
+    assert channel.seen == []
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -209,7 +273,7 @@ def test_any_answers_end_in_a_typed_refusal_or_a_result(answers: list[bytes], sh
     class Endless(Scripted):
         def transmit(self, apdu: bytes | bytearray) -> bytes:
             self.seen.append("")
-            assert len(self.seen) < 2 * (jpki.MOST_READS + jpki.MOST_RESPONSES) * jpki.MOST_RESPONSES
+            assert len(self.seen) <= jpki.MOST_APDUS
             return answers[len(self.seen) % len(answers)]
 
     for step in (
