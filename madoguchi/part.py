@@ -21,10 +21,16 @@ class PartDead(Exception):
 
 
 class Part:
-    """`kiosk ARGUMENTS` as a process of its own; what it says goes to `log`. `ready` begins the line it says then."""
+    """`kiosk ARGUMENTS` as a process of its own; what it says goes to `log`. `ready` begins the line it says then.
 
-    def __init__(self, name: str, arguments: tuple[str, ...], ready: str, log: Path) -> None:
+    `program`: the module to run, where it is not `kiosk`.
+    """
+
+    def __init__(
+        self, name: str, arguments: tuple[str, ...], ready: str, log: Path, program: str = "madoguchi"
+    ) -> None:
         self.name = name
+        self.program = program
         self.arguments = arguments
         self._ready = ready
         self._log = log
@@ -45,7 +51,7 @@ class Part:
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "madoguchi",
+            self.program,
             *self.arguments,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,

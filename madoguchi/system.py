@@ -13,12 +13,14 @@ from hal.sim.dock import Dock
 from madoguchi.part import Part, PartDead
 from madoguchi.rehearsal import HOPPERS, Rehearsal, RehearsalError
 
+KIOSK = ("madoguchi", "run")
+
 
 class System:
     """An async context manager: inside it everything is ready. `dock_port` None: no dock; 0: any free port.
 
     `lines_s`: lines a second of the printers, `coin_s`: seconds a coin takes, `apdu_ms`: milliseconds an APDU takes;
-    0 is at once.
+    0 is at once. `kiosk`: the program that runs it, and its arguments but for the configuration.
     """
 
     def __init__(
@@ -28,13 +30,16 @@ class System:
         lines_s: float = 0.0,
         coin_s: float = 0.002,
         apdu_ms: float = 0.0,
+        kiosk: tuple[str, ...] = KIOSK,
     ) -> None:
         self.rehearsal = rehearsal
         self.bench = Bench(rehearsal.wiring, rehearsal.cards, HOPPERS, lines_s, coin_s, apdu_ms)
         self.dock = Dock(self.bench, rehearsal.panel, rehearsal.labels, reconcile_command(rehearsal))
         run = rehearsal.run
         self.city = Part("city", ("city", "--config", str(rehearsal.city_toml)), "city ready", run / "city.log")
-        self.kiosk = Part("kiosk", ("run", "--config", str(rehearsal.kiosk_toml)), "kiosk ready", run / "kiosk.log")
+        program, *words = kiosk
+        arguments = (*words, "--config", str(rehearsal.kiosk_toml))
+        self.kiosk = Part("kiosk", arguments, "kiosk ready", run / "kiosk.log", program)
         self._dock_port = dock_port
         self._stack = AsyncExitStack()
 

@@ -72,15 +72,20 @@ class Listeners:
 
 
 class Resident:
-    """`tell` reports to the supervisor: "R" ready, "." alive, "E" the session has ended."""
+    """`tell` reports to the supervisor: "R" ready, "." alive, "E" the session has ended.
 
-    def __init__(self, config: Config, listeners: Listeners, tell: Callable[[str], None]) -> None:
+    `flow` makes the journey's machine; another than the kiosk's is for proofs.
+    """
+
+    def __init__(
+        self, config: Config, listeners: Listeners, tell: Callable[[str], None], flow: Callable[[int], Flow] = Flow
+    ) -> None:
         self._config = config
         self._listeners = listeners
         self._tell = tell
         self._queue: asyncio.Queue[e.Event | Exception] = asyncio.Queue()
         # Random, so that a page left over from an earlier resident cannot touch a screen of this one.
-        self._flow = Flow(first_screen=secrets.randbelow(2**30))
+        self._flow = flow(secrets.randbelow(2**30))
         self._vault = Vault(session=new_id())
         self._begun = False
         self._typed = -1  # number of the screen on which the last digit was typed

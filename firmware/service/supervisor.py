@@ -18,10 +18,11 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import Any, Protocol
 
 from firmware.service import notify
 from firmware.service.cases import journal_path
@@ -79,9 +80,21 @@ class Child:
     told: int = 0  # the last signal sent to it
 
 
+class Served(Protocol):
+    """One resident's process: what `Resident` is to the supervisor."""
+
+    def run(self) -> Coroutine[Any, Any, int]: ...
+
+
+Serve = Callable[[Config, Listeners, Callable[[str], None]], Served]
+
+
 class Supervisor:
-    def __init__(self, config: Config, listeners: Listeners) -> None:
+    """`serve` makes what a child runs; another than the kiosk's is for tests and proofs."""
+
+    def __init__(self, config: Config, listeners: Listeners, serve: Serve = Resident) -> None:
         self._config = config
+        self._serve = serve
         self._listeners = listeners
         self._children: dict[int, Child] = {}
         self._served = 0
@@ -146,7 +159,7 @@ class Supervisor:
             for other in self._children.values():
                 os.close(other.go)
                 os.close(other.news)
-            os._exit(_be_child(self._config, self._listeners, go_read, news_write))
+            os._exit(_be_child(self._config, self._listeners, go_read, news_write, self._serve))
         os.close(go_read)
         os.close(news_write)
         log("child.forked", child=pid)
@@ -252,7 +265,7 @@ class Supervisor:
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - ourselves
 
 
-def _be_child(config: Config, listeners: Listeners, go: int, news: int) -> int:
+def _be_child(config: Config, listeners: Listeners, go: int, news: int, serve: Serve) -> int:
     """The child's whole life. Returns its exit code; never raises."""
     try:
         signal.set_wakeup_fd(-1)
@@ -266,7 +279,7 @@ def _be_child(config: Config, listeners: Listeners, go: int, news: int) -> int:
         def tell(word: str) -> None:
             os.write(news, word.encode())
 
-        return asyncio.run(Resident(config, listeners, tell).run())
+        return asyncio.run(serve(config, listeners, tell).run())
     except BaseException as error:
         log("error", where="child", what=type(error).__name__)
         return 1
@@ -299,7 +312,7 @@ def _claim(config: Config) -> None:
         raise StartError(f"{config.kiosk.state}: another kiosk is running on this state") from None
 
 
-def main(path: Path) -> int:
+def main(path: Path, serve: Serve = Resident) -> int:
     """Run the kiosk in the foreground. 0 after an orderly stop, 2 with one line when it cannot start."""
     try:
         config = load(path)
@@ -314,7 +327,7 @@ def main(path: Path) -> int:
         return 2
     log("service.starting", build="0.1.0")
     try:
-        code = Supervisor(config, listeners).run()
+        code = Supervisor(config, listeners, serve).run()
     except JournalBroken as error:  # children die with us; nothing is served without a journal
         print(f"kiosk: {error}", file=sys.stderr)  # noqa: T201
         return 1

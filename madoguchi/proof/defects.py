@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from firmware.flow import actions as a
@@ -30,7 +31,7 @@ class Defect:
 
     name: str
     letters: str
-    flow: Callable[[], Flow] = Flow
+    flow: Callable[..., Flow] = Flow  # takes the number of the first screen
     permits: Callable[[], Permits] = Permits
 
     def kiosk(self) -> Kiosk:
@@ -40,14 +41,14 @@ class Defect:
 # -- ways to be wrong
 
 
-def table(*edits: Callable[[list[Row]], list[Row]]) -> Callable[[], Flow]:
+def table(*edits: Callable[[list[Row]], list[Row]]) -> Callable[..., Flow]:
     """A flow on a table that was edited."""
 
-    def build() -> Flow:
+    def build(first_screen: int = 0) -> Flow:
         rows = list(ROWS)
         for edit in edits:
             rows = edit(rows)
-        return Flow(rows=rows)
+        return Flow(first_screen, rows)
 
     return build
 
@@ -93,11 +94,11 @@ def always(_: Session, __: e.Event) -> bool:
     return True
 
 
-def unlimited(state: State) -> Callable[[], Flow]:
-    return lambda: Flow(specs={**SPECS, state: replace(SPECS[state], limit_s=None)})
+def unlimited(state: State) -> Callable[..., Flow]:
+    return partial(Flow, specs={**SPECS, state: replace(SPECS[state], limit_s=None)})
 
 
-def deaf(reason: str) -> Callable[[], Flow]:
+def deaf(reason: str) -> Callable[..., Flow]:
     """A fence that is not there."""
 
     class Deaf(Flow):
@@ -108,7 +109,7 @@ def deaf(reason: str) -> Callable[[], Flow]:
     return Deaf
 
 
-def miscounting(times: int) -> Callable[[], Flow]:
+def miscounting(times: int) -> Callable[..., Flow]:
     class Miscounting(Flow):
         def _step(self, event: e.Event, session: Session) -> c.Commands:
             if isinstance(event, e.CoinInserted):
@@ -265,3 +266,8 @@ DEFECTS: Sequence[Defect] = (
     Defect("permits: pay out what is not there", "l", permits=lax(c.PayOut, "more than is held")),
     Defect("permits: open a session for nobody", "l", permits=lax(c.OpenSession, "nobody is authenticated")),
 )
+
+
+def named(name: str) -> Defect:
+    """Raises KeyError."""
+    return {defect.name: defect for defect in DEFECTS}[name]

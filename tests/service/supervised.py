@@ -60,10 +60,9 @@ class Played:
 
 
 if __name__ == "__main__":
-    supervisor.Resident = Played  # type: ignore[misc, assignment]
     supervisor.SILENT_S, supervisor.DYING_S, supervisor.TICK_S = 1.0, 0.5, 0.1
     configure("info")
     supervisor.RENEW_AFTER = int(os.environ.get("RENEW_AFTER", supervisor.RENEW_AFTER))
     panel = SimpleNamespace(listen="127.0.0.1:0")
     config: Any = SimpleNamespace(kiosk=SimpleNamespace(state=STATE), panel=panel, card=None)
-    sys.exit(supervisor.Supervisor(config, supervisor.open_listeners(config)).run())
+    sys.exit(supervisor.Supervisor(config, supervisor.open_listeners(config), Played).run())
