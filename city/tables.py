@@ -23,6 +23,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
     create_engine,
     event,
 )
@@ -45,6 +46,7 @@ residents = Table(
     Column("name", Text, nullable=False),
     Column("kana", Text, nullable=False),
     Column("alias", Text, nullable=False),
+    Column("former_surname", Text, nullable=False, server_default=""),
     Column("sex", String(8), nullable=False),
     Column("birth", Date, nullable=False),
     Column("standing", String(16), nullable=False),
@@ -90,7 +92,21 @@ cards = Table(
     Column("fingerprint", String(64), primary_key=True),
     Column("resident", ForeignKey("residents.id"), nullable=False),
     Column("issued_on", Date, nullable=False),
+    Column("continued_on", Date),
     Column("revoked", Boolean, nullable=False),
+)
+
+# Which certificates kiosks showed or were given. A kiosk that lost one through revocation is trusted by listing only.
+kiosk_certificates = Table(
+    "kiosk_certificates",
+    metadata,
+    Column("fingerprint", String(64), primary_key=True),  # SHA-256 of the DER
+    Column("kiosk", String(64), nullable=False, index=True),
+    Column("key", String(64), nullable=False),  # SHA-256 of its SubjectPublicKeyInfo
+    Column("not_after", BigInteger, nullable=False),
+    Column("revoked", Boolean, nullable=False),
+    Column("certificate", LargeBinary, nullable=False),  # DER
+    UniqueConstraint("kiosk", "key"),
 )
 
 challenges = Table(
