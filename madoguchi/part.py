@@ -34,6 +34,7 @@ class Part:
         self.arguments = arguments
         self._ready = ready
         self._log = log
+        self._mode = "wb"  # of the log: a new one first, and then what is said after each start
         self._words: deque[str] = deque(maxlen=LAST_WORDS)
         self.ready_s = 0.0  # from its start until it said so
         self._process: asyncio.subprocess.Process | None = None
@@ -45,8 +46,9 @@ class Part:
         return self._process.pid if self._process else None
 
     async def start(self) -> None:
-        """Returns when it is ready. Raises PartDead."""
+        """Returns when it is ready; one that has ended can be started again. Raises PartDead."""
         began = time.monotonic()
+        self._is_ready.clear()
         # a session of its own: Ctrl-C in the terminal is ours to pass on, in the right order
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -88,7 +90,8 @@ class Part:
 
     async def _listen(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None  # noqa: S101 - it was asked for
-        with self._log.open("wb") as log:
+        mode, self._mode = self._mode, "ab"
+        with self._log.open(mode) as log:
             while line := await _line(process.stdout):
                 log.write(line)
                 log.flush()

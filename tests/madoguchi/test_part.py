@@ -30,6 +30,20 @@ def test_ready_watched_and_ended(tmp_path: Path) -> None:
     assert (tmp_path / "log").read_text().startswith("speaker at")
 
 
+def test_started_again_after_its_end(tmp_path: Path) -> None:
+    async def run() -> None:
+        part = Part("speaker", SPEAKER, "speaker at", tmp_path / "log")
+        await part.start()
+        os.kill(part.pid or 0, 9)
+        assert "ended with -9" in await part.died()
+        await part.start()
+        os.kill(part.pid or 0, 0)
+        await part.stop()
+
+    asyncio.run(run())
+    assert (tmp_path / "log").read_text().count("speaker at") == 2, "its log goes on"
+
+
 def test_a_part_that_cannot_start_leaves_its_last_words(tmp_path: Path) -> None:
     async def run() -> None:
         part = Part("kiosk", ("run", "--config", "/nowhere"), "kiosk ready", tmp_path / "log")
