@@ -129,7 +129,7 @@ class Journal:
                 raise JournalBroken(str(error)) from None
             raise
 
-    def _read(self, sql: str, *values: str) -> Iterator[Any]:
+    def _read(self, sql: str, *values: str | int) -> Iterator[Any]:
         try:
             for row in self._db.execute(sql, values):  # noqa: UP028 - it would close the cursor of a closed file
                 yield row
@@ -154,9 +154,11 @@ class Journal:
             (session, kind, body, at, _hash(last[0] if last else "", session, kind, body, at)),
         )
 
-    def entries(self, session: str | None = None) -> list[Entry]:
-        where, values = ("WHERE session=?", (session,)) if session is not None else ("", ())
-        rows = self._read(f"SELECT seq, session, kind, facts FROM entry {where} ORDER BY seq", *values)  # noqa: S608 - fixed text
+    def entries(self, session: str | None = None, after: int = 0) -> list[Entry]:
+        """Those of one session, or all; only those behind number `after`."""
+        where, values = ("AND session=?", (session,)) if session is not None else ("", ())
+        sql = f"SELECT seq, session, kind, facts FROM entry WHERE seq>? {where} ORDER BY seq"  # noqa: S608 - fixed text
+        rows = self._read(sql, after, *values)
         return [Entry(seq, of, kind, msgspec.json.decode(facts)) for seq, of, kind, facts in rows]
 
     def verify(self) -> int:

@@ -105,6 +105,12 @@ def test_a_damaged_file_is_told(journal: Journal, path: Path) -> None:
     again.close()
 
 
+def test_only_what_is_newer_than_what_was_read(journal: Journal) -> None:
+    filled(journal)
+    assert [entry.seq for entry in journal.entries(after=3)] == [4, 5]
+    assert [entry.seq for entry in journal.entries(SESSION, after=4)] == [5]
+
+
 @pytest.mark.parametrize(
     ("kind", "facts"),
     [
