@@ -57,6 +57,11 @@ class Acceptor(Device):
         }
         self.power_cycle()
 
+    @property
+    def accepting(self) -> bool:
+        """Whether any coin can fall in."""
+        return self._open and self._mask != 0
+
     def insert(self, value: int) -> Way:
         """A coin of `value` yen falls into the slot; 0 stands for a button, a token, a foreign coin."""
         position = next((p for p, (_, yen) in self._coins.items() if yen == value), 0)
