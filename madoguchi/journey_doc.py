@@ -170,7 +170,7 @@ def _impossible(spec: Spec) -> frozenset[str]:
 def _passed(phase: Phase) -> str:
     """What is latched or passed over, state by state; what all states of the room pass over is told once."""
     states = [s for s in State if s.phase is phase]
-    passed = {s: IGNORED[phase] - _answered(s) - SPECS[s].latches - _impossible(SPECS[s]) for s in states}
+    passed = {s: IGNORED - _answered(s) - SPECS[s].latches - _impossible(SPECS[s]) for s in states}
     common = frozenset.intersection(*passed.values())
     lines = [f"Passed over in every state here: {_listed(sorted(common))}."]
     for state in states:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from firmware.flow.events import TIMERS, TRIGGERS
-from firmware.flow.states import CardPolicy, Phase, Spec, State
+from firmware.flow.states import CardPolicy, Spec, State
 from firmware.flow.table import IGNORED, NEVER_IGNORED, ROWS, SPECS, Row
 
 KNOWN = frozenset({*TRIGGERS.values(), *TIMERS.values()})
@@ -91,7 +91,7 @@ def _reachable(rows: Iterable[Row], start: State) -> set[State]:
 def check(
     specs: Mapping[State, Spec] = SPECS,
     rows: Iterable[Row] = tuple(ROWS),
-    ignored: Mapping[Phase, frozenset[str]] = IGNORED,
+    ignored: frozenset[str] = IGNORED,
 ) -> None:
     """Raises BadTable with the state's name."""
     rows = list(rows)
@@ -107,12 +107,11 @@ def check(
             raise BadTable(f"{row.source}: unknown target {row.target!r}")
         if row.trigger.startswith("touch.") and not _offered(row, specs):
             raise BadTable(f"{row.source}: answers {row.trigger!r} and does not offer it")
-    for phase, names in ignored.items():
-        if names & NEVER_IGNORED:
-            raise BadTable(f"{phase}: may not ignore {sorted(names & NEVER_IGNORED)}")
+    if names := sorted(ignored & NEVER_IGNORED):
+        raise BadTable(f"every state: may not ignore {names}")
     for state, spec in specs.items():
         answers = answering(state, rows)
-        passed = ignored[state.phase] | spec.latches
+        passed = ignored | spec.latches
         for trigger in sorted(KNOWN):
             if trigger not in answers and trigger not in passed:
                 raise BadTable(f"{state}: does not answer {trigger!r}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from transitions.extensions import HierarchicalMachine
@@ -16,6 +17,7 @@ from transitions.extensions.nesting import NestedState
 from firmware.flow import commands as c
 from firmware.flow import events as e
 from firmware.flow import lint
+from firmware.flow.guards import Guard
 from firmware.flow.screens import Screen
 from firmware.flow.session import Presence, Session
 from firmware.flow.states import Phase, Spec, State
@@ -40,8 +42,8 @@ class UnhandledEvent(Exception):
 
 
 @dataclass
-class _Position:
-    """The bare model given to `transitions`: where we are, and, while it decides, what it decided."""
+class _Choice:
+    """The bare model given to `transitions`: where we are, what the guards look at, and the row it took."""
 
     state: str = State.STARTING.value
     session: Session = field(default_factory=Session)
@@ -49,14 +51,10 @@ class _Position:
     row: Row | None = None
 
 
-def _target(row: Row) -> str | None:
-    return None if row.target is None else row.target.value
-
-
-def build(position: object, rows: Sequence[Row] = ROWS) -> Any:
+def build(choice: object, rows: Sequence[Row] = ROWS) -> Any:
     """The hierarchical machine of the table, on the given model."""
     machine = KioskMachine(
-        model=position,
+        model=choice,
         states=[{"name": phase.value, "children": [s.screen for s in State if s.phase is phase]} for phase in Phase],
         initial=State.STARTING.value,
         auto_transitions=False,
@@ -66,39 +64,35 @@ def build(position: object, rows: Sequence[Row] = ROWS) -> Any:
         machine.add_transition(
             row.trigger,
             row.source.value,
-            _target(row),
-            conditions=[_condition(row)] if row.when else None,
-            before=[_choice(row)],
+            row.target and row.target.value,
+            conditions=[_condition(row.when)] if row.when else None,
+            before=[partial(_choose, row)],
         )
     return machine
 
 
-def _condition(row: Row) -> Any:
+def _condition(guard: Guard) -> Any:
     def condition(data: Any) -> bool:
-        assert row.when is not None  # noqa: S101 - add_transition above
-        return row.when(data.model.session, data.model.event)
+        return guard(data.model.session, data.model.event)
 
-    condition.__name__ = row.when.__name__ if row.when else ""
+    condition.__name__ = guard.__name__
     return condition
 
 
-def _choice(row: Row) -> Any:
-    def choose(data: Any) -> None:
-        data.model.row = row
-
-    return choose
+def _choose(row: Row, data: Any) -> None:
+    data.model.row = row
 
 
 @dataclass(frozen=True)
 class Moment:
-    """All there is of a journey at one moment; a flow that is put back to it goes on in the same way."""
+    """All there is of a journey at one moment: a flow that is given it goes on from there in the same way."""
 
     state: State
     session: Session
     screen: Screen
-    latched: tuple[e.Event, ...] = ()
-    generation: int = 0
-    limit: int = 0
+    latched: tuple[e.Event, ...] = ()  # kept until a card has gone
+    generation: int = 0  # of the timer started last
+    limit: int = 0  # generation of the limit that runs; 0: none
     remind: int = 0
 
 
@@ -111,177 +105,149 @@ class Flow:
 
     def __init__(self, first_screen: int = 0, rows: Sequence[Row] = ROWS, specs: Mapping[State, Spec] = SPECS) -> None:
         self.specs = specs
-        self._position = _Position()
-        self._machine = build(self._position, rows)
         self.answered = {s: frozenset(r.trigger for r in rows if r.source in (s, s.phase)) for s in State}
-        self._session = Session()
-        self._generation = 0
-        self._limit = 0  # generation of the limit that runs; 0: none
-        self._remind = 0
-        self._latched: tuple[e.Event, ...] = ()
-        self._screen = Screen(name="", number=first_screen, language="ja")
+        self.moment = Moment(State.STARTING, Session(), Screen(name="", number=first_screen, language="ja"))
+        self._choice = _Choice()
+        self._machine = build(self._choice, rows)
 
     @property
     def state(self) -> State:
-        return State(self._position.state)
+        return self.moment.state
 
     @property
     def session(self) -> Session:
-        return self._session
+        return self.moment.session
 
     @property
     def screen(self) -> Screen:
-        return self._screen
-
-    @property
-    def latched(self) -> tuple[e.Event, ...]:
-        """Events kept until a card has gone."""
-        return self._latched
-
-    @property
-    def moment(self) -> Moment:
-        return Moment(
-            self.state, self._session, self._screen, self._latched, self._generation, self._limit, self._remind
-        )
-
-    def put_back(self, moment: Moment) -> None:
-        """Go on from there, whatever was before."""
-        self._position.state = moment.state.value
-        self._session, self._screen, self._latched = moment.session, moment.screen, moment.latched
-        self._generation, self._limit, self._remind = moment.generation, moment.limit, moment.remind
+        return self.moment.screen
 
     def start(self) -> c.Commands:
         """The first commands of a process: ask what holds, show the first screen."""
-        return (c.FetchTerms(), c.CheckHealth(), *self._enter(self.specs[self.state]), *self._show(None))
+        return (c.FetchTerms(), c.CheckHealth(), *self._enter(), *self._show(None))
 
     def handle(self, event: e.Event) -> c.Commands:
         """Take one event, run to completion, return what the world shall do.
 
         Raises UnhandledEvent when the table has no answer; then nothing has changed.
         """
-        stale = self._stale(event)
-        if stale:
-            return (c.Note(what=stale, event=e.trigger(event)),)
-        if isinstance(event, e.TimerFired) and event.name == "remind":
-            self._remind = 0
-        commands = self._step(event, observe(self._session, event))
-        return commands + self._replay()
+        before = self.moment
+        try:
+            return self._step(event, observe(before.session, event)) + self._replay()
+        except Exception:
+            self.moment = before
+            raise
+
+    def _now(self, **changes: Any) -> None:
+        self.moment = replace(self.moment, **changes)
 
     # -- fences
 
     def _stale(self, event: e.Event) -> str:
         """Why this event is of an older time, or ""."""
-        session = self._session
-        if isinstance(event, e.Answer) and event.epoch != session.epoch:
-            return "older epoch"
-        if isinstance(event, e.TimerFired):
-            running = self._limit if event.name == "limit" else self._remind
-            return "" if event.generation == running else "older timer"
-        if isinstance(event, (e.Touch, e.PinDigit)) and event.screen != self._screen.number:
-            return "older screen"
-        if isinstance(event, e.Touch) and event.action not in self._screen.actions:
-            return "not offered"
-        if isinstance(event, e.CardPresent) and event.stay == session.stay and session.presence == Presence.PRESENT:
-            return "known already"
+        now = self.moment
+        match event:
+            case e.Answer(epoch=epoch) if epoch != now.session.epoch:
+                return "older epoch"
+            case e.TimerFired(name=name, generation=generation) if generation != getattr(now, name):
+                return "older timer"
+            case e.Touch(screen=number) | e.PinDigit(screen=number) if number != now.screen.number:
+                return "older screen"
+            case e.Touch(action=action) if action not in now.screen.actions:
+                return "not offered"
+            case e.CardPresent(stay=stay) if (stay, Presence.PRESENT) == (now.session.stay, now.session.presence):
+                return "known already"
         return ""
 
     # -- one step
 
     def _step(self, event: e.Event, session: Session) -> c.Commands:
-        before = self.state
         name = e.trigger(event)
-        if name in self.specs[before].latches:
-            self._session = session
-            self._latched += (event,)
+        if stale := self._stale(event):
+            return (c.Note(what=stale, event=name),)
+        if name == "remind":
+            self._now(remind=0)
+        if name in self.specs[self.state].latches:
+            self._now(session=session, latched=(*self.moment.latched, event))
             return (c.Note(what="latched", event=name),)
-        row = self._choose(name, event, session)
+        row = self._row(name, event, session)
         if row is None:
-            return self._pass_over(name, event, session)
-        try:
-            session, commands = (row.do)(session, event)
-        except Exception:
-            self._position.state = before.value
-            raise
-        self._session = session
-        return commands + self._settle(before, event, moved=row.target is not None)
+            return self._pass_over(name, session)
+        before = self.state
+        session, commands = (row.do)(session, event)
+        self._now(session=session, state=row.target or before)
+        return commands + self._settle(before, event)
 
-    def _choose(self, name: str, event: e.Event, session: Session) -> Row | None:
-        """Let `transitions` move; return the row it took, or None when no row applies."""
-        position = self._position
-        position.row, position.event, position.session = None, event, session
-        if name in self.answered[self.state]:
-            self._machine.trigger_event(position, name)
-        position.event = None
-        return position.row
+    def _row(self, name: str, event: e.Event, session: Session) -> Row | None:
+        """Let `transitions` choose; None when no row applies."""
+        if name not in self.answered[self.state]:
+            return None
+        choice = self._choice
+        choice.state, choice.session, choice.event, choice.row = self.state.value, session, event, None
+        self._machine.trigger_event(choice, name)
+        choice.session, choice.event = Session(), None
+        return choice.row
 
-    def _pass_over(self, name: str, event: e.Event, session: Session) -> c.Commands:
-        state = self.state
-        if name == "remind" and self.specs[state].remind_s:
-            return (c.Announce(screen=self._screen), *self._start("remind", self.specs[state].remind_s))
-        if name not in IGNORED[state.phase]:
-            raise UnhandledEvent(f"{state}: {name}")
-        self._session = session
-        return (c.Note(what="ignored", event=name), *self._show(self._screen.limit_s))
+    def _pass_over(self, name: str, session: Session) -> c.Commands:
+        spec = self.specs[self.state]
+        if name == "remind" and spec.remind_s:
+            return (c.Announce(screen=self.screen), *self._start("remind", spec.remind_s))
+        if name not in IGNORED:
+            raise UnhandledEvent(f"{self.state}: {name}")
+        self._now(session=session)
+        return (c.Note(what="ignored", event=name), *self._show(self.screen.limit_s))
 
-    def _settle(self, before: State, event: e.Event, *, moved: bool) -> c.Commands:
+    def _settle(self, before: State, event: e.Event) -> c.Commands:
         """Timers and screen after a transition."""
-        state = self.state
-        spec = self.specs[state]
-        if moved and state is not before:
-            return self._enter(spec) + self._show(spec.limit_s)
+        spec = self.specs[self.state]
         commands: c.Commands = ()
-        if spec.limit_s and isinstance(event, (e.Touch, e.PinDigit, e.CoinInserted, e.SheetPrinted)):
+        if self.state is not before:
+            commands += self._enter()
+        elif spec.limit_s and isinstance(event, (e.Touch, e.PinDigit, e.CoinInserted, e.SheetPrinted)):
             commands += self._start("limit", spec.limit_s)
-        if isinstance(event, e.TimerFired) and event.name == "remind":
+        elif isinstance(event, e.TimerFired) and event.name == "remind":
             commands += self._start("remind", spec.remind_s)
         return commands + self._show(spec.limit_s)
 
     def _replay(self) -> c.Commands:
         """What was latched is handled, in order, as soon as the state no longer latches it."""
         commands: c.Commands = ()
-        while self._latched and e.trigger(self._latched[0]) not in self.specs[self.state].latches:
-            event, self._latched = self._latched[0], self._latched[1:]
-            stale = self._stale(event)
-            commands += (c.Note(what=stale, event=e.trigger(event)),) if stale else self._step(event, self._session)
+        while (latched := self.moment.latched) and e.trigger(latched[0]) not in self.specs[self.state].latches:
+            self._now(latched=latched[1:])
+            commands += self._step(latched[0], self.session)
         return commands
 
     # -- timers and screen
 
-    def _enter(self, spec: Spec) -> c.Commands:
+    def _enter(self) -> c.Commands:
+        spec = self.specs[self.state]
         return self._start("limit", spec.limit_s) + self._start("remind", spec.remind_s)
 
     def _start(self, name: str, seconds: float | None) -> c.Commands:
-        self._generation += 1
-        generation = self._generation if seconds else 0
-        running = self._limit if name == "limit" else self._remind
-        if name == "limit":
-            self._limit = generation
-        else:
-            self._remind = generation
+        running = getattr(self.moment, name)
+        generation = self.moment.generation + 1
+        self._now(generation=generation, **{name: generation if seconds else 0})
         if seconds:
             device = name == "limit" and self.specs[self.state].device
             return (c.StartTimer(name=name, generation=generation, seconds=seconds, device=device),)
         return (c.StopTimer(name=name),) if running else ()
 
     def _show(self, limit_s: float | None) -> c.Commands:
-        state, session = self.state, self._session
-        spec = self.specs[state]
-        actions = spec.actions + (("more-time",) if spec.patient else ())
+        now, spec = self.moment, self.specs[self.state]
         screen = Screen(
-            name=state.screen,
-            number=self._screen.number,
-            language=session.language,
-            actions=actions,
+            name=now.state.screen,
+            number=now.screen.number,
+            language=now.session.language,
+            actions=spec.actions + (("more-time",) if spec.patient else ()),
             limit_s=limit_s if spec.patient else None,
-            deadline=self._limit if spec.patient else 0,
+            deadline=now.limit if spec.patient else 0,
             urgent=spec.urgent,
-            facts=spec.view(session),
+            facts=spec.view(now.session),
         )
-        if screen == self._screen:
+        if screen == now.screen:
             return ()
-        spoken = _spoken(screen) != _spoken(self._screen)
-        self._screen = replace(screen, number=self._screen.number + 1)
-        return (c.ShowScreen(screen=self._screen, speak=spoken),)
+        self._now(screen=replace(screen, number=screen.number + 1))
+        return (c.ShowScreen(screen=self.screen, speak=_spoken(screen) != _spoken(now.screen)),)
 
 
 def _spoken(screen: Screen) -> tuple[object, ...]:

@@ -312,7 +312,7 @@ ANSWERS = frozenset(
     "document-rejected released printers-ready printers-not-ready sheet-printed sheet-failed receipt-done "
     "coin-returned coins-stopped paper-taken".split()
 )
-IGNORED: dict[Phase, frozenset[str]] = {phase: NEWS | ANSWERS | {"time-up"} for phase in P}
+IGNORED = NEWS | ANSWERS | {"time-up"}
 NEVER_IGNORED = frozenset(
     "card-present card-absent card-unknown coin-inserted coins-failed paid-out payout-failed".split()
 )

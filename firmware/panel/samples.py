@@ -91,7 +91,7 @@ class Walk:
 
     def time_up(self) -> None:
         """The limit that runs now is over."""
-        self.do(e.TimerFired(name="limit", generation=self.flow._limit))
+        self.do(e.TimerFired(name="limit", generation=self.flow.moment.limit))
 
     def card(self) -> None:
         self.stay += 1

@@ -79,7 +79,7 @@ class Kiosk:
     def unmoved(self, moment: int, event: e.Event) -> bool:
         """Whether the event changes nothing but the log."""
         before = self.moments[moment]
-        self._flow.put_back(before)
+        self._flow.moment = before
         try:
             commands = self._flow.handle(event)
         except Exception:  # as in _dispatch
@@ -128,7 +128,7 @@ class Kiosk:
         return known
 
     def _dispatch(self, moment: int, event: e.Event) -> _Handled:
-        self._flow.put_back(self.moments[moment])
+        self._flow.moment = self.moments[moment]
         self.dispatched += 1
         try:
             commands = self._flow.handle(event)

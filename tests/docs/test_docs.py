@@ -123,7 +123,7 @@ def test_every_dependency_is_accounted_for() -> None:
     wanted = [*project["dependencies"], *(one for group in project["optional-dependencies"].values() for one in group)]
     text = page("dependencies.md")
     for requirement in wanted:
-        name = re.split(r"[<>=]", requirement)[0]
+        name = re.split(r"[<>=\[]", requirement)[0]
         assert re.search(rf"\b{re.escape(name)}\b", text), name
 
 

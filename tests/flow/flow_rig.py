@@ -301,10 +301,8 @@ def session_for(state: State) -> Session:
 def placed(state: State, session: Session | None = None, flow: Flow | None = None) -> Flow:
     """A machine in this state, with its screen shown and its limit running; `flow` is used again where given."""
     flow = flow or Flow()
-    flow._latched = ()
-    flow._position.state = state.value
-    flow._session = session or session_for(state)
-    flow._enter(SPECS[state])
+    flow.moment = replace(flow.moment, state=state, session=session or session_for(state), latched=())
+    flow._enter()
     flow._show(SPECS[state].limit_s)
     return flow
 
@@ -329,7 +327,8 @@ def samples(flow: Flow) -> Iterator[e.Event]:
     yield from (e.SheetPrinted(epoch=epoch, sheet=n) for n in (1, 3))
     yield from (e.SheetFailed(epoch=epoch, sheet=1, reason="jam", certain=certain) for certain in (True, False))
     yield from (e.PaperTaken(), e.ReceiptDone(epoch=epoch, printed=True))
-    yield from (e.TimerFired(name=n, generation=g) for n, g in (("limit", flow._limit), ("remind", flow._remind)) if g)
+    running = (("limit", flow.moment.limit), ("remind", flow.moment.remind))
+    yield from (e.TimerFired(name=name, generation=generation) for name, generation in running if generation)
     for action in sorted({action for spec in SPECS.values() for action in spec.actions} | {"more-time", "unheard-of"}):
         for value in VALUES.get(action, ("",)):
             yield e.Touch(screen=screen, action=action, value=value)

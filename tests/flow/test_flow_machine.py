@@ -30,7 +30,7 @@ NEEDS_ABSENCE = (CardPolicy.MUST_LEAVE, CardPolicy.MUST_BE_ABSENT)
 
 
 def held(flow: Flow) -> tuple[object, ...]:
-    return flow.state, flow.session, flow.screen, flow.latched
+    return flow.state, flow.session, flow.screen, flow.moment.latched
 
 
 @pytest.mark.parametrize("state", State)
@@ -73,8 +73,8 @@ def test_what_is_old_changes_nothing(state: State) -> None:
         e.Released(epoch=old, document=SHA),
         e.CardAuthenticated(epoch=old, card=SHA),
         e.CityRefused(epoch=old, code="line-down"),
-        e.TimerFired(name="limit", generation=flow._limit + 1),
-        e.TimerFired(name="remind", generation=flow._remind + 1),
+        e.TimerFired(name="limit", generation=flow.moment.limit + 1),
+        e.TimerFired(name="remind", generation=flow.moment.remind + 1),
         e.CardPresent(stay="here"),
         e.PinDigit(screen=flow.screen.number - 1, count=1),
         *(e.Touch(screen=flow.screen.number - 1, action=action) for action in flow.screen.actions),
@@ -98,7 +98,7 @@ def test_an_action_that_raises_leaves_everything_as_it_was(monkeypatch: pytest.M
 def test_an_event_without_an_answer_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     flow = placed(State.MENU)
     before = held(flow)
-    monkeypatch.setattr(machine, "IGNORED", {State.MENU.phase: frozenset()})
+    monkeypatch.setattr(machine, "IGNORED", frozenset())
     with pytest.raises(machine.UnhandledEvent, match="welcome/menu: released"):
         flow.handle(e.Released(epoch=flow.session.epoch, document=SHA))
     assert held(flow) == before
@@ -112,11 +112,11 @@ def test_hold_remembers_in_order_and_goes_on() -> None:
     rig.put_card()
     rig.answer("sheets")
     rig.send(e.CoinReturned())
-    assert [type(event) for event in rig.flow.latched] == [e.SheetPrinted, e.CoinReturned]
+    assert [type(event) for event in rig.flow.moment.latched] == [e.SheetPrinted, e.CoinReturned]
     assert len(rig.all(c.PrintSheet)) == 1
     rig.send(e.CardAbsent())
     assert rig.flow.state is State.PRINTING
-    assert rig.flow.latched == ()
+    assert rig.flow.moment.latched == ()
     assert [k.sheet for k in rig.all(c.PrintSheet)] == [1, 2]
 
 

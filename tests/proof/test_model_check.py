@@ -84,6 +84,6 @@ def test_a_flow_put_back_goes_on_as_one_that_never_left() -> None:
         happening = choose.choice([h for h in happenings(world, straight.moment) if h.event is not None])
         moment = back.moment
         back = Flow()
-        back.put_back(moment)
+        back.moment = moment
         assert straight.handle(happening.event) == back.handle(happening.event)
         assert straight.moment == back.moment

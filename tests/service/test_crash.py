@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -390,7 +391,7 @@ def test_a_coin_that_could_not_be_written_at_once_is_written_in_the_end(
 def test_two_digits_on_one_screen_are_one(bench: Bench) -> None:
     """What is in the buffer is what is shown: a digit more would spend one of three tries."""
     resident, flow = bench.resident, bench.resident._flow
-    flow._position.state = State.PIN.value
+    flow.moment = replace(flow.moment, state=State.PIN)
     screen = flow.screen.number
     for digit in "12":
         resident._touched(PanelTouch(screen, "digit", digit))
