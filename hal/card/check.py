@@ -3,6 +3,9 @@
 Revocation is the city's part: its services are open to certified verifiers only. Nothing of the certificate's
 subject or number leaves this file, not even in an exception. The parser raises a dozen unrelated exceptions, some
 of them late and derived from Exception alone: all mean that the card cannot be read.
+
+The kind of key is the certificate's to say. Both kinds are verified here; a card is refused all the same while
+`jpki.SIGN_COMMANDS` has no command for its kind, and before its holder spends a PIN on it.
 """
 
 from __future__ import annotations
@@ -16,10 +19,10 @@ from datetime import datetime
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding, rsa, utils
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from hal.card.jpki import CardCause, CardRefused
+from hal.card.jpki import SIGN_COMMANDS, CardCause, CardRefused, KeyKind
 
 USER_AUTHENTICATION = x509.ObjectIdentifier("1.2.392.200149.8.5.1.3.30")
 TEST_ORGANIZATION = "JPKI-TEST"
@@ -35,6 +38,7 @@ class CardProfile:
     fingerprint: str
     not_after: datetime
     key_bits: int
+    kind: KeyKind = KeyKind.RSA
 
 
 def check_card_certificate(
@@ -42,29 +46,34 @@ def check_card_certificate(
 ) -> CardProfile:
     """Check issuer, purpose, key and validity. `trusted` holds all CA generations; `now` knows its time zone.
 
-    Raises CardRefused UNREADABLE, WRONG_ISSUER, NOT_YET_VALID, EXPIRED.
+    Raises CardRefused UNREADABLE, WRONG_ISSUER, NOT_YET_VALID, EXPIRED, UNKNOWN_KEY.
     """
     with _unreadable():
         certificate = x509.load_der_x509_certificate(der)
         _demand(_issued(certificate, trusted, now) and _fit(certificate), CardCause.WRONG_ISSUER)
         _demand(allow_test or not _for_tests(certificate), CardCause.WRONG_ISSUER)
-        key_bits = _key(certificate).key_size
-        _demand(key_bits >= SHORTEST_KEY_BITS, CardCause.WRONG_ISSUER)
+        key = certificate.public_key()
+        _demand(not isinstance(key, rsa.RSAPublicKey) or key.key_size >= SHORTEST_KEY_BITS, CardCause.WRONG_ISSUER)
         _demand(now >= certificate.not_valid_before_utc, CardCause.NOT_YET_VALID)
         _demand(now <= certificate.not_valid_after_utc, CardCause.EXPIRED)
-        return CardProfile(hashlib.sha256(der).hexdigest(), certificate.not_valid_after_utc, key_bits)
+        kind, known = _known(key)
+        _demand(kind in SIGN_COMMANDS, CardCause.UNKNOWN_KEY)
+        return CardProfile(hashlib.sha256(der).hexdigest(), certificate.not_valid_after_utc, known.key_size, kind)
 
 
 def check_signature(der: bytes, digest: bytes, signature: bytes) -> None:
-    """Check that the key of this certificate signed this SHA-256 digest (PKCS#1 v1.5).
+    """Check that the key of this certificate signed this SHA-256 digest: PKCS#1 v1.5, or ECDSA as r and s of 48 bytes.
 
     Not a formality: a middleware can return 256 zero bytes and call it success.
-    Raises CardRefused BAD_SIGNATURE, UNREADABLE.
+    Raises CardRefused BAD_SIGNATURE, UNREADABLE, UNKNOWN_KEY.
     """
     with _unreadable():
-        key = _key(x509.load_der_x509_certificate(der))
+        _, key = _known(x509.load_der_x509_certificate(der).public_key())
         try:
-            key.verify(signature, digest, padding.PKCS1v15(), utils.Prehashed(hashes.SHA256()))
+            if isinstance(key, rsa.RSAPublicKey):
+                key.verify(signature, digest, padding.PKCS1v15(), utils.Prehashed(hashes.SHA256()))
+            else:
+                key.verify(_dss(signature, key.key_size // 8), digest, ec.ECDSA(utils.Prehashed(hashes.SHA256())))
         except InvalidSignature:
             raise CardRefused(CardCause.BAD_SIGNATURE) from None
 
@@ -84,11 +93,19 @@ def _demand(met: bool, otherwise: CardCause) -> None:
         raise CardRefused(otherwise)
 
 
-def _key(certificate: x509.Certificate) -> rsa.RSAPublicKey:
-    key = certificate.public_key()
-    if not isinstance(key, rsa.RSAPublicKey):
-        raise CardRefused(CardCause.UNREADABLE)  # the next generation's keys have no applet description yet
-    return key
+def _known(key: object) -> tuple[KeyKind, rsa.RSAPublicKey | ec.EllipticCurvePublicKey]:
+    if isinstance(key, rsa.RSAPublicKey):
+        return KeyKind.RSA, key
+    if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP384R1):
+        return KeyKind.P384, key
+    raise CardRefused(CardCause.UNKNOWN_KEY)
+
+
+def _dss(plain: bytes, size: int) -> bytes:
+    """The DER form of r and s, `size` bytes each as cards give them (BSI TR-03111, 5.2.1)."""
+    if len(plain) != 2 * size:
+        raise CardRefused(CardCause.BAD_SIGNATURE)
+    return utils.encode_dss_signature(int.from_bytes(plain[:size], "big"), int.from_bytes(plain[size:], "big"))
 
 
 def _issued(certificate: x509.Certificate, trusted: Sequence[x509.Certificate], now: datetime) -> bool:

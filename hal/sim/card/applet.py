@@ -12,7 +12,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding, rsa, utils
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
+
+from hal.sim.card.apdu import SW, Command, Refused, parse
+from hal.sim.card.options import Options as Options
 
 AID: Final = bytes.fromhex("D392F000260100000001")
 ATR: Final = bytes.fromhex("3BE000FF8131FE4514")  # T=1; nobody may recognise a card by it
@@ -24,43 +27,10 @@ SIGN_KEY, SIGN_PIN = 0x001A, 0x001B
 PIN_OF_KEY = {USER_KEY: USER_PIN, SIGN_KEY: SIGN_PIN}
 PIN_TRIES = {USER_PIN: 3, SIGN_PIN: 5}
 PIN_SIZES = {USER_PIN: range(4, 5), SIGN_PIN: range(6, 17)}
+LABELS = {False: "JPKIAPICCTOKEN2", True: "JPKIAPGPSETOKEN"}  # by Options.phone
 FILE_SIZES = {SIGN_CERTIFICATE: 2560, SIGN_CA: 2048, USER_CERTIFICATE: 2048, USER_CA: 2048}
 
-OK = 0x9000
-TRIES, END_OF_FILE, WRONG_LENGTH, WRONG_LE = 0x63C0, 0x6282, 0x6700, 0x6C00
-NOT_TRANSPARENT, NOT_PERMITTED, LOCKED, NO_FILE_SELECTED = 0x6981, 0x6982, 0x6984, 0x6986
-WRONG_DATA, NOT_FOUND, WRONG_P1P2, WRONG_OFFSET = 0x6A80, 0x6A82, 0x6A86, 0x6B00
-WRONG_INS, WRONG_CLA = 0x6D00, 0x6E00
-
-
-class _Refused(Exception):
-    """A status word on its way out."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(f"{status:04X}")
-        self.status = status
-
-
-@dataclass(frozen=True)
-class Options:
-    """How this card differs from the usual plastic one."""
-
-    short_ef: bool = True  # takes short EF identifiers in READ, VERIFY and SIGN
-    read_limit: int = 256  # bytes that one READ returns at most
-    phone: bool = False  # the certificate can be read after the PIN only
-    label: str = "JPKIAPICCTOKEN2"
-
-
-@dataclass(frozen=True)
-class Command:
-    """A short command APDU. `le` is None when no answer data is asked for, 256 for the byte 00."""
-
-    cla: int
-    ins: int
-    p1: int
-    p2: int
-    data: bytes
-    le: int | None
+PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
 @dataclass
@@ -83,7 +53,7 @@ class Applet:
         self,
         certificate: bytes | None,
         ca: bytes,
-        key: rsa.RSAPrivateKey,
+        key: PrivateKey,
         pin: str,
         tries: int = 3,
         options: Options | None = None,
@@ -96,9 +66,11 @@ class Applet:
             USER_PIN: Pin(pin.encode("ascii"), tries, PIN_TRIES[USER_PIN]),
             SIGN_PIN: Pin(None, PIN_TRIES[SIGN_PIN], PIN_TRIES[SIGN_PIN]),
         }
-        self._files = _files(certificate, ca, self.options.label)
+        self._files = _files(certificate, ca, self.options)
         self._selected = False
         self._file: int | None = None
+        self._fresh = True  # no command since power-up
+        self._rest, self._rest_status = b"", int(SW.OK)  # what GET RESPONSE is to fetch
 
     @property
     def tries(self) -> int:
@@ -112,122 +84,165 @@ class Applet:
     def power_off(self) -> None:
         """The only thing that takes a verified PIN back."""
         self.reset()
+        self._fresh = True
         for pin in self._pins.values():
             pin.verified = False
 
     def reset(self) -> None:
         self._selected = False
         self._file = None
+        self._rest = b""
 
     def handle(self, apdu: bytes) -> bytes:
         """Answer one command: data, then SW1 SW2. Never raises."""
+        fresh, self._fresh = self._fresh, False
+        if fresh and self.options.first_6f00:
+            return SW.NO_DIAGNOSIS.to_bytes(2, "big")
         try:
-            data, status = self._run(_parse(apdu))
-        except _Refused as refused:
+            data, status = self._run(parse(apdu, self.options.extended))
+        except Refused as refused:
             data, status = b"", refused.status
         return data + status.to_bytes(2, "big")
 
     def _run(self, command: Command) -> tuple[bytes, int]:
         if command.ins not in COMMANDS:
-            raise _Refused(WRONG_INS)
+            raise Refused(SW.WRONG_INS)
         cla, run = COMMANDS[command.ins]
         if command.cla != cla:
-            raise _Refused(WRONG_CLA)
-        return run(self, command)
+            raise Refused(SW.WRONG_CLA)
+        if command.ins == GET_RESPONSE:
+            return self._get_response(command)
+        self._rest = b""
+        return self._hand_over(command, *run(self, command))
+
+    def _hand_over(self, command: Command, data: bytes, status: int) -> tuple[bytes, int]:
+        """An answer's data as this card gives it: whole, in pieces, or not with this Le."""
+        options = self.options
+        if options.exact_le and command.le is not None and len(data) < command.le:
+            raise Refused(SW.WRONG_LE | len(data) & 0xFF)
+        first = 0 if options.t0 and command.data else options.chunk or len(data)
+        self._rest, self._rest_status = data[first:], status
+        return data[:first], self._more()
+
+    def _get_response(self, command: Command) -> tuple[bytes, int]:
+        if command.p1 or command.p2:
+            raise Refused(SW.WRONG_P1P2)
+        if not self._rest:
+            raise Refused(SW.NOT_NOW)
+        if command.data or command.le is None:
+            raise Refused(SW.WRONG_LENGTH)
+        if command.le > len(self._rest):
+            raise Refused(SW.WRONG_LE | len(self._rest) & 0xFF)
+        size = min(command.le, self.options.chunk or command.le)
+        data, self._rest = self._rest[:size], self._rest[size:]
+        return data, self._more()
+
+    def _more(self) -> int:
+        return SW.MORE_DATA | min(len(self._rest), 256) & 0xFF if self._rest else self._rest_status
 
     def _select(self, command: Command) -> tuple[bytes, int]:
         if command.p2 != 0x0C or command.p1 not in (0x02, 0x04):
-            raise _Refused(WRONG_P1P2)
+            raise Refused(SW.WRONG_P1P2)
         if command.le is not None:
-            raise _Refused(WRONG_LENGTH)
+            raise Refused(SW.WRONG_LENGTH)
         if command.p1 == 0x04:
             return self._select_applet(command.data)
         if len(command.data) != 2:
-            raise _Refused(WRONG_LENGTH)
+            raise Refused(SW.WRONG_LENGTH)
         file = int.from_bytes(command.data, "big")
         self._file = self._known(file)
-        return b"", OK
+        return b"", SW.OK
 
     def _select_applet(self, name: bytes) -> tuple[bytes, int]:
         if not 5 <= len(name) <= 16:
-            raise _Refused(WRONG_LENGTH)
-        if name != AID:
-            raise _Refused(NOT_FOUND)
+            raise Refused(SW.WRONG_LENGTH)
+        if name != AID or not self.options.applet:
+            raise Refused(SW.NOT_FOUND)
         self.reset()
         self._selected = True
-        return b"", OK
+        return b"", SW.OK
 
     def _read(self, command: Command) -> tuple[bytes, int]:
         if command.data or command.le is None:
-            raise _Refused(WRONG_LENGTH)
+            raise Refused(SW.WRONG_LENGTH)
         offset = command.p1 << 8 | command.p2
         if command.p1 & 0x80:
             self._file = self._short(command.p1)
             offset = command.p2
         content = self._files.get(self._current())
         if content is None:
-            raise _Refused(NOT_TRANSPARENT)
+            raise Refused(SW.NOT_TRANSPARENT)
         if not self._readable(self._current()):
-            raise _Refused(NOT_PERMITTED)
+            raise Refused(SW.NOT_PERMITTED)
         if offset >= len(content):
-            raise _Refused(WRONG_OFFSET)
-        data = content[offset : offset + min(command.le, self.options.read_limit)]
-        at_end = command.le != 256 and offset + command.le > len(content)
-        return data, END_OF_FILE if at_end else OK
+            raise Refused(SW.WRONG_OFFSET)
+        data = content[offset : offset + self._most(command.le)]
+        at_end = command.le not in (256, 65536) and offset + command.le > len(content)
+        return data, SW.END_OF_FILE if at_end else SW.OK
+
+    def _most(self, le: int) -> int:
+        return min(le, self.options.read_limit) if le <= 256 else le
 
     def _verify(self, command: Command) -> tuple[bytes, int]:
         if command.le is not None:
-            raise _Refused(WRONG_LENGTH)
+            raise Refused(SW.WRONG_LENGTH)
         file = self._referenced(command)
         pin = self._pins.get(file)
         if pin is None:
-            raise _Refused(NO_FILE_SELECTED)
+            raise Refused(SW.NO_FILE_SELECTED)
         if not command.data:
-            return b"", TRIES | pin.tries
+            return b"", self._state(pin)
         if len(command.data) not in PIN_SIZES[file]:
-            raise _Refused(WRONG_LENGTH)
+            raise Refused(SW.WRONG_LENGTH)
         if pin.tries == 0:
-            raise _Refused(LOCKED)
+            raise Refused(SW.LOCKED)
         pin.verified = command.data == pin.value
         pin.tries = pin.most if pin.verified else pin.tries - 1
         if file == USER_PIN and self._on_tries:
             self._on_tries(pin.tries)
-        return b"", OK if pin.verified else TRIES | pin.tries
+        return b"", SW.OK if pin.verified else SW.TRIES | pin.tries
+
+    def _state(self, pin: Pin) -> int:
+        if self.options.state_query and (pin.verified or pin.tries == 0):
+            return SW.OK if pin.verified else SW.LOCKED
+        return SW.TRIES | pin.tries
 
     def _sign(self, command: Command) -> tuple[bytes, int]:
         file = self._referenced(command)
         if file not in PIN_OF_KEY:
-            raise _Refused(NO_FILE_SELECTED)
+            raise Refused(SW.NO_FILE_SELECTED)
         if command.le is None or len(command.data) != len(DIGEST_INFO_SHA256) + 32:
-            raise _Refused(WRONG_LENGTH)
+            raise Refused(SW.WRONG_LENGTH)
         if not command.data.startswith(DIGEST_INFO_SHA256):
-            raise _Refused(WRONG_DATA)
+            raise Refused(SW.WRONG_DATA)
         if not self._pins[PIN_OF_KEY[file]].verified:
-            raise _Refused(NOT_PERMITTED)
+            raise Refused(SW.NOT_PERMITTED)
+        if not isinstance(self._key, rsa.RSAPrivateKey):
+            raise Refused(SW.NOT_SUPPORTED)  # no command for other keys is published
         size = self._key.key_size // 8
         if command.le < size:
-            raise _Refused(WRONG_LE | size & 0xFF)
-        return self._key.sign(command.data[-32:], padding.PKCS1v15(), utils.Prehashed(hashes.SHA256())), OK
+            raise Refused(SW.WRONG_LE | size & 0xFF)
+        return self._key.sign(command.data[-32:], padding.PKCS1v15(), utils.Prehashed(hashes.SHA256())), SW.OK
 
     def _known(self, file: int) -> int:
         if not self._selected or (file not in self._files and file not in PIN_OF_KEY and file not in self._pins):
-            raise _Refused(NOT_FOUND)
+            raise Refused(SW.NOT_FOUND)
         return file
 
     def _short(self, parameter: int) -> int:
         """The file that the lower five bits of a parameter name."""
         if not self.options.short_ef or parameter & 0x60:
-            raise _Refused(WRONG_P1P2)
+            raise Refused(SW.WRONG_P1P2)
         return self._known(parameter & 0x1F)
 
     def _current(self) -> int:
         if self._file is None:
-            raise _Refused(NO_FILE_SELECTED)
+            raise Refused(SW.NO_FILE_SELECTED)
         return self._file
 
     def _referenced(self, command: Command) -> int:
         if command.p1 != 0x00 or not command.p2 & 0x80:
-            raise _Refused(WRONG_P1P2)
+            raise Refused(SW.WRONG_P1P2)
         return self._current() if command.p2 == 0x80 else self._short(command.p2)
 
     def _readable(self, file: int) -> bool:
@@ -236,7 +251,9 @@ class Applet:
         return not (file == USER_CERTIFICATE and self.options.phone) or self.verified
 
 
+GET_RESPONSE = 0xC0
 COMMANDS: Mapping[int, tuple[int, Callable[[Applet, Command], tuple[bytes, int]]]] = {
+    GET_RESPONSE: (0x00, Applet._get_response),
     0xA4: (0x00, Applet._select),
     0xB0: (0x00, Applet._read),
     0x20: (0x00, Applet._verify),
@@ -244,20 +261,7 @@ COMMANDS: Mapping[int, tuple[int, Callable[[Applet, Command], tuple[bytes, int]]
 }
 
 
-def _parse(apdu: bytes) -> Command:
-    """Cases 1 to 4 of ISO/IEC 7816-3 with short lengths; this card knows no extended ones."""
-    if len(apdu) < 4:
-        raise _Refused(WRONG_LENGTH)
-    (cla, ins, p1, p2), body = apdu[:4], apdu[4:]
-    data, rest = b"", body
-    if len(body) > 1:
-        data, rest = body[1 : 1 + body[0]], body[1 + body[0] :]
-        if body[0] == 0 or len(data) < body[0] or len(rest) > 1:
-            raise _Refused(WRONG_LENGTH)
-    return Command(cla, ins, p1, p2, data, (rest[0] or 256) if rest else None)
-
-
-def _files(certificate: bytes | None, ca: bytes, label: str) -> dict[int, bytes]:
+def _files(certificate: bytes | None, ca: bytes, options: Options) -> dict[int, bytes]:
     """The readable files: certificates padded with FF to the file's size, token information with blanks.
 
     The signature certificate is a stand-in: it is there for programs that list a card, and can never be read.
@@ -266,7 +270,7 @@ def _files(certificate: bytes | None, ca: bytes, label: str) -> dict[int, bytes]
         SIGN_CERTIFICATE: ca,
         SIGN_CA: ca,
         USER_CA: ca,
-        TOKEN: label.encode("ascii").ljust(32),
+        TOKEN: (options.label or LABELS[options.phone]).encode("ascii").ljust(32),
         DIRECTORY: b"\x01\x01" if certificate else b"\x00\x01",
     }
     if certificate:

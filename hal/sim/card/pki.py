@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import secrets
 import tomllib
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
-from hal.sim.card.applet import Applet, Options
+from hal.sim.card.applet import Applet, PrivateKey
+from hal.sim.card.options import Options
 
 USER_AUTHENTICATION = x509.ObjectIdentifier("1.2.392.200149.8.5.1.3.30")
+PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
+OPTIONS = frozenset(option.name for option in fields(Options))
 CA_FROM, CA_TO = datetime(2015, 9, 1, tzinfo=UTC), datetime(2055, 9, 1, tzinfo=UTC)
 
 
@@ -46,19 +50,24 @@ class CardCa:
 
 
 class CardFile(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """`card.toml`. `certificate = false` is a card whose owner opted out."""
+    """`card.toml` beside the options. `certificate = false` is a card whose owner opted out."""
 
     pin: Annotated[str, msgspec.Meta(pattern="^[0-9]{4}$")]
     tries: Annotated[int, msgspec.Meta(ge=0, le=3)] = 3
     certificate: bool = True
-    short_ef: bool = True
-    read_limit: Annotated[int, msgspec.Meta(ge=1, le=256)] = 256
-    phone: bool = False
-    label: str = "JPKIAPICCTOKEN2"
 
 
 def make_card_ca(folder: Path) -> CardCa:
     """Make a new CA in `folder`: `ca.der` is what a kiosk trusts, `ca-key.pem` issues cards."""
+    ca = new_card_ca()
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(folder / "ca.der", _der(ca.certificate))
+    _write(folder / "ca-key.pem", _pem(ca.key))
+    return ca
+
+
+def new_card_ca() -> CardCa:
+    """One more generation, kept nowhere."""
     key = _new_key()
     usage = _key_usage(key_cert_sign=True, crl_sign=True)
     certificate = (
@@ -68,15 +77,15 @@ def make_card_ca(folder: Path) -> CardCa:
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
-    folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / "ca.der", _der(certificate))
-    _write(folder / "ca-key.pem", _pem(key))
     return CardCa(certificate, key)
 
 
 def load_card_ca(folder: Path) -> CardCa:
     certificate = x509.load_der_x509_certificate((folder / "ca.der").read_bytes())
-    return CardCa(certificate, _load_key(folder / "ca-key.pem"))
+    key = _load_key(folder / "ca-key.pem")
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise TypeError("ca-key.pem is not an RSA key")
+    return CardCa(certificate, key)
 
 
 def make_card(
@@ -99,18 +108,18 @@ def make_card(
     """
     key = _new_key()
     issued = card_certificate(ca, key.public_key(), cn, valid_from, valid_to, policy)
-    card = CardFile(pin=pin, tries=tries, certificate=certificate, **asdict(options or Options()))
+    card = CardFile(pin=pin, tries=tries, certificate=certificate)
     folder.mkdir(parents=True, exist_ok=True)
     _write(folder / "certificate.der", _der(issued))
     _write(folder / "ca.der", _der(ca.certificate))
     _write(folder / "key.pem", _pem(key))
-    _write(folder / "card.toml", _toml(card).encode())
+    _write(folder / "card.toml", _toml(card, options or Options()).encode())
     return issued
 
 
 def card_certificate(
     ca: CardCa,
-    key: rsa.RSAPublicKey,
+    key: PublicKey,
     cn: str,
     valid_from: datetime,
     valid_to: datetime,
@@ -153,23 +162,59 @@ def card_certificate(
     )
 
 
-def load_card(folder: Path, remember: bool = False) -> Applet:
+def revoke(folder: Path, certificate: bytes, now: datetime) -> None:
+    """Put a certificate (DER) on the revocation list of the CA in `folder`: `ca.crl`, in DER."""
+    ca, path = load_card_ca(folder), folder / "ca.crl"
+    listed = list(x509.load_der_x509_crl(path.read_bytes())) if path.exists() else []
+    serial = x509.load_der_x509_certificate(certificate).serial_number
+    entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now).build()
+    builder = x509.CertificateRevocationListBuilder().issuer_name(ISSUER).last_update(now)
+    builder = builder.next_update(now + timedelta(days=1))
+    for revoked in (*(old for old in listed if old.serial_number != serial), entry):
+        builder = builder.add_revoked_certificate(revoked)
+    _write(path, builder.sign(ca.key, hashes.SHA256()).public_bytes(serialization.Encoding.DER))
+
+
+@dataclass(frozen=True)
+class Chip:
+    """What is burnt into a card: certificates in DER, `certificate` None when it has none."""
+
+    certificate: bytes | None
+    ca: bytes
+    key: PrivateKey
+
+
+def load_card(
+    folder: Path,
+    remember: bool = False,
+    options: Mapping[str, Any] | None = None,
+    change: Callable[[Chip], Chip] | None = None,
+    tries: int | None = None,
+) -> Applet:
     """Read a card folder. With `remember` the PIN counter is written back, as on a real card.
 
-    Raises OSError, ValueError (msgspec.ValidationError and tomllib.TOMLDecodeError are among them).
+    `options` and `tries` go over the folder's own; `change` exchanges what is burnt in. The folder stays as it is.
+    Raises OSError, ValueError (msgspec.ValidationError and tomllib.TOMLDecodeError are among them), TypeError.
     """
-    card = msgspec.convert(tomllib.loads((folder / "card.toml").read_text("utf-8")), CardFile)
+    values = tomllib.loads((folder / "card.toml").read_text("utf-8"))
+    own = {name: values.pop(name) for name in OPTIONS if name in values}
+    card, ways = msgspec.convert(values, CardFile), msgspec.convert(own, Options)
+    if tries is not None:
+        card = msgspec.convert({**msgspec.structs.asdict(card), "tries": tries}, CardFile)
 
     def write_back(tries: int) -> None:
-        _write(folder / "card.toml", _toml(msgspec.structs.replace(card, tries=tries)).encode())
+        _write(folder / "card.toml", _toml(msgspec.structs.replace(card, tries=tries), ways).encode())
 
+    certificate = (folder / "certificate.der").read_bytes() if card.certificate else None
+    chip = Chip(certificate, (folder / "ca.der").read_bytes(), _load_key(folder / "key.pem"))
+    chip = change(chip) if change else chip
     return Applet(
-        certificate=(folder / "certificate.der").read_bytes() if card.certificate else None,
-        ca=(folder / "ca.der").read_bytes(),
-        key=_load_key(folder / "key.pem"),
+        certificate=chip.certificate,
+        ca=chip.ca,
+        key=chip.key,
         pin=card.pin,
         tries=card.tries,
-        options=Options(card.short_ef, card.read_limit, card.phone, card.label),
+        options=msgspec.convert({**own, **(options or {})}, Options),
         on_tries=write_back if remember else None,
     )
 
@@ -178,9 +223,7 @@ def _new_key() -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
-def _builder(
-    subject: x509.Name, key: rsa.RSAPublicKey, valid_from: datetime, valid_to: datetime
-) -> x509.CertificateBuilder:
+def _builder(subject: x509.Name, key: PublicKey, valid_from: datetime, valid_to: datetime) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -206,10 +249,10 @@ def _key_usage(digital_signature: bool = False, key_cert_sign: bool = False, crl
     )
 
 
-def _load_key(path: Path) -> rsa.RSAPrivateKey:
+def _load_key(path: Path) -> PrivateKey:
     key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-    if not isinstance(key, rsa.RSAPrivateKey):
-        raise TypeError(f"{path.name} is not an RSA key")
+    if not isinstance(key, PrivateKey):
+        raise TypeError(f"{path.name} is not a key of a card")
     return key
 
 
@@ -217,15 +260,15 @@ def _der(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(serialization.Encoding.DER)
 
 
-def _pem(key: rsa.RSAPrivateKey) -> bytes:
+def _pem(key: PrivateKey) -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
 
 
-def _toml(card: CardFile) -> str:
+def _toml(card: CardFile, options: Options) -> str:
     """TOML and JSON write these strings, numbers and truth values alike."""
-    values = msgspec.to_builtins(card)
+    values = {**msgspec.to_builtins(card), **asdict(options)}
     return "".join(f"{key} = {msgspec.json.encode(value).decode()}\n" for key, value in values.items())
 
 

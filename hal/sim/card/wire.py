@@ -10,25 +10,13 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from dataclasses import dataclass
 
 from hal.sim.card.applet import ATR, Applet
+from hal.sim.card.options import CardFaults as CardFaults
 
 POWER_OFF, POWER_ON, RESET, GET_ATR = 0, 1, 2, 4
 RETRY_S = 0.05
 SIGN = 0x2A
-
-
-@dataclass
-class CardFaults:
-    """What goes wrong, now and in the future. APDUs are counted from 1 at each insertion; a count fires once."""
-
-    yank_before: int | None = None  # the card is pulled when this APDU arrives, which is not executed
-    yank_after: int | None = None  # pulled when this APDU was executed, before its answer
-    lose_answer: int | None = None  # executed, and its answer is lost; the card stays
-    mute: bool = False  # answers nothing, not even a reset
-    apdu_ms: float = 0.0  # each APDU takes this long
-    sign_ms: float = 0.0  # and a signature this much longer
 
 
 class CardProgram:
@@ -82,6 +70,8 @@ class CardProgram:
             self._thread.join(2.0)
 
     def _lie(self) -> None:
+        for _ in range(self.faults.flaps):
+            self._bounce()
         while not self._out.is_set():
             with contextlib.suppress(OSError), socket.create_connection(self._address, 1.0) as sock:
                 sock.settimeout(None)
@@ -91,6 +81,11 @@ class CardProgram:
             self._sock = None
             self.applet.power_off()
             self._out.wait(RETRY_S)
+
+    def _bounce(self) -> None:
+        with contextlib.suppress(OSError), socket.create_connection(self._address, 1.0):
+            self._out.wait(self.faults.flap_ms / 1000)
+        self._out.wait(self.faults.flap_ms / 1000)
 
     def _serve(self, sock: socket.socket) -> None:
         powered = False
@@ -105,6 +100,8 @@ class CardProgram:
                 answer = self._execute(frame)
                 if answer is not None:
                     _put(sock, answer)
+                if self._fires("yank_answered"):
+                    self._out.set()
 
     def _control(self, sock: socket.socket, control: int, powered: bool) -> bool:
         """Obey one control byte; returns whether the card has power now. Raises OSError for an unknown one."""
