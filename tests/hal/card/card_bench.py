@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from hal.card.contract import CardReader, CardStatus, Presence
+from cryptography import x509
+
+from hal.card import jpki
+from hal.card.check import CardProfile, check_card_certificate, check_signature
+from hal.card.contract import CardChannel, CardReader, CardStatus, Presence
+from hal.sim.card.applet import Applet
 
 NOW = datetime(2025, 6, 2, 3, 0, tzinfo=UTC)
 PIN = "1234"
+DIGEST = hashlib.sha256(b"transcript").digest()
 
 
 def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
@@ -30,3 +37,44 @@ class Watched:
     def wait(self, presence: Presence, seconds: float = 5.0) -> CardStatus:
         until(lambda: self.reader.status().presence is presence, seconds)
         return self.reader.status()
+
+
+class Direct:
+    """A channel straight to an applet; keeps the headers it saw and the very buffer of the last command."""
+
+    def __init__(self, applet: Applet) -> None:
+        self.applet = applet
+        self.seen: list[str] = []
+        self.last: bytes | bytearray = b""
+
+    @property
+    def exchanged(self) -> int:
+        return len(self.seen)
+
+    def transmit(self, apdu: bytes | bytearray) -> bytes:
+        self.seen.append(bytes(apdu[:4]).hex())
+        self.last = apdu
+        return self.applet.handle(bytes(apdu))
+
+    def disconnect(self) -> None:
+        self.applet.power_off()
+
+
+def whole_session(
+    channel: CardChannel,
+    trusted: Sequence[x509.Certificate],
+    pin: str = PIN,
+    now: datetime = NOW,
+    allow_test: bool = True,
+) -> CardProfile:
+    """All that a kiosk asks of a card and checks of its answers, in the order that keeps a person waiting least."""
+    facts = jpki.begin(channel)
+    if facts.tries == 0:
+        raise jpki.CardRefused(jpki.CardCause.PIN_LOCKED, 0)
+    ahead = jpki.read_ahead(channel, facts)
+    profile = check_card_certificate(ahead, trusted, now, allow_test) if ahead else None
+    jpki.verify(channel, bytearray(pin.encode()), facts)
+    der = ahead or jpki.read_certificate(channel, facts)
+    profile = profile or check_card_certificate(der, trusted, now, allow_test)
+    check_signature(der, DIGEST, jpki.sign(channel, DIGEST, facts, profile.kind))
+    return profile

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import pytest
+from card_bench import DIGEST, Direct
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -13,29 +13,6 @@ from hal.card.jpki import CardCause, CardFacts, CardRefused
 from hal.faults import DeviceFault, Reason
 from hal.sim.card.applet import Applet, Options
 from hal.sim.card.pki import load_card
-
-DIGEST = hashlib.sha256(b"transcript").digest()
-
-
-class Direct:
-    """A channel straight to an applet; keeps the headers it saw and the very buffer of the last command."""
-
-    def __init__(self, applet: Applet) -> None:
-        self.applet = applet
-        self.seen: list[str] = []
-        self.last: bytes | bytearray = b""
-
-    @property
-    def exchanged(self) -> int:
-        return len(self.seen)
-
-    def transmit(self, apdu: bytes | bytearray) -> bytes:
-        self.seen.append(bytes(apdu[:4]).hex())
-        self.last = apdu
-        return self.applet.handle(bytes(apdu))
-
-    def disconnect(self) -> None:
-        self.applet.power_off()
 
 
 class Scripted(Direct):
