@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import signal
 import ssl
 import sys
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -33,6 +35,7 @@ from city.document import Typesetter
 from city.handlers import City, Refused
 from firmware.link import messages as m
 from firmware.link.messages import RefusalCode
+from firmware.link.refusals import STATUS
 
 log = logging.getLogger("city")
 
@@ -44,13 +47,6 @@ PATHS: Final[dict[str, tuple[type[m.Message], Work]]] = {
     "release": (m.ReleaseRequest, handlers.release),
     "cancel": (m.CancelRequest, handlers.cancel),
     "outcome": (m.Outcome, handlers.outcome),
-}
-STATUS: Final = {
-    RefusalCode.PROTOCOL_ERROR: 400,
-    RefusalCode.CHANGED_MEANWHILE: 409,
-    RefusalCode.BUSY: 503,
-    RefusalCode.CLOSED: 503,
-    RefusalCode.MAINTENANCE: 503,
 }
 BODY_S: Final = 10.0  # for a request to arrive
 HANDSHAKE_S: Final = 10.0
@@ -102,24 +98,33 @@ def _always_a_message(city: City) -> Any:
         try:
             return await handler(request)
         except Refused as refused:
-            return _refusal(city, refused, STATUS.get(refused.code, 403))
+            return _refusal(city, refused.code, opens_at=refused.opens_at)
         except web.HTTPException as error:
-            return _refusal(city, Refused(RefusalCode.PROTOCOL_ERROR), error.status)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TimeoutError):
-            return _refusal(city, Refused(RefusalCode.PROTOCOL_ERROR), 400)
+            return _refusal(city, _http_code(request, error.status), error.status)
         except Exception as error:
             log.error("internal error in %s: %s", request.path, _where(error))
-            return _refusal(city, Refused(RefusalCode.PROTOCOL_ERROR), 500)
+            return _refusal(city, RefusalCode.INTERNAL)
 
     return answer
+
+
+def _http_code(request: web.Request, status: int) -> RefusalCode:
+    if status == 413:
+        return RefusalCode.TOO_BIG
+    version = re.match(r"/v(\d{1,3})/", request.path)
+    other = version is not None and int(version[1]) != m.PROTOCOL
+    return RefusalCode.VERSION if other else RefusalCode.PROTOCOL_ERROR
 
 
 async def _serve(
     city: City, workers: Workers, name: str, kind: type[m.Message], work: Work, request: web.Request
 ) -> web.Response:
     kiosk = kiosk_of(request)
-    async with asyncio.timeout(BODY_S):
-        message = msgspec.json.decode(await request.read(), type=kind)
+    try:
+        async with asyncio.timeout(BODY_S):
+            message = msgspec.json.decode(await request.read(), type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TimeoutError):
+        raise Refused(RefusalCode.MALFORMED) from None
     return _json(await workers.run(partial(_work, city, kiosk, name, work, message)))
 
 
@@ -135,8 +140,8 @@ def _json(message: m.Message, status: int = 200) -> web.Response:
     return web.Response(body=msgspec.json.encode(message), status=status, content_type="application/json")
 
 
-def _refusal(city: City, refused: Refused, status: int) -> web.Response:
-    return _json(rules.refusal(city.data, refused.code, refused.opens_at), status)
+def _refusal(city: City, code: RefusalCode, status: int = 0, opens_at: datetime | None = None) -> web.Response:
+    return _json(rules.refusal(city.data, code, opens_at), status or STATUS[code])
 
 
 def _where(error: BaseException) -> str:
@@ -154,7 +159,7 @@ def kiosk_of(request: web.Request) -> str:
     der = tls.getpeercert(True) if tls else None
     kiosk = _common_name(der) if der else None
     if kiosk is None:
-        raise Refused(RefusalCode.PROTOCOL_ERROR)
+        raise Refused(RefusalCode.KIOSK_UNKNOWN)
     return kiosk
 
 

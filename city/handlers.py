@@ -75,7 +75,7 @@ def seconds(at: datetime) -> int:
     return int(at.timestamp())
 
 
-def require(holds: bool, code: RefusalCode = RefusalCode.PROTOCOL_ERROR) -> None:
+def require(holds: bool, code: RefusalCode) -> None:
     if not holds:
         raise Refused(code)
 
@@ -84,7 +84,7 @@ def require(holds: bool, code: RefusalCode = RefusalCode.PROTOCOL_ERROR) -> None
 
 
 def hello(city: City, kiosk: str, message: m.Hello) -> m.Terms:
-    require(message.protocol == m.PROTOCOL)
+    require(message.protocol == m.PROTOCOL, RefusalCode.VERSION)
     now, data, challenge = city.clock(), city.data, secrets.token_bytes(32)
 
     def remember(connection: Connection) -> None:
@@ -114,7 +114,8 @@ def hello(city: City, kiosk: str, message: m.Hello) -> m.Terms:
 
 def open_session(city: City, kiosk: str, message: m.SessionRequest) -> m.SessionAnswer:
     now = city.clock()
-    require(city.transaction(lambda c: registry.use_challenge(c, message.challenge, kiosk, seconds(now))))
+    fresh = city.transaction(lambda c: registry.use_challenge(c, message.challenge, kiosk, seconds(now)))
+    require(fresh, RefusalCode.CHALLENGE)
     _require_open(city, now)
     card = _checked_card(city, kiosk, message, now)
     ends = seconds(now) + city.data.session_s
@@ -126,7 +127,7 @@ def open_session(city: City, kiosk: str, message: m.SessionRequest) -> m.Session
             raise Refused(RefusalCode.NOT_LINKED)
         if code := rules.person_refusal(city.data, now, file):
             raise Refused(code)
-        require(registry.open_session(connection, session))
+        require(registry.open_session(connection, session), RefusalCode.SESSION_REUSED)
         city.log(connection, "session", kiosk=kiosk, session=session.session, card=card.fingerprint)
         return file
 
@@ -151,7 +152,7 @@ def _checked_card(city: City, kiosk: str, message: m.SessionRequest, now: dateti
     try:
         sealing.seal(message.document_key, b"", b"")  # a key nothing can be sealed to is noticed now, not at the order
     except sealing.SealError:
-        raise Refused(RefusalCode.PROTOCOL_ERROR) from None
+        raise Refused(RefusalCode.DOCUMENT_KEY) from None
     try:
         card = cards.check_certificate(city.authorities, message.card_certificate, now)
         digest = m.transcript_digest(
@@ -171,9 +172,11 @@ def order(city: City, kiosk: str, message: m.OrderRequest) -> m.OrderAnswer:
 
     def look(connection: Connection) -> tuple[registry.Session, File, registry.Order | None]:
         session = registry.session_of(connection, message.session, kiosk, seconds(now))
-        file = registry.file_of(connection, session.card) if session else None
-        if session is None or file is None:
-            raise Refused(RefusalCode.PROTOCOL_ERROR)
+        if session is None:
+            raise Refused(RefusalCode.SESSION_UNKNOWN)
+        file = registry.file_of(connection, session.card)
+        if file is None:
+            raise Refused(RefusalCode.NOT_LINKED)
         return session, file, registry.order_of(connection, message.order)
 
     session, file, known = city.transaction(look)
@@ -183,7 +186,8 @@ def order(city: City, kiosk: str, message: m.OrderRequest) -> m.OrderAnswer:
         made = _make(city, session, file, message, asked, now)
 
         def reserve(connection: Connection, made: registry.Order = made) -> registry.Order | None:
-            require(registry.session_of(connection, made.session, kiosk, seconds(city.clock())) is not None)
+            going_on = registry.session_of(connection, made.session, kiosk, seconds(city.clock())) is not None
+            require(going_on, RefusalCode.SESSION_UNKNOWN)
             if registry.reserve(connection, made):
                 city.log(connection, "reserved", kiosk=kiosk, session=made.session, order=made.order,
                          kind=made.kind, unique_number=made.unique_number, document=made.document_sha256)  # fmt: skip
@@ -195,9 +199,9 @@ def order(city: City, kiosk: str, message: m.OrderRequest) -> m.OrderAnswer:
 
 def _again(known: registry.Order, session: registry.Session, asked: str) -> m.OrderAnswer:
     """The same order, asked again or just made, has the same answer. Another order under its id is an anomaly."""
-    require((known.session, known.request_sha256, known.state) == (session.session, asked, "reserved"))
-    if known.manifest is None or known.signature is None or known.sealed is None:
-        raise Refused(RefusalCode.PROTOCOL_ERROR)
+    require((known.session, known.request_sha256) == (session.session, asked), RefusalCode.ORDER_REUSED)
+    if known.state != "reserved" or known.manifest is None or known.signature is None or known.sealed is None:
+        raise Refused(RefusalCode.ORDER_OVER)
     return m.OrderAnswer(
         order=known.order, manifest=known.manifest, manifest_signature=known.signature, sealed=known.sealed
     )
@@ -239,13 +243,13 @@ def _composed(city: City, file: File, message: m.OrderRequest, now: datetime) ->
     offer = next((o for o in rules.offers(city.data, now, file) if o.kind == message.kind), None)
     certificate = next((c for c in city.data.offered(today) if c.kind == message.kind), None)
     if offer is None or certificate is None:
-        raise Refused(RefusalCode.PROTOCOL_ERROR)
+        raise Refused(RefusalCode.NOT_OFFERED)
     if offer.refusal:
         raise Refused(offer.refusal, rules.opening(city.data, now, certificate.hours).opens_at)
     try:
         chosen = rules.picked(offer, message.choices, message.copies)
     except rules.NotOffered:
-        raise Refused(RefusalCode.PROTOCOL_ERROR) from None
+        raise Refused(RefusalCode.NOT_OFFERED) from None
     stamp = Stamp(unique_number(), today, message.copies)
     return compose(city.data, certificate, file, chosen, stamp), offer.fee * message.copies
 
@@ -302,14 +306,22 @@ def release(city: City, kiosk: str, message: m.ReleaseRequest) -> m.ReleaseAnswe
     def decide(connection: Connection) -> RefusalCode | None:
         session = registry.session_of(connection, message.session, kiosk, seconds(now))
         order = registry.order_of(connection, message.order)
-        if session is None or order is None or order.session != session.session or message.paid < order.fee:
-            return RefusalCode.PROTOCOL_ERROR
+        if session is None:
+            return RefusalCode.SESSION_UNKNOWN
+        if order is None or order.session != session.session:
+            return RefusalCode.ORDER_UNKNOWN
+        if order.document_sha256 != message.document_sha256:
+            return RefusalCode.OTHER_DOCUMENT
+        if order.state != "reserved":
+            return RefusalCode.ORDER_OVER
+        if message.paid < order.fee:
+            return RefusalCode.UNDERPAID
         file = registry.file_of(connection, session.card)
         if file is None or file.version != order.record_version or rules.person_refusal(city.data, now, file):
             registry.void(connection, order.order)
             return RefusalCode.CHANGED_MEANWHILE
         if not registry.issue(connection, order.order, session.session, message.document_sha256):
-            return RefusalCode.PROTOCOL_ERROR  # released before, void, or another document
+            return RefusalCode.ORDER_OVER
         city.log(connection, "issued", kiosk=kiosk, session=session.session, order=order.order, paid=message.paid)
         return None
 
@@ -325,27 +337,27 @@ def cancel(city: City, kiosk: str, message: m.CancelRequest) -> m.Done:
         city.log(connection, "ended" if ours else "end-refused", kiosk=kiosk, session=message.session)
         return ours
 
-    require(city.transaction(end))
+    require(city.transaction(end), RefusalCode.SESSION_UNKNOWN)
     return m.Done(accepted=True)
 
 
 def outcome(city: City, kiosk: str, message: m.Outcome) -> m.Done:
     body = msgspec.json.encode(message, order="deterministic")
 
-    def settle(connection: Connection) -> bool:
+    def settle(connection: Connection) -> None:
         order = registry.order_of(connection, message.order)
         if order is None or (order.kiosk, order.session) != (kiosk, message.session):
-            return False
+            raise Refused(RefusalCode.ORDER_UNKNOWN)
         if not registry.add_outcome(connection, message.outcome, message.order, kiosk, body):
-            return registry.outcome_of(connection, message.outcome) == body
+            require(registry.outcome_of(connection, message.outcome) == body, RefusalCode.OUTCOME_REUSED)
+            return
         if message.result is not m.Result.PRINTED:
             registry.void(connection, message.order)
         city.log(connection, "outcome", kiosk=kiosk, order=message.order, outcome=message.outcome, state=order.state,
                  result=message.result.value, sheets=message.sheets, kept=message.kept,
                  returned=message.returned, owed=message.owed)  # fmt: skip
-        return True
 
-    require(city.transaction(settle))
+    city.transaction(settle)
     return m.Done(accepted=True)
 
 

@@ -7,22 +7,22 @@ a message, a `CityRefusal` or a `LineFault`; nothing else.
 
 from __future__ import annotations
 
-import socket
 import ssl
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Final, Self, TypeVar
 
 import aiohttp
 import msgspec
 
 from firmware.link import messages as m
+from firmware.link.tls import LineSetupError as LineSetupError
+from firmware.link.tls import bound_socket, context
 
 CHUNK: Final = 64 * 1024
 HEADERS: Final = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
-SO_BINDTODEVICE: Final = 25  # Linux; works unprivileged and fails closed when the interface is gone
 
 Answer = TypeVar("Answer", bound=m.Message)
 
@@ -34,8 +34,16 @@ class LineReason(StrEnum):
     TIMEOUT = "timeout"
     TLS = "tls"
     TOO_BIG = "too-big"
-    MALFORMED = "malformed"
-    HTTP = "http"
+    TRUNCATED = "truncated"  # the connection ended inside the answer
+    MALFORMED = "malformed"  # not HTTP, or not the message that answers this call
+    HTTP = "http"  # neither an answer nor a refusal
+    VERSION = "version"  # terms of another version of the protocol
+    OTHER_SESSION = "other-session"  # well-formed, and the answer to somebody else's question
+    OTHER_ORDER = "other-order"
+    OTHER_DOCUMENT = "other-document"
+
+
+MIX_UPS: Final = frozenset({LineReason.OTHER_SESSION, LineReason.OTHER_ORDER, LineReason.OTHER_DOCUMENT})
 
 
 class LineFault(Exception):
@@ -50,10 +58,6 @@ class CityRefusal(Exception):
     def __init__(self, refusal: m.Refusal) -> None:
         super().__init__(refusal.code.value)
         self.refusal = refusal
-
-
-class LineSetupError(Exception):
-    """A certificate, key or CA file that cannot be used: a configuration error, found before any call."""
 
 
 @dataclass(frozen=True)
@@ -75,30 +79,34 @@ class Line:
         if not config.url.startswith("https://"):
             raise LineSetupError("the city's address must begin with https://")
         self._config = config
-        self._tls = _tls(config)
+        self._tls = context(config.certificate, config.key, config.ca)
         self._http: aiohttp.ClientSession | None = None
 
     async def hello(self, hello: m.Hello) -> m.Terms:
-        return await self._call("hello", hello, m.Terms)
+        answer = await self._call("hello", hello, m.Terms)
+        return _ours(answer, answer.protocol == m.PROTOCOL, LineReason.VERSION)
 
     async def open_session(self, request: m.SessionRequest) -> m.SessionAnswer:
         answer = await self._call("sessions", request, m.SessionAnswer)
-        return _ours(answer, answer.session == request.session)
+        return _ours(answer, answer.session == request.session, LineReason.OTHER_SESSION)
 
     async def order(self, request: m.OrderRequest) -> m.OrderAnswer:
         answer = await self._call("orders", request, m.OrderAnswer, self._config.order_deadline_s)
-        return _ours(answer, answer.order == request.order)
+        return _ours(answer, answer.order == request.order, LineReason.OTHER_ORDER)
 
     async def release(self, request: m.ReleaseRequest) -> m.ReleaseAnswer:
         answer = await self._call("release", request, m.ReleaseAnswer)
-        same = (answer.order, answer.document_sha256) == (request.order, request.document_sha256)
-        return _ours(answer, same)
+        _ours(answer, answer.order == request.order, LineReason.OTHER_ORDER)
+        return _ours(answer, answer.document_sha256 == request.document_sha256, LineReason.OTHER_DOCUMENT)
 
     async def cancel(self, session: str) -> m.Done:
         return await self._call("cancel", m.CancelRequest(session=session), m.Done)
 
     async def outcome(self, outcome: m.Outcome) -> m.Done:
         return await self._call("outcome", outcome, m.Done)
+
+    async def renew(self, request: m.RenewRequest) -> m.RenewAnswer:
+        return await self._call("renew", request, m.RenewAnswer)
 
     async def close(self) -> None:
         """Cut the connection. Never raises; a later call opens a new one."""
@@ -140,6 +148,8 @@ class Line:
         except (aiohttp.ClientConnectionError, OSError) as error:
             inside_tls = isinstance(error.__cause__, ssl.SSLError)
             raise LineFault(LineReason.TLS if inside_tls else LineReason.UNREACHABLE) from None
+        except aiohttp.ClientPayloadError:
+            raise LineFault(LineReason.TRUNCATED) from None
         except (aiohttp.ClientError, ValueError):
             raise LineFault(LineReason.MALFORMED) from None
 
@@ -148,7 +158,7 @@ class Line:
             ssl=self._tls,
             limit=1,
             keepalive_timeout=3600,
-            socket_factory=self._socket,
+            socket_factory=lambda address: bound_socket(address, self._config.interface),
             resolver=aiohttp.ThreadedResolver(),
         )
         return aiohttp.ClientSession(
@@ -159,30 +169,6 @@ class Line:
             auto_decompress=False,
             raise_for_status=False,
         )
-
-    def _socket(self, address: Any) -> socket.socket:
-        family, kind, protocol = address[:3]
-        made = socket.socket(family, kind, protocol)
-        made.setblocking(False)
-        if self._config.interface:
-            try:
-                made.setsockopt(socket.SOL_SOCKET, SO_BINDTODEVICE, self._config.interface.encode() + b"\0")
-            except OSError:
-                made.close()
-                raise
-        return made
-
-
-def _tls(config: LineConfig) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks chain and host name
-    context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_3
-    try:
-        context.load_verify_locations(config.ca)
-        context.load_cert_chain(config.certificate, config.key)
-    except (OSError, ssl.SSLError) as error:
-        files = f"{config.ca}, {config.certificate}, {config.key}"
-        raise LineSetupError(f"line certificates not usable ({files}): {error}") from None
-    return context
 
 
 async def _read(answer: aiohttp.ClientResponse) -> bytes:
@@ -208,8 +194,8 @@ def _decode(status: int, body: bytes, expected: type[Answer]) -> Answer:
     raise LineFault(LineReason.HTTP)
 
 
-def _ours(answer: Answer, ours: bool) -> Answer:
+def _ours(answer: Answer, ours: bool, reason: LineReason) -> Answer:
     """An answer to somebody else's question is no answer."""
     if not ours:
-        raise LineFault(LineReason.MALFORMED)
+        raise LineFault(reason)
     return answer

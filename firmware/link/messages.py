@@ -13,17 +13,28 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from firmware.link.refusals import RefusalCode as RefusalCode
+
 PROTOCOL = 1
 MAX_REQUEST = 64 * 1024  # bytes of one request body
 MAX_ANSWER = 8 * 1024 * 1024  # bytes of one answer body; a household's document is well under 1 MiB
+MAX_SEALED = 5 * 1024 * 1024  # bytes of a sealed document: as base64, with its manifest, it fits into one answer
+CODE_HEAD = 41  # bytes, see SheetCode
+CODE_SIZE = CODE_HEAD + 64
 
 Id = Annotated[str, Meta(pattern="^[0-9a-f]{32}\\Z")]
 Hash = Annotated[str, Meta(pattern="^[0-9a-f]{64}\\Z")]  # SHA-256
 Key = Annotated[str, Meta(min_length=1, max_length=64, pattern="^[a-z0-9][a-z0-9.-]*\\Z")]
 Text = Annotated[str, Meta(max_length=400)]
+Language = Annotated[str, Meta(max_length=16, pattern="^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*\\Z")]  # BCP 47
+Localized = Annotated[dict[Language, Text], Meta(max_length=16)]
+Moment = Annotated[str, Meta(max_length=35, pattern="^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}")]  # ISO 8601 with zone
 Yen = Annotated[int, Meta(ge=0, le=100_000)]
 Seconds = Annotated[int, Meta(ge=0, le=40_000_000)]
 Small = Annotated[int, Meta(ge=0, le=99)]
+Version = Annotated[int, Meta(ge=0, le=2**53 - 1)]  # what every JSON reader holds exactly
+Challenge = Annotated[bytes, Meta(min_length=32, max_length=32)]
+Code = Annotated[bytes, Meta(min_length=CODE_SIZE, max_length=CODE_SIZE)]
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -33,37 +44,12 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 # -- refusals
 
 
-class RefusalCode(StrEnum):
-    """One cause, one message, one place to go. Each has its texts in `firmware/texts`, in every language."""
-
-    CLOSED = "closed"  # outside service hours, or 29 December to 3 January
-    MAINTENANCE = "maintenance"
-    CARD_REVOKED = "card-revoked"
-    CARD_EXPIRED = "card-expired"
-    CARD_INVALID = "card-invalid"  # chain or signature does not hold
-    CARD_TOO_NEW = "card-too-new"  # issued, renewed or moved in today: from tomorrow
-    NOT_LINKED = "not-linked"  # the city knows no resident for this certificate
-    MOVED_OUT = "moved-out"
-    NOTICE_IN_PROCESS = "notice-in-process"  # a change of address is being processed: about 24 hours
-    UNDER_15 = "under-15"
-    NOT_AVAILABLE = "not-available"  # neutral on purpose: protective measures, suppression
-    SEAL_NOT_REGISTERED = "seal-not-registered"
-    SEAL_DEREGISTERED = "seal-deregistered"
-    NO_TAX_RETURN = "no-tax-return"
-    TAXED_ELSEWHERE = "taxed-elsewhere"
-    NOT_RESIDENT_ON_JANUARY_1 = "not-resident-on-january-1"
-    CHARACTERS = "characters"  # a character no font of this city has: counter
-    CHANGED_MEANWHILE = "changed-meanwhile"  # the record changed between order and release
-    BUSY = "busy"  # bounded queues are full; nothing was charged
-    PROTOCOL_ERROR = "protocol-error"  # malformed, stale, or not yours: an anomaly, not the resident's fault
-
-
 class Contact(Message, frozen=True):
     """The place to go."""
 
-    office: dict[str, Text]  # language -> name
+    office: Localized
     phone: Text
-    hours: dict[str, Text]
+    hours: Localized
 
 
 class Refusal(Message, frozen=True):
@@ -71,7 +57,7 @@ class Refusal(Message, frozen=True):
 
     code: RefusalCode
     contact: Contact | None = None
-    opens_at: Text | None = None  # ISO 8601 with zone, with CLOSED and MAINTENANCE
+    opens_at: Moment | None = None  # with CLOSED and MAINTENANCE
 
 
 # -- hello
@@ -80,7 +66,7 @@ class Refusal(Message, frozen=True):
 class Hello(Message, frozen=True):
     """POST /v1/hello. Who asks is read from the client certificate, never from the body."""
 
-    protocol: int
+    protocol: Small
     build: Text
 
 
@@ -88,26 +74,26 @@ class CertificateNotice(Message, frozen=True):
     """What the menu tells before anybody has identified themselves."""
 
     kind: Key
-    title: dict[str, Text]
+    title: Localized
     fee: Yen
     open: bool
-    opens_at: Text | None = None
+    opens_at: Moment | None = None
 
 
 class Terms(Message, frozen=True):
     """What holds now: effective-dated data of the city, evaluated at the city's clock."""
 
-    protocol: int
+    protocol: Small
     city: Text
-    city_name: dict[str, Text]
-    now: Text  # ISO 8601 with zone
+    city_name: Localized
+    now: Moment
     open: bool
     refusal: Refusal | None  # why not open
     closes_in_s: Seconds | None
     certificates: Annotated[tuple[CertificateNotice, ...], Meta(max_length=16)]
-    contacts: dict[str, Contact]  # by subject: "card", "resident", "tax"
-    refusal_contacts: dict[str, str]  # refusal or kiosk cause -> subject in `contacts`
-    challenge: bytes  # 32 bytes, good for one session
+    contacts: Annotated[dict[Key, Contact], Meta(max_length=32)]  # by subject: "card", "resident", "tax"
+    refusal_contacts: Annotated[dict[Key, Key], Meta(max_length=128)]  # refusal or kiosk cause -> subject in `contacts`
+    challenge: Challenge  # good for one session
     challenge_expires_s: Seconds
 
 
@@ -118,10 +104,14 @@ class SessionRequest(Message, frozen=True):
     """POST /v1/sessions. `signature` is the card's, over `transcript_digest` of the rest."""
 
     session: Id
-    challenge: bytes
-    card_certificate: bytes  # DER
-    document_key: bytes  # the kiosk's one-time HPKE public key, MLKEM768-X25519 (X-Wing)
-    signature: bytes  # RSA PKCS#1 v1.5; `transcript_digest` is the SHA-256 in its DigestInfo, not hashed again
+    challenge: Challenge
+    card_certificate: Annotated[bytes, Meta(max_length=8192)]  # DER
+    document_key: Annotated[
+        bytes, Meta(max_length=1216)
+    ]  # the kiosk's one-time HPKE public key, MLKEM768-X25519 (X-Wing)
+    signature: Annotated[
+        bytes, Meta(max_length=1024)
+    ]  # RSA PKCS#1 v1.5; `transcript_digest` is the SHA-256 in its DigestInfo, not hashed again
 
 
 class Choice(Message, frozen=True):
@@ -154,7 +144,7 @@ class Offer(Message, frozen=True):
     """A certificate this person may, or may not, have. Not available: `refusal` says why."""
 
     kind: Key
-    title: dict[str, Text]
+    title: Localized
     fee: Yen  # for one copy
     refusal: RefusalCode | None
     options: Annotated[tuple[Option, ...], Meta(max_length=12)]
@@ -163,9 +153,9 @@ class Offer(Message, frozen=True):
 class SessionAnswer(Message, frozen=True):
     session: Id
     holder: Text  # the name as it will be printed; the kiosk checks every sheet against it
-    members: dict[Key, Text]  # choice id -> name, for the check of the sheets
+    members: Annotated[dict[Key, Text], Meta(max_length=32)]  # choice id -> name, for the check of the sheets
     offers: Annotated[tuple[Offer, ...], Meta(max_length=16)]
-    card_expires_in_days: int
+    card_expires_in_days: Annotated[int, Meta(ge=0, le=36_525)]
     ends_in_s: Seconds  # the city ends the session by itself then
 
     def __repr__(self) -> str:
@@ -181,7 +171,7 @@ class OrderRequest(Message, frozen=True):
     session: Id
     order: Id  # made by the kiosk: a repeated request is the same order
     kind: Key
-    choices: dict[Key, tuple[Key, ...]]
+    choices: Annotated[dict[Key, Annotated[tuple[Key, ...], Meta(max_length=32)]], Meta(max_length=12)]
     copies: Annotated[int, Meta(ge=1, le=10)]
 
     def __repr__(self) -> str:
@@ -195,8 +185,8 @@ class Manifest(Message, frozen=True):
     a 2D code. `fields` and `members` are the choices the sheets must show.
     """
 
-    protocol: int
-    kiosk: Text
+    protocol: Small
+    kiosk: Key
     session: Id
     order: Id
     card_sha256: Hash
@@ -204,16 +194,16 @@ class Manifest(Message, frozen=True):
     kind: Key
     title: Text
     holder: Text
-    members: tuple[Text, ...]
+    members: Annotated[tuple[Text, ...], Meta(max_length=32)]
     issued_on: Text  # as printed, with era: 令和8年11月24日
     unique_number: Annotated[str, Meta(min_length=8, max_length=32)]
-    record_version: int
+    record_version: Version
     pages: Annotated[int, Meta(ge=1, le=20)]
     copies: Annotated[int, Meta(ge=1, le=10)]
     fee: Yen  # for all copies
     seal_page: Small  # the page that must carry the seal's imprint; 0 for none
     document_sha256: Hash
-    codes: Annotated[tuple[bytes, ...], Meta(max_length=20)]
+    codes: Annotated[tuple[Code, ...], Meta(max_length=20)]
 
     def __repr__(self) -> str:
         return f"Manifest({self.order}, {self.kind}, pages={self.pages})"
@@ -223,9 +213,9 @@ class OrderAnswer(Message, frozen=True):
     """`sealed` is the PDF, HPKE-sealed to the session's document key with `seal_info` as info."""
 
     order: Id
-    manifest: bytes
-    manifest_signature: bytes
-    sealed: bytes
+    manifest: Annotated[bytes, Meta(max_length=64 * 1024)]
+    manifest_signature: Annotated[bytes, Meta(min_length=64, max_length=64)]
+    sealed: Annotated[bytes, Meta(max_length=MAX_SEALED)]
 
 
 # -- release and outcome
@@ -277,6 +267,19 @@ class Outcome(Message, frozen=True):
     owed: Yen
 
 
+# -- the kiosk's own certificate
+
+
+class RenewRequest(Message, frozen=True):
+    """POST /v1/renew, on the still valid certificate. The same key again has the same answer."""
+
+    csr: Annotated[bytes, Meta(max_length=4096)]  # PKCS #10, DER; P-256, the kiosk's id as its only name
+
+
+class RenewAnswer(Message, frozen=True):
+    certificate: Annotated[bytes, Meta(max_length=8192)]  # X.509, DER, of the kiosk CA
+
+
 # -- what is signed and sealed
 
 
@@ -319,13 +322,14 @@ def manifest_signing_input(manifest: bytes) -> bytes:
 # -- the code on the sheet
 
 CODE_MAGIC = b"MG1"
-CODE_HEAD = 41  # magic 3, unique number 16 (ASCII, NUL padded), page, pages, days since 2000-01-01 (2), hash 18
-CODE_SIZE = CODE_HEAD + 64
 CODE_AREA_MM = (162.0, 249.0, 36.0, 36.0)  # left, top, width, height on A4 portrait: the city leaves it blank
 
 
 class SheetCode(msgspec.Struct, frozen=True):
-    """The 41 signed bytes of one sheet's 2D code."""
+    """The 41 signed bytes of one sheet's 2D code.
+
+    Magic 3, unique number 16 (ASCII, NUL padded), page 1, pages 1, days since 2000-01-01 2 (big-endian), hash 18.
+    """
 
     unique_number: str
     page: int

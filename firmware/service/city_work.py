@@ -21,7 +21,8 @@ from firmware.flow import commands as c
 from firmware.flow import events as e
 from firmware.link import messages as m
 from firmware.link import sealing, signing
-from firmware.link.client import CityRefusal, Line, LineConfig, LineFault
+from firmware.link.client import MIX_UPS, CityRefusal, Line, LineConfig, LineFault, LineReason
+from firmware.link.refusals import ANOMALIES, UNFIT
 from firmware.service import terms as words
 from firmware.service.config import Config
 from firmware.service.journal import new_id
@@ -54,19 +55,18 @@ class CityDesk:
     config: Config
     line: Line
     issuing_keys: tuple[Ed25519PublicKey, ...]
+    alarm: Callable[[str], None] = lambda code: None  # opens a case that pauses the kiosk
     terms: m.Terms | None = None
     terms_at: float = 0.0
+    trouble: str = ""  # why this kiosk, as it is, cannot work with this city
 
     async def fetch_terms(self) -> e.Event:
         try:
             self.terms = await self.line.hello(m.Hello(protocol=m.PROTOCOL, build=BUILD))
-        except LineFault as fault:
-            log("line.fault", call="hello", reason=fault.reason.value)
+        except (LineFault, CityRefusal) as error:
+            self._note("hello", error)
             return e.LineLost()
-        except CityRefusal as refused:
-            log("line.refused", call="hello", code=refused.refusal.code.value)
-            return e.LineLost()
-        self.terms_at = time.monotonic()
+        self.trouble, self.terms_at = "", time.monotonic()
         return e.TermsReceived(terms=words.terms(self.terms))
 
     async def open_session(self, epoch: int, vault: Vault) -> e.Event:
@@ -163,10 +163,8 @@ class CityDesk:
         """Best effort: the city ends the session by itself when it hears nothing."""
         try:
             await self.line.cancel(session)
-        except LineFault as fault:
-            log("line.fault", call="cancel", reason=fault.reason.value)
-        except CityRefusal as refused:
-            log("line.refused", call="cancel", code=refused.refusal.code.value)
+        except (LineFault, CityRefusal) as error:
+            self._note("cancel", error)
 
     async def deliver(self, outcomes: list[m.Outcome], done: Callable[[str], None]) -> None:
         """`done` hears of each that the city has. One it refuses stays undelivered, and holds up none behind it."""
@@ -174,10 +172,10 @@ class CityDesk:
             try:
                 await self.line.outcome(outcome)
             except LineFault as fault:
-                log("line.fault", call="outcome", reason=fault.reason.value)
+                self._note("outcome", fault)
                 return
             except CityRefusal as refused:
-                log("line.refused", call="outcome", code=refused.refusal.code.value)
+                self._note("outcome", refused)
             else:
                 log("line.delivered", outcome=outcome.outcome)
                 done(outcome.outcome)
@@ -186,16 +184,32 @@ class CityDesk:
         try:
             return await work()
         except LineFault as fault:
-            log("line.fault", call=call, reason=fault.reason.value)
+            self._note(call, fault)
             return e.CityRefused(epoch=epoch, code="line-down")
         except CityRefusal as refused:
-            log("line.refused", call=call, code=refused.refusal.code.value)
-            return e.CityRefused(epoch=epoch, code=refused.refusal.code.value, opens_at=refused.refusal.opens_at or "")
+            self._note(call, refused)
+            code, opens_at = words.refusal(refused.refusal.code), refused.refusal.opens_at or ""
+            return e.CityRefused(epoch=epoch, code=code, opens_at=opens_at)
+
+    def _note(self, call: str, error: LineFault | CityRefusal) -> None:
+        """Its own reason into the log; what only a mix-up or a repetition explains is a case."""
+        if isinstance(error, LineFault):
+            reason = error.reason
+            log("line.fault", call=call, reason=reason.value)
+            anomaly, unfit = reason in MIX_UPS, reason is LineReason.VERSION
+        else:
+            code = error.refusal.code
+            log("line.refused", call=call, code=code.value)
+            anomaly, unfit = code in ANOMALIES, code in UNFIT
+        if anomaly:
+            self.alarm(f"line.{error}")
+        if unfit:
+            self.trouble = "config"
 
 
 REJECTIONS: dict[type[Exception], str] = {
     signing.SignatureError: "signature",
-    sealing.SealError: "seal",
+    sealing.SealError: "sealing",
 }
 
 

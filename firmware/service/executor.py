@@ -65,6 +65,7 @@ class Executor:
 
     def __post_init__(self) -> None:
         self._lanes = Lanes(self.devices.lanes, self.post, self.failed)
+        self.city.alarm = lambda code: self.open_case(c.OpenCase(code=code, pauses=True))
 
     def carry_out(self, command: c.Command) -> None:
         """Raises Forbidden; JournalBroken when a step cannot be written down, and then it has no effect."""
@@ -280,7 +281,7 @@ class Executor:
         printers = await self._printers_trouble()
         cash = await self._lanes.call("cash", self.cash.trouble)
         # Last, and nothing is awaited after it: a case may have been opened meanwhile.
-        return e.Health(problem="case-open" if self.journal.paused() else printers or cash)
+        return e.Health(problem="case-open" if self.journal.paused() else printers or cash or self.city.trouble)
 
     def open_case(self, command: c.OpenCase) -> None:
         case = self.journal.open_case(self.vault.session, command.code, pauses=command.pauses)

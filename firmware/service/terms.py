@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from firmware.flow import offers as o
 from firmware.link import messages as m
+from firmware.link.refusals import LINE
 
 
 def _localized(texts: dict[str, str]) -> o.Localized:
@@ -14,13 +15,20 @@ def _contact(contact: m.Contact) -> o.Contact:
     return o.Contact(_localized(contact.office), contact.phone, _localized(contact.hours))
 
 
+def refusal(code: m.RefusalCode) -> str:
+    """What the resident is told. Between the machines there are many causes; for a person there are two."""
+    if code in (m.RefusalCode.CHALLENGE, m.RefusalCode.SESSION_UNKNOWN):
+        return "too-slow"  # the city's time for this session is over
+    return (m.RefusalCode.PROTOCOL_ERROR if code in LINE else code).value
+
+
 def terms(message: m.Terms) -> o.Terms:
     """What holds now. A subject without a contact is left out."""
-    refusal = message.refusal
+    closed = message.refusal
     return o.Terms(
         city_name=_localized(message.city_name),
-        refusal="" if message.open else (refusal.code.value if refusal else m.RefusalCode.CLOSED.value),
-        opens_at=(refusal.opens_at or "") if refusal else "",
+        refusal="" if message.open else (closed.code if closed else m.RefusalCode.CLOSED).value,
+        opens_at=(closed.opens_at or "") if closed else "",
         notices=tuple(o.Notice(c.kind, _localized(c.title), c.fee, c.open) for c in message.certificates),
         contacts=tuple(
             (code, _contact(message.contacts[subject]))
@@ -49,7 +57,7 @@ def offers(answer: m.SessionAnswer) -> tuple[o.Offer, ...]:
             offer.kind,
             _localized(offer.title),
             offer.fee,
-            offer.refusal.value if offer.refusal else "",
+            refusal(offer.refusal) if offer.refusal else "",
             tuple(_option(option) for option in offer.options),
         )
         for offer in answer.offers

@@ -105,7 +105,9 @@ def test_malformed_bodies_are_refused_without_a_word_about_the_inside(rehearsal:
         for body in BODIES:
             status, answer = await post(url, tls, f"/v1/{path}", body)
             assert status == 400, body[:40]
-            assert msgspec.json.decode(answer, type=m.Refusal).code is RefusalCode.PROTOCOL_ERROR
+            newer = path == "hello" and b'"protocol":2' in body
+            expected = RefusalCode.VERSION if newer else RefusalCode.MALFORMED
+            assert msgspec.json.decode(answer, type=m.Refusal).code is expected
 
     asyncio.run(rehearsal.run(scenario)())
 
@@ -114,11 +116,16 @@ def test_too_big_too_many_methods_and_unknown_paths(rehearsal: Rehearsal) -> Non
     async def scenario(url: str) -> None:
         tls = context(rehearsal, rehearsal.pki)
         big = b" " * (m.MAX_REQUEST + 1)
-        asked = [("/v1/hello", big, "POST", 413), ("/v1/hello", b"", "GET", 405), ("/v2/hello", b"", "POST", 404)]
-        for path, body, method, expected in asked:
+        asked = [
+            ("/v1/hello", big, "POST", 413, RefusalCode.TOO_BIG),
+            ("/v1/hello", b"", "GET", 405, RefusalCode.PROTOCOL_ERROR),
+            ("/v1/nothing", b"", "POST", 404, RefusalCode.PROTOCOL_ERROR),
+            ("/v2/hello", b"", "POST", 404, RefusalCode.VERSION),
+        ]
+        for path, body, method, expected, code in asked:
             status, answer = await post(url, tls, path, body, method)
             assert status == expected
-            assert msgspec.json.decode(answer, type=m.Refusal).code is RefusalCode.PROTOCOL_ERROR
+            assert msgspec.json.decode(answer, type=m.Refusal).code is code
 
     asyncio.run(rehearsal.run(scenario)())
 
@@ -144,6 +151,7 @@ def test_an_internal_error_shows_nothing(rehearsal: Rehearsal, caplog: pytest.Lo
         tls = context(rehearsal, rehearsal.pki)
         status, answer = await post(url, tls, "/v1/hello", msgspec.json.encode(HELLO))
         assert status == 500
+        assert msgspec.json.decode(answer, type=m.Refusal).code is RefusalCode.INTERNAL
         assert b"Traceback" not in answer
         assert "花子".encode() not in answer
 

@@ -82,7 +82,7 @@ def test_repeated_order_has_the_same_answer_and_another_under_its_id_is_refused(
         await visit.orders("juminhyo")
         assert await line.order(visit.order) == visit.answer
         other = msgspec.structs.replace(visit.order, copies=2)
-        assert await refused(line.order(other)) is RefusalCode.PROTOCOL_ERROR
+        assert await refused(line.order(other)) is RefusalCode.ORDER_REUSED
 
     on_line(rehearsal, scenario)
     assert count(rehearsal, tables.orders) == 1
@@ -108,14 +108,23 @@ def test_a_second_order_voids_the_first(rehearsal: Rehearsal) -> None:
         await visit.enter()
         first, _ = await visit.orders("juminhyo")
         second, _ = await visit.orders("inkan")
-        assert await refused(line.release(visit.pays(first))) is RefusalCode.PROTOCOL_ERROR
+        assert await refused(line.release(visit.pays(first))) is RefusalCode.ORDER_OVER
         assert (await line.release(visit.pays(second))).released
 
     on_line(rehearsal, scenario)
 
 
-@pytest.mark.parametrize("case", ["double", "underpaid", "other document", "other session", "unknown order"])
-def test_release_happens_once_for_exactly_this(rehearsal: Rehearsal, case: str) -> None:
+@pytest.mark.parametrize(
+    ("case", "code"),
+    [
+        ("double", RefusalCode.ORDER_OVER),
+        ("underpaid", RefusalCode.UNDERPAID),
+        ("other document", RefusalCode.OTHER_DOCUMENT),
+        ("other session", RefusalCode.SESSION_UNKNOWN),
+        ("unknown order", RefusalCode.ORDER_UNKNOWN),
+    ],
+)
+def test_release_happens_once_for_exactly_this(rehearsal: Rehearsal, case: str, code: RefusalCode) -> None:
     async def scenario(line, _url) -> None:
         visit = Visit(line, rehearsal.card("yoshiko"))
         await visit.enter()
@@ -130,7 +139,7 @@ def test_release_happens_once_for_exactly_this(rehearsal: Rehearsal, case: str) 
         }[case]
         if case == "double":
             await line.release(good)
-        assert await refused(line.release(bad)) is RefusalCode.PROTOCOL_ERROR
+        assert await refused(line.release(bad)) is code
 
     on_line(rehearsal, scenario)
     assert count(rehearsal, tables.orders, state="issued") == (1 if case == "double" else 0)
@@ -211,7 +220,7 @@ def test_transcript_binds_kiosk_session_challenge_and_key(rehearsal: Rehearsal) 
         for request in altered:
             assert await refused(line.open_session(request)) is RefusalCode.CARD_INVALID
         short = swap(await fresh(), document_key=b"short")
-        assert await refused(line.open_session(short)) is RefusalCode.PROTOCOL_ERROR
+        assert await refused(line.open_session(short)) is RefusalCode.DOCUMENT_KEY
         assert (await line.open_session(good)).session == good.session
 
     on_line(rehearsal, scenario)
@@ -225,16 +234,14 @@ def test_a_challenge_is_good_once_for_its_kiosk_and_for_a_while(rehearsal: Rehea
         keys = sealing.generate()
         await line.open_session(session_request(card, used, keys))
         for challenge in (used, bytes(32)):
-            assert (
-                await refused(line.open_session(session_request(card, challenge, keys))) is RefusalCode.PROTOCOL_ERROR
-            )
+            assert await refused(line.open_session(session_request(card, challenge, keys))) is RefusalCode.CHALLENGE
         mine = (await line.hello(HELLO)).challenge
         async with rehearsal.line(url, "kiosk-2") as other:
             theirs = session_request(card, mine, keys, kiosk="kiosk-2")
-            assert await refused(other.open_session(theirs)) is RefusalCode.PROTOCOL_ERROR
+            assert await refused(other.open_session(theirs)) is RefusalCode.CHALLENGE
         late = (await line.hello(HELLO)).challenge
         rehearsal.clock.now += timedelta(seconds=rehearsal.city.data.challenge_s + 1)
-        assert await refused(line.open_session(session_request(card, late, keys))) is RefusalCode.PROTOCOL_ERROR
+        assert await refused(line.open_session(session_request(card, late, keys))) is RefusalCode.CHALLENGE
 
     on_line(rehearsal, scenario)
 
@@ -247,7 +254,7 @@ def test_a_challenge_is_spent_even_by_a_request_that_fails(rehearsal: Rehearsal)
         good = session_request(card, challenge, keys)
         bad = msgspec.structs.replace(good, signature=bytes(256))
         assert await refused(line.open_session(bad)) is RefusalCode.CARD_INVALID
-        assert await refused(line.open_session(good)) is RefusalCode.PROTOCOL_ERROR
+        assert await refused(line.open_session(good)) is RefusalCode.CHALLENGE
 
     on_line(rehearsal, scenario)
 
@@ -259,13 +266,13 @@ def test_another_kiosks_session_is_out_of_reach(rehearsal: Rehearsal) -> None:
         manifest, _ = await visit.orders("inkan")
         async with rehearsal.line(url, "kiosk-2") as other:
             calls = [
-                other.order(visit.order),
-                other.release(visit.pays(manifest)),
-                other.cancel(manifest.session),
-                other.outcome(outcome_of(manifest)),
+                (other.order(visit.order), RefusalCode.SESSION_UNKNOWN),
+                (other.release(visit.pays(manifest)), RefusalCode.SESSION_UNKNOWN),
+                (other.cancel(manifest.session), RefusalCode.SESSION_UNKNOWN),
+                (other.outcome(outcome_of(manifest)), RefusalCode.ORDER_UNKNOWN),
             ]
-            for call in calls:
-                assert await refused(call) is RefusalCode.PROTOCOL_ERROR
+            for call, code in calls:
+                assert await refused(call) is code
         assert (await line.release(visit.pays(manifest))).released  # nothing of it had an effect
 
     on_line(rehearsal, scenario)
@@ -278,8 +285,8 @@ def test_cancel_ends_the_session_and_what_it_reserved_and_can_be_repeated(rehear
         manifest, _ = await visit.orders("inkan")
         assert (await line.cancel(manifest.session)).accepted
         assert (await line.cancel(manifest.session)).accepted
-        assert await refused(line.release(visit.pays(manifest))) is RefusalCode.PROTOCOL_ERROR
-        assert await refused(line.order(visit.asks("inkan"))) is RefusalCode.PROTOCOL_ERROR
+        assert await refused(line.release(visit.pays(manifest))) is RefusalCode.SESSION_UNKNOWN
+        assert await refused(line.order(visit.asks("inkan"))) is RefusalCode.SESSION_UNKNOWN
 
     on_line(rehearsal, scenario)
 
@@ -289,7 +296,7 @@ def test_a_session_that_arrives_after_its_cancellation_does_not_open(rehearsal: 
         challenge = (await line.hello(HELLO)).challenge
         request = session_request(rehearsal.card("taro"), challenge, sealing.generate())
         assert (await line.cancel(request.session)).accepted
-        assert await refused(line.open_session(request)) is RefusalCode.PROTOCOL_ERROR
+        assert await refused(line.open_session(request)) is RefusalCode.SESSION_REUSED
 
     on_line(rehearsal, scenario)
 
@@ -300,7 +307,7 @@ def test_time_ends_the_session_and_destroys_what_it_reserved(rehearsal: Rehearsa
         await visit.enter()
         manifest, _ = await visit.orders("inkan")
         rehearsal.clock.now += timedelta(seconds=rehearsal.city.data.session_s)
-        assert await refused(line.release(visit.pays(manifest))) is RefusalCode.PROTOCOL_ERROR
+        assert await refused(line.release(visit.pays(manifest))) is RefusalCode.SESSION_UNKNOWN
         await line.hello(HELLO)
 
     on_line(rehearsal, scenario)
@@ -324,7 +331,7 @@ def test_a_session_cancelled_while_typesetting_leaves_no_order(rehearsal: Rehear
 
         loop = asyncio.get_running_loop()
         rehearsal.typeset = slow
-        assert await refused(line.order(visit.asks("inkan"))) is RefusalCode.PROTOCOL_ERROR
+        assert await refused(line.order(visit.asks("inkan"))) is RefusalCode.SESSION_UNKNOWN
 
     on_line(rehearsal, scenario)
     assert count(rehearsal, tables.orders) == 0
@@ -350,7 +357,7 @@ def test_what_was_not_offered_cannot_be_ordered(rehearsal: Rehearsal, kind: str,
     async def scenario(line, _url) -> None:
         visit = Visit(line, rehearsal.card("taro"))
         await visit.enter()
-        assert await refused(line.order(visit.asks(kind, copies, **choices))) is RefusalCode.PROTOCOL_ERROR
+        assert await refused(line.order(visit.asks(kind, copies, **choices))) is RefusalCode.NOT_OFFERED
 
     on_line(rehearsal, scenario)
     assert count(rehearsal, tables.orders) == 0
@@ -402,11 +409,11 @@ def test_failed_outcome_voids_what_was_not_released_and_an_id_has_one_meaning(re
         manifest, _ = await visit.orders("inkan")
         outcome = outcome_of(manifest, m.Result.FAILED)
         await line.outcome(outcome)
-        assert await refused(line.release(visit.pays(manifest))) is RefusalCode.PROTOCOL_ERROR
+        assert await refused(line.release(visit.pays(manifest))) is RefusalCode.ORDER_OVER
         contrary = msgspec.structs.replace(outcome, result=m.Result.PRINTED)
-        assert await refused(line.outcome(contrary)) is RefusalCode.PROTOCOL_ERROR
+        assert await refused(line.outcome(contrary)) is RefusalCode.OUTCOME_REUSED
         unknown = msgspec.structs.replace(outcome_of(manifest), order=new_id())
-        assert await refused(line.outcome(unknown)) is RefusalCode.PROTOCOL_ERROR
+        assert await refused(line.outcome(unknown)) is RefusalCode.ORDER_UNKNOWN
 
     on_line(rehearsal, scenario)
 

@@ -96,6 +96,20 @@ def fault(files: Files, serve: Serve, **kwargs: object) -> LineReason:
     return caught.value.reason
 
 
+TERMS = m.Terms(
+    protocol=1,
+    city="282031",
+    city_name={},
+    now="2026-11-24T12:00:00+09:00",
+    open=True,
+    refusal=None,
+    closes_in_s=None,
+    certificates=(),
+    contacts={},
+    refusal_contacts={},
+    challenge=bytes(32),
+    challenge_expires_s=900,
+)
 DONE = msgspec.json.encode(m.Done(accepted=True))
 
 
@@ -161,7 +175,7 @@ def test_what_is_no_answer_is_a_fault(files: Files, answer: bytes, reason: LineR
 
 
 def test_a_connection_that_ends_half_way(files: Files) -> None:
-    assert fault(files, hang_up) in (LineReason.MALFORMED, LineReason.UNREACHABLE)
+    assert fault(files, hang_up) is LineReason.TRUNCATED
 
 
 def test_nobody_there(files: Files) -> None:
@@ -198,14 +212,25 @@ def test_a_refusal_carries_its_code(files: Files) -> None:
     assert caught.value.refusal.opens_at == "2026-11-25T06:30:00+09:00"
 
 
-def test_an_answer_to_somebody_elses_question_is_malformed(files: Files) -> None:
+def test_an_answer_to_somebody_elses_question_is_named(files: Files) -> None:
+    session = m.SessionRequest(
+        session="0" * 32, challenge=bytes(32), card_certificate=b"", document_key=b"", signature=b""
+    )
+    elsewhere = m.SessionAnswer(session="4" * 32, holder="", members={}, offers=(), card_expires_in_days=1, ends_in_s=1)
     order = m.OrderRequest(session="0" * 32, order="1" * 32, kind="inkan", choices={}, copies=1)
-    other = m.OrderAnswer(order="2" * 32, manifest=b"", manifest_signature=b"", sealed=b"")
+    other = m.OrderAnswer(order="2" * 32, manifest=b"", manifest_signature=bytes(64), sealed=b"")
     release = m.ReleaseRequest(session="0" * 32, order="1" * 32, document_sha256="a" * 64, paid=100)
     swapped = m.ReleaseAnswer(order="1" * 32, document_sha256="b" * 64, released=True)
-    cases = [(lambda line: line.order(order), other), (lambda line: line.release(release), swapped)]
-    for call, answer in cases:
-        assert fault(files, says(http(msgspec.json.encode(answer))), call=call) is LineReason.MALFORMED
+    late = msgspec.structs.replace(swapped, order="3" * 32)
+    cases = [
+        (lambda line: line.open_session(session), elsewhere, LineReason.OTHER_SESSION),
+        (lambda line: line.order(order), other, LineReason.OTHER_ORDER),
+        (lambda line: line.release(release), late, LineReason.OTHER_ORDER),
+        (lambda line: line.release(release), swapped, LineReason.OTHER_DOCUMENT),
+        (lambda line: line.hello(HELLO), msgspec.structs.replace(TERMS, protocol=2), LineReason.VERSION),
+    ]
+    for call, answer, reason in cases:
+        assert fault(files, says(http(msgspec.json.encode(answer))), call=call) is reason
 
 
 def test_one_connection_for_all_calls_and_none_of_the_environments_proxies(

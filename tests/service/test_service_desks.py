@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 
 from firmware.flow import events as e
 from firmware.link import messages as m
-from firmware.link.client import CityRefusal, LineFault, LineReason
+from firmware.link.client import MIX_UPS, CityRefusal, LineFault, LineReason
+from firmware.link.refusals import ANOMALIES, LINE, UNFIT
 from firmware.service import card_work, cash_work, paper_work, terms
 from firmware.service.card_work import CAUSES, FAULT_CAUSES, CardDesk
 from firmware.service.cash_work import CashDesk, told
@@ -190,8 +192,30 @@ def test_every_fault_of_the_line_is_one_refusal(reason: LineReason) -> None:
 def test_every_refusal_of_the_city_is_told_as_it_is(code: m.RefusalCode) -> None:
     refusal = m.Refusal(code=code, opens_at="2026-11-24T06:30:00+09:00")
     event = opening(CityRefusal(refusal))
-    assert event == e.CityRefused(epoch=3, code=code.value, opens_at="2026-11-24T06:30:00+09:00")
-    assert any(key.startswith(f"refusal.{code.value}.") for key in Texts.load("ja").known)
+    told = terms.refusal(code)
+    assert event == e.CityRefused(epoch=3, code=told, opens_at="2026-11-24T06:30:00+09:00")
+    assert told == code.value or code in LINE
+    assert any(key.startswith(f"refusal.{told}.") for key in Texts.load("ja").known)
+
+
+REFUSALS = [CityRefusal(m.Refusal(code=code)) for code in m.RefusalCode]
+
+
+@pytest.mark.parametrize("error", [*map(LineFault, LineReason), *REFUSALS])
+def test_every_reason_is_logged_as_it_is_and_what_nothing_innocent_explains_is_a_case(
+    error: LineFault | CityRefusal, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("madoguchi"), "propagate", True)
+    caplog.set_level(logging.INFO, "madoguchi")
+    cases: list[str] = []
+    work = city(open_session=raising(error))
+    work.alarm = cases.append
+    asyncio.run(work.open_session(3, Vault("5" * 32, key=SimpleNamespace(public=b"k"))))
+    [record] = [r for r in caplog.records if r.getMessage() in ("line.fault", "line.refused")]
+    assert str(error) in record.facts.values()
+    cause = error.reason if isinstance(error, LineFault) else error.refusal.code
+    assert cases == ([f"line.{error}"] if cause in MIX_UPS | ANOMALIES else [])
+    assert work.trouble == ("config" if cause in UNFIT | {LineReason.VERSION} else "")
 
 
 def test_without_terms_or_key_nothing_is_asked() -> None:

@@ -1,0 +1,102 @@
+"""Why the city answers no: one cause, one code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+
+class RefusalCode(StrEnum):
+    """Those a resident is told have their texts in `firmware/texts`, in every language; the others are `LINE`."""
+
+    CLOSED = "closed"  # outside service hours, or 29 December to 3 January
+    MAINTENANCE = "maintenance"
+    CARD_REVOKED = "card-revoked"
+    CARD_EXPIRED = "card-expired"
+    CARD_INVALID = "card-invalid"  # chain or signature does not hold
+    CARD_TOO_NEW = "card-too-new"  # issued, renewed or continued a moment ago: from `opens_at`
+    NOT_LINKED = "not-linked"  # the city knows no resident for this certificate
+    MOVED_OUT = "moved-out"
+    NOTICE_IN_PROCESS = "notice-in-process"  # of a change of address: until `opens_at`
+    UNDER_15 = "under-15"
+    NOT_AVAILABLE = "not-available"  # neutral on purpose: protective measures, suppression
+    SEAL_NOT_REGISTERED = "seal-not-registered"
+    SEAL_DEREGISTERED = "seal-deregistered"
+    NO_TAX_RETURN = "no-tax-return"
+    TAXED_ELSEWHERE = "taxed-elsewhere"
+    NOT_RESIDENT_ON_JANUARY_1 = "not-resident-on-january-1"
+    CHARACTERS = "characters"  # a character no font of this city has: counter
+    CHANGED_MEANWHILE = "changed-meanwhile"  # the record changed between order and release
+    BUSY = "busy"  # bounded queues are full; nothing was charged
+    PROTOCOL_ERROR = "protocol-error"  # not this protocol's path, method or HTTP
+
+    # between the machines: never the resident's fault
+    MALFORMED = "malformed"  # the body is not the message of its path
+    TOO_BIG = "too-big"
+    VERSION = "version"  # the other end speaks another version of this protocol
+    INTERNAL = "internal"  # the gateway's own failure
+    KIOSK_UNKNOWN = "kiosk-unknown"  # the certificate names no kiosk, or is not listed after another was revoked
+    KIOSK_REVOKED = "kiosk-revoked"
+    KIOSK_EXPIRED = "kiosk-expired"  # the certificate, on a connection older than its last day
+    CHALLENGE = "challenge"  # used before, too old, or given to another kiosk
+    DOCUMENT_KEY = "document-key"  # nothing can be sealed to it
+    SESSION_UNKNOWN = "session-unknown"  # none of this kiosk's that is going on; another kiosk's is told no other way
+    SESSION_REUSED = "session-reused"  # there already is, or was, one of that id
+    ORDER_UNKNOWN = "order-unknown"  # none of this session's
+    ORDER_REUSED = "order-reused"  # that id stands for another request
+    ORDER_OVER = "order-over"  # released before, or void
+    NOT_OFFERED = "not-offered"  # kind, choices or copies this person was not offered
+    OTHER_DOCUMENT = "other-document"  # not the document of this order
+    UNDERPAID = "underpaid"
+    OUTCOME_REUSED = "outcome-reused"  # that id stands for another outcome
+    NO_RENEWAL = "no-renewal"  # this gateway gives no certificates, or not this one
+
+
+LINE: Final = frozenset(list(RefusalCode)[list(RefusalCode).index(RefusalCode.PROTOCOL_ERROR) :])
+
+# Ids are 128-bit random and every step is done once: these come of a repetition or a mix-up, never of haste.
+ANOMALIES: Final = frozenset(
+    {
+        RefusalCode.SESSION_REUSED,
+        RefusalCode.ORDER_REUSED,
+        RefusalCode.ORDER_OVER,
+        RefusalCode.OTHER_DOCUMENT,
+        RefusalCode.OUTCOME_REUSED,
+    }
+)
+
+# The kiosk as it is now cannot work with this city: out of service until somebody has been there.
+UNFIT: Final = frozenset(
+    {
+        RefusalCode.VERSION,
+        RefusalCode.KIOSK_UNKNOWN,
+        RefusalCode.KIOSK_REVOKED,
+        RefusalCode.KIOSK_EXPIRED,
+    }
+)
+
+STATUS: Final[Mapping[RefusalCode, int]] = {
+    **dict.fromkeys(RefusalCode, 403),  # of a person, a card, a kiosk
+    **dict.fromkeys(
+        (
+            RefusalCode.PROTOCOL_ERROR,
+            RefusalCode.MALFORMED,
+            RefusalCode.VERSION,
+            RefusalCode.DOCUMENT_KEY,
+            RefusalCode.NOT_OFFERED,
+        ),
+        400,
+    ),
+    **dict.fromkeys((RefusalCode.SESSION_UNKNOWN, RefusalCode.ORDER_UNKNOWN), 404),
+    **dict.fromkeys(
+        (*ANOMALIES, RefusalCode.CHANGED_MEANWHILE, RefusalCode.CHALLENGE, RefusalCode.UNDERPAID),
+        409,
+    ),
+    RefusalCode.TOO_BIG: 413,
+    RefusalCode.INTERNAL: 500,
+    **dict.fromkeys(
+        (RefusalCode.BUSY, RefusalCode.CLOSED, RefusalCode.MAINTENANCE, RefusalCode.NO_RENEWAL),
+        503,
+    ),
+}
