@@ -119,6 +119,7 @@ class Executor:
 
     def read_card(self, command: c.ReadCard) -> None:
         self._lanes.run("card", self.card.read, command.epoch, self.stays[command.stay])
+        self._lanes.run("card", self.card.read_ahead, command.epoch)  # behind it in the lane: it delays nothing
 
     def authenticate(self, command: c.Authenticate) -> None:
         challenge = self.city.terms.challenge if self.city.terms else b""

@@ -7,6 +7,7 @@ paper; money and cases are read from the kiosk's journal afterwards.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -28,6 +29,7 @@ SEE_S = 25.0  # for a screen to come; the longest the kiosk waits for a wire tha
 PACE = 0.05  # of the kiosk where a scenario waits for a limit: nobody waits a minute in a test
 LINE_S = 2.0  # deadline of a call on the line
 FIRST_WHOLE_SHEET = 1_000  # lines; what is shorter was torn
+READ = 256  # bytes that one READ of a card returns
 IDLE = ("menu", "closed")
 
 # The bench's own names, where they differ.
@@ -270,7 +272,11 @@ def _tear(bench: Bench, on: bool) -> None:
 
 
 def _yank(bench: Bench, on: bool) -> None:
-    bench.card_faults.yank_after = bench.apdus + 1 if on else None
+    """At VERIFY: behind SELECT, the question for the tries left, and what is read while the person types."""
+    bench.card_faults.yank_after = None
+    if on and bench.on_reader:
+        certificate = bench.cards[bench.on_reader] / "certificate.der"
+        bench.card_faults.yank_after = 2 + math.ceil(certificate.stat().st_size / READ) + 1
 
 
 SPECIAL: dict[str, Callable[[Bench, bool], None]] = {

@@ -121,6 +121,8 @@ class World:
             self.post(e.CardFailed(epoch=command.epoch, cause="removed"))
         else:
             self.post(e.CardRead(epoch=command.epoch, tries=self.tries[self.card]))
+            if self.city.cards[self.card].expired:  # read ahead, and told before anybody types a PIN in vain
+                self.post(e.CardFailed(epoch=command.epoch, cause="card-expired"))
 
     def authenticate(self, command: c.Authenticate) -> None:
         name = self.card
@@ -137,8 +139,6 @@ class World:
                 return self.post(e.PinWrong(epoch=command.epoch, tries=self.tries[name]))
             return self.post(e.CardFailed(epoch=command.epoch, cause="pin-locked"))
         self.tries[name] = 3
-        if self.city.cards[name].expired:
-            return self.post(e.CardFailed(epoch=command.epoch, cause="card-expired"))
         self.holder = name
         return self.post(e.CardAuthenticated(epoch=command.epoch, card=hashlib.sha256(name.encode()).hexdigest()))
 

@@ -14,7 +14,7 @@ from firmware.link import messages as m
 from firmware.link.client import MIX_UPS, CityRefusal, LineFault, LineReason
 from firmware.link.refusals import ANOMALIES, LINE, UNFIT
 from firmware.service import card_work, cash_work, paper_work, terms
-from firmware.service.card_work import CAUSES, FAULT_CAUSES, CardDesk
+from firmware.service.card_work import CAUSES, FAULT_CAUSES, CardDesk, Reading
 from firmware.service.cash_work import CashDesk, told
 from firmware.service.city_work import CityDesk
 from firmware.service.paper_work import PaperDesk
@@ -83,12 +83,12 @@ def test_a_wrong_pin(tries: int | None, kind: type[e.Event], monkeypatch: pytest
 
     monkeypatch.setattr(card_work.jpki, "verify", verify)
     work = desk()
-    work.channel, work.facts = SimpleNamespace(disconnect=lambda: None), SimpleNamespace()  # type: ignore[assignment]
+    work.reading = Reading(3, SimpleNamespace(disconnect=lambda: None))  # type: ignore[arg-type]
     event = work.authenticate(3, vault, "kiosk", b"")
     assert isinstance(event, kind)
     assert seen == [bytearray(4)], "the digits are wiped whatever happens"
     assert len(vault.pin) == 0
-    assert (work.channel is None) is (kind is e.CardFailed), "the connection lasts for another try only"
+    assert (work.reading is None) is (kind is e.CardFailed), "the connection lasts for another try only"
 
 
 def test_a_counter_nobody_knows_is_not_one_to_spend(monkeypatch: pytest.MonkeyPatch) -> None:
