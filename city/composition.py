@@ -2,37 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final
 
 from city import era
 from city.document import Document, Person, Row
-from city.municipality import Certificate, Municipality, current
-from city.records import File, Resident
-from city.rules import Picked, members
+from city.municipality import FIELD_ROWS, Certificate, Field, Municipality, RowKey, current
+from city.records import File, Resident, members
 
-# label, value ("" = no such row), the field that must have been chosen
-Line = tuple[str, Callable[[Resident], str], str | None]
-LINES: Final[tuple[Line, ...]] = (
-    ("生年月日", lambda r: born(r), None),
-    ("性別", lambda r: r.sex, None),
-    ("続柄", lambda r: r.relationship, "relationship"),
-    ("住民となった年月日", lambda r: "" if r.foreign else era.written(r.resident_since), None),
-    ("外国人住民となった年月日", lambda r: era.written(r.resident_since) if r.foreign else "", None),
-    ("住所を定めた年月日", lambda r: era.written(r.settled_on), None),
-    ("届出の年月日", lambda r: era.written(r.notified_on), None),
-    ("前住所", lambda r: r.previous_address, None),
-    ("本籍", lambda r: r.domicile, "domicile"),
-    ("筆頭者の氏名", lambda r: r.domicile_head, "domicile"),
-    ("国籍・地域", lambda r: r.nationality, "residence"),
-    ("在留資格", lambda r: r.residence_status, "residence"),
-    ("在留期間等", lambda r: r.residence_period, "residence"),
-    ("在留期間の満了の日", lambda r: era.western(r.residence_until) if r.residence_until else "", "residence"),
-    ("在留カード等の番号", lambda r: r.residence_card, "residence"),
-    ("個人番号", lambda r: r.mynumber, "mynumber"),
+# label and value ("" = no such row) of each row, in the order of the form
+LINES: Final[tuple[tuple[RowKey, str, Callable[[Resident], str]], ...]] = (
+    ("birth", "生年月日", lambda r: born(r)),
+    ("sex", "性別", lambda r: r.sex),
+    ("relationship", "続柄", lambda r: r.relationship),
+    ("resident-since", "住民となった年月日", lambda r: "" if r.foreign else era.written(r.resident_since)),
+    ("resident-since", "外国人住民となった年月日", lambda r: era.written(r.resident_since) if r.foreign else ""),
+    ("settled", "住所を定めた年月日", lambda r: era.written(r.settled_on)),
+    ("notified", "届出の年月日", lambda r: era.written(r.notified_on)),
+    ("previous-address", "前住所", lambda r: r.previous_address),
+    ("domicile", "本籍", lambda r: r.domicile),
+    ("domicile-head", "筆頭者の氏名", lambda r: r.domicile_head),
+    ("nationality", "国籍・地域", lambda r: r.nationality),
+    ("residence-status", "在留資格", lambda r: r.residence_status),
+    ("residence-period", "在留期間等", lambda r: r.residence_period),
+    ("residence-until", "在留期間の満了の日", lambda r: era.western(r.residence_until) if r.residence_until else ""),
+    ("residence-card", "在留カード等の番号", lambda r: r.residence_card),
+    ("mynumber", "個人番号", lambda r: r.mynumber),
 )
+
+
+Picked = Mapping[str, tuple[str, ...]]  # the answer to every option that was asked
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ def compose(city: Municipality, certificate: Certificate, file: File, chosen: Pi
     """The certificate. `chosen` comes from `rules.picked`. Raises LookupError when the city's data has a hole."""
     blank = Document(
         kind=certificate.kind,
+        form=certificate.form,
         title=certificate.printed,
         subtitle="",
         holder=file.resident.name,
@@ -68,11 +70,16 @@ def compose(city: Municipality, certificate: Certificate, file: File, chosen: Pi
         verification=city.verification,
         copies=stamp.copies,
     )
-    return replace(blank, **CONTENT[certificate.kind](certificate, file, chosen))
+    return replace(blank, **CONTENT[certificate.form](certificate, file, chosen))
+
+
+def available(certificate: Certificate, people: Sequence[Resident]) -> tuple[Field, ...]:
+    """What can be chosen to be printed: fields of which there is something about one of these people."""
+    return tuple(f for f in certificate.fields if any(_rows(person, FIELD_ROWS[f]) for person in people))
 
 
 def _juminhyo(certificate: Certificate, file: File, chosen: Picked) -> dict[str, Any]:
-    fields, everybody = set(chosen["fields"]), members(file)
+    fields, everybody = chosen.get("fields", ()), members(file)
     scope = chosen.get("scope", ("self",))[0]
     people = {
         "self": [file.resident],
@@ -83,10 +90,11 @@ def _juminhyo(certificate: Certificate, file: File, chosen: Picked) -> dict[str,
     head = [Row("住所", file.resident.address)]
     if "relationship" in fields:
         head.append(Row("世帯主", _head_of(file).name))
+    rows = {*certificate.rows, *(row for field in certificate.fields if field in fields for row in FIELD_ROWS[field])}
     return {
         "subtitle": "（世帯全員）" if whole else "（世帯の一部）",
         "head": tuple(head),
-        "people": tuple(_person(person, fields) for person in people),
+        "people": tuple(_person(person, _rows(person, rows)) for person in people),
         "statement": certificate.statement["household" if whole else "part"],
     }
 
@@ -95,22 +103,23 @@ def _head_of(file: File) -> Resident:
     return min((p for p in file.household if p.listed), key=lambda p: p.position)
 
 
-def _person(person: Resident, fields: set[str]) -> Person:
-    rows = ((label, value(person)) for label, value, field in LINES if field is None or field in fields)
+def _rows(person: Resident, keys: Collection[RowKey]) -> tuple[Row, ...]:
+    rows = (Row(label, value(person)) for key, label, value in LINES if key in keys)
+    return tuple(row for row in rows if row.value)
+
+
+def _person(person: Resident, rows: Sequence[Row]) -> Person:
+    """The name with what is registered beside it: reading, former surname, alias."""
     return Person(
-        name=person.name, kana=person.kana, alias=person.alias, rows=tuple(Row(*row) for row in rows if row[1])
+        name=person.name, kana=person.kana, former=person.former_surname, alias=person.alias, rows=tuple(rows)
     )
-
-
-def _holder(file: File, rows: Sequence[Row]) -> tuple[Person, ...]:
-    return (Person(name=file.resident.name, kana=file.resident.kana, alias=file.resident.alias, rows=tuple(rows)),)
 
 
 def _inkan(certificate: Certificate, file: File, _: Picked) -> dict[str, Any]:
     if file.seal is None:
         raise LookupError("no seal")
     return {
-        "people": _holder(file, (Row("生年月日", born(file.resident)), Row("住所", file.resident.address))),
+        "people": (_person(file.resident, (Row("生年月日", born(file.resident)), Row("住所", file.resident.address))),),
         "statement": certificate.statement["seal"],
         "seal": file.seal.imprint,
         "seal_mm": certificate.seal_mm,
@@ -119,6 +128,7 @@ def _inkan(certificate: Certificate, file: File, _: Picked) -> dict[str, Any]:
 
 def _kazei(certificate: Certificate, file: File, chosen: Picked) -> dict[str, Any]:
     year = int(chosen["year"][0].removeprefix("y"))
+    wanted = certificate.amounts
     record = next(record for record in file.taxes if record.year == year)
     rows = (
         Row("生年月日", born(file.resident)),
@@ -127,8 +137,8 @@ def _kazei(certificate: Certificate, file: File, chosen: Picked) -> dict[str, An
     )
     return {
         "subtitle": f"{era.fiscal_year(year)}（{era.year_of(date(year - 1, 12, 31))}分所得）",
-        "people": _holder(file, rows),
-        "amounts": tuple(Row(label, f"{yen:,}円") for label, yen in record.amounts),
+        "people": (_person(file.resident, rows),),
+        "amounts": tuple(Row(label, f"{yen:,}円") for label, yen in record.amounts if label in (wanted or (label,))),
         "statement": certificate.statement["tax"],
     }
 

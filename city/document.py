@@ -33,18 +33,20 @@ class Person:
     kana: str = field(repr=False)  # katakana reading (氏名のフリガナ), "" where there is none
     rows: tuple[Row, ...] = ()
     alias: str = field(default="", repr=False)  # 通称 of a foreign resident
+    former: str = field(default="", repr=False)  # 旧氏, where registered
 
 
 @dataclass(frozen=True)
 class Document:
-    """One certificate.
+    """One certificate. `form` is its layout; a city may issue several kinds in one.
 
     - juminhyo: `head` has what the household shares (住所, 世帯主 when chosen), `people` its members in order.
     - inkan: `people` is the holder alone; `seal` is the imprint, to be printed at `seal_mm` on sheet one.
     - kazei: `people` is the holder alone, `amounts` the table of income, deductions and tax (values right-aligned).
     """
 
-    kind: str  # juminhyo, inkan, kazei
+    kind: str  # the city's word, as in the order
+    form: str  # juminhyo, inkan, kazei
     title: str  # as printed: 住民票の写し
     subtitle: str  # under the title: （世帯全員）, 令和8年度; may be ""
     holder: str = field(repr=False)

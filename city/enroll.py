@@ -24,6 +24,8 @@ class EnrollError(Exception):
 def enroll(config: Config, certificate: Path, resident: str, issued_on: date | None = None) -> str:
     """Link it, or link it anew; returns the card's fingerprint. Without `issued_on`, the certificate's first day holds.
 
+    For a card issued before its holder moved in, this is the procedure of continued use (継続利用手続), done today.
+
     Raises EnrollError, city.config.ConfigError, city.tables.DatabaseError.
     """
     card = read_certificates(certificate)[0]
@@ -31,7 +33,7 @@ def enroll(config: Config, certificate: Path, resident: str, issued_on: date | N
     engine, now = tables.connect(config.gateway.database), starting(config.clock.start)()
     try:
         with engine.begin() as connection:
-            return link(connection, card, resident, day, seconds(now))
+            return link(connection, card, resident, day, seconds(now), now.astimezone(JST).date())
     except SQLAlchemyError:
         raise EnrollError("the database does not take it") from None
     finally:
@@ -39,13 +41,17 @@ def enroll(config: Config, certificate: Path, resident: str, issued_on: date | N
 
 
 def link(
-    connection: Connection, card: x509.Certificate, resident: str, issued_on: date, now: int, revoked: bool = False
-) -> str:
+    connection: Connection, card: x509.Certificate, resident: str, issued_on: date, now: int,
+    continued_on: date | None = None, revoked: bool = False,
+) -> str:  # fmt: skip
     """Within a transaction. Raises EnrollError when there is no such resident."""
     if connection.execute(select(tables.residents.c.id).where(tables.residents.c.id == resident)).first() is None:
         raise EnrollError(f"no resident {resident!r}")
     mark = fingerprint(card.public_bytes(Encoding.DER))
-    values = {"fingerprint": mark, "resident": resident, "issued_on": issued_on, "revoked": revoked}
+    values = {
+        "fingerprint": mark, "resident": resident, "issued_on": issued_on, "continued_on": continued_on,
+        "revoked": revoked,
+    }  # fmt: skip
     registry.put(connection, tables.cards, values)
     audit.append(connection, "enrolled", now, card=mark)
     return mark

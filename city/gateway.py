@@ -141,7 +141,7 @@ def _json(message: m.Message, status: int = 200) -> web.Response:
 
 
 def _refusal(city: City, code: RefusalCode, status: int = 0, opens_at: datetime | None = None) -> web.Response:
-    return _json(rules.refusal(city.data, code, opens_at), status or STATUS[code])
+    return _json(rules.refusal(city.data, code, city.clock(), opens_at), status or STATUS[code])
 
 
 def _where(error: BaseException) -> str:

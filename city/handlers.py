@@ -99,10 +99,10 @@ def hello(city: City, kiosk: str, message: m.Hello) -> m.Terms:
         city_name=data.name,
         now=now.isoformat(timespec="seconds"),
         open=when.refusal is None,
-        refusal=rules.refusal(data, when.refusal, when.opens_at) if when.refusal else None,
+        refusal=rules.refusal(data, when.refusal, now, when.opens_at) if when.refusal else None,
         closes_in_s=int((when.closes_at - now).total_seconds()) if when.closes_at else None,
         certificates=rules.notices(data, now),
-        contacts=data.contacts,
+        contacts=data.contacts_on(now.astimezone(JST).date()),
         refusal_contacts=data.refusal_contacts,
         challenge=challenge,
         challenge_expires_s=data.challenge_s,
@@ -126,7 +126,7 @@ def open_session(city: City, kiosk: str, message: m.SessionRequest) -> m.Session
         if file is None:
             raise Refused(RefusalCode.NOT_LINKED)
         if code := rules.person_refusal(city.data, now, file):
-            raise Refused(code)
+            raise Refused(code, rules.person_opens_at(city.data, code, file))
         require(registry.open_session(connection, session), RefusalCode.SESSION_REUSED)
         city.log(connection, "session", kiosk=kiosk, session=session.session, card=card.fingerprint)
         return file

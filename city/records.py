@@ -21,6 +21,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 class Standing(StrEnum):
     RESIDENT = "resident"
+    LEAVING = "leaving"  # notice of moving out filed (転出届), still a resident
     MOVED_OUT = "moved-out"
     DEAD = "dead"
 
@@ -34,6 +35,7 @@ class Resident(Record, frozen=True, kw_only=True):
     name: str
     kana: str = ""
     alias: str = ""  # 通称
+    former_surname: str = ""  # 旧氏, when the resident had it registered
     sex: str
     birth: date
     standing: Standing = Standing.RESIDENT
@@ -60,7 +62,7 @@ class Resident(Record, frozen=True, kw_only=True):
     @property
     def listed(self) -> bool:
         """Shown on the household's certificates: the dead and those who moved out are not."""
-        return self.standing is Standing.RESIDENT
+        return self.standing in (Standing.RESIDENT, Standing.LEAVING)
 
 
 class Seal(Record, frozen=True, kw_only=True):
@@ -89,6 +91,7 @@ class Card(Record, frozen=True, kw_only=True):
     fingerprint: str  # SHA-256 of the certificate, hex
     resident: str
     issued_on: date
+    continued_on: date | None = None  # 継続利用手続 here, for a card issued before its holder moved in
     revoked: bool = False
 
 
@@ -105,3 +108,8 @@ class File(Record, frozen=True, kw_only=True):
     def version(self) -> int:
         """48 bits over the content: no change can forget to raise it, and a change taken back is none."""
         return int.from_bytes(hashlib.sha256(msgspec.json.encode(self, order="deterministic")).digest()[:6], "big")
+
+
+def members(file: File) -> dict[str, Resident]:
+    """Whom a certificate of this household can show, by the choice's id."""
+    return {f"m{n}": person for n, person in enumerate((p for p in file.household if p.listed), start=1)}

@@ -12,11 +12,15 @@ from typing import Final
 
 from city import era
 from city.clock import JST
-from city.municipality import Certificate, Hours, Municipality, current
-from city.records import File, Resident, Standing, TaxRecord, TaxStanding
+from city.composition import Picked, available
+from city.municipality import Certificate, Eligibility, Hours, Municipality, current
+from city.records import Card, File, Resident, Standing, TaxRecord, TaxStanding
+from city.records import members as members
 from firmware.link.messages import CertificateNotice, Choice, Offer, Option, Refusal, RefusalCode
 
 LOOK_AHEAD_DAYS: Final = 60  # no closure is longer
+MAX_CHOICES: Final = 32  # of one question, as `firmware.link.messages.Option` has it
+ELSE: Final = "resident"  # where refusals without a contact of their own go
 
 # -- hours --------------------------------------------------------------------------------------------------------
 
@@ -44,20 +48,19 @@ def opening(city: Municipality, now: datetime, own: tuple[Hours, ...] = ()) -> O
 def _closed(city: Municipality, now: datetime, tables: tuple[tuple[Hours, ...], ...]) -> RefusalCode | None:
     if any(_local(m.begin) <= now < _local(m.end) for m in city.maintenance):
         return RefusalCode.MAINTENANCE
-    if all(_within(table, now) for table in tables):
+    if all(_within(city, table, now) for table in tables):
         return None
     return RefusalCode.CLOSED
 
 
-def _within(table: tuple[Hours, ...], now: datetime) -> bool:
+def _within(city: Municipality, table: tuple[Hours, ...], now: datetime) -> bool:
     try:
         hours = current(table, now.date())
     except LookupError:  # the service has not begun
         return False
-    day = now.strftime("%m-%d")
-    holiday = any(c.begin <= day <= c.end if c.begin <= c.end else not c.end < day < c.begin for c in hours.closed)
-    weekend = hours.weekdays_only and now.weekday() >= 5
-    return not holiday and not weekend and hours.opens <= now.time() < hours.closes
+    closed = any(now.date() in days for days in hours.closed)
+    idle = hours.weekdays_only and not city.working_day(now.date())
+    return not closed and not idle and hours.opens <= now.time() < hours.closes
 
 
 def _starts(city: Municipality, now: datetime, tables: tuple[tuple[Hours, ...], ...]) -> set[datetime]:
@@ -101,9 +104,10 @@ def _notice(certificate: Certificate, now: datetime, when: Opening) -> Certifica
     )
 
 
-def refusal(city: Municipality, code: RefusalCode, opens_at: datetime | None = None) -> Refusal:
+def refusal(city: Municipality, code: RefusalCode, now: datetime, opens_at: datetime | None = None) -> Refusal:
     """The code with the place to go."""
-    contact = city.contacts.get(city.refusal_contacts.get(code.value, "resident"))
+    places = city.contacts_on(now.astimezone(JST).date())
+    contact = places.get(city.refusal_contacts.get(code.value, ELSE)) or places.get(ELSE)
     return Refusal(code=code, contact=contact, opens_at=opens_at.isoformat() if opens_at else None)
 
 
@@ -118,38 +122,88 @@ def birthday(birth: date, age: int) -> date:
         return date(birth.year + age, 3, 1)
 
 
+def usable_from(city: Municipality, filed: date) -> date:
+    """The day from which what was filed holds here: so long after the working day that takes it up."""
+    first = min(entry.since for entry in city.eligibility)
+    terms, day = current(city.eligibility, max(filed, first)), filed
+    while not city.working_day(day, terms.office_closed):
+        day += timedelta(days=1)
+    return day + timedelta(days=terms.processing_days)
+
+
 def person_refusal(city: Municipality, now: datetime, file: File) -> RefusalCode | None:
     """Why this card's holder can have nothing at all here. The first cause that holds, the lasting ones first."""
-    today, person = now.astimezone(JST).date(), file.resident
+    today, person, card = now.astimezone(JST).date(), file.resident, file.card
+    terms = current(city.eligibility, today)
+    lapsed = _not_continued(card, person) and today > person.resident_since + timedelta(days=terms.continuation_days)
     causes = (
-        (file.card.revoked, RefusalCode.CARD_REVOKED),
+        (card.revoked or lapsed, RefusalCode.CARD_REVOKED),
         (person.protected or person.standing is Standing.DEAD, RefusalCode.NOT_AVAILABLE),
-        (person.standing is Standing.MOVED_OUT, RefusalCode.MOVED_OUT),
-        (today < birthday(person.birth, city.minimum_age), RefusalCode.UNDER_15),
-        (file.card.issued_on >= today, RefusalCode.CARD_TOO_NEW),
-        (person.notified_on >= today, RefusalCode.NOTICE_IN_PROCESS),
+        (person.standing in (Standing.MOVED_OUT, Standing.LEAVING), RefusalCode.MOVED_OUT),
+        (today < birthday(person.birth, terms.minimum_age), RefusalCode.UNDER_15),
+        (_not_continued(card, person), RefusalCode.CARD_NOT_CONTINUED),
+        (today < usable_from(city, _linked_on(card)), RefusalCode.CARD_TOO_NEW),
+        (today < usable_from(city, person.notified_on), RefusalCode.NOTICE_IN_PROCESS),
     )
     return next((code for holds, code in causes if holds), None)
+
+
+def person_opens_at(city: Municipality, code: RefusalCode, file: File) -> datetime | None:
+    """When a refusal of `person_refusal` ends by itself: the first opening of the first day that it does not hold."""
+    filed = {
+        RefusalCode.CARD_TOO_NEW: max(_linked_on(file.card), file.resident.notified_on),
+        RefusalCode.NOTICE_IN_PROCESS: file.resident.notified_on,
+    }.get(code)
+    if filed is None:
+        return None
+    morning = datetime.combine(usable_from(city, filed), datetime.min.time(), JST)
+    when = opening(city, morning)
+    return when.opens_at if when.refusal else morning
+
+
+def _not_continued(card: Card, person: Resident) -> bool:
+    """A card issued elsewhere must be continued here after moving in (継続利用手続)."""
+    since = person.resident_since
+    return card.issued_on < since and (card.continued_on is None or card.continued_on < since)
+
+
+def _linked_on(card: Card) -> date:
+    return max(card.issued_on, card.continued_on or card.issued_on)
 
 
 # -- what ---------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Inquiry:
+    """May this person have this certificate today?"""
+
+    city: Municipality
+    certificate: Certificate
+    today: date
+    file: File
+
+    @property
+    def terms(self) -> Eligibility:
+        return current(self.city.eligibility, self.today)
+
+
 def offers(city: Municipality, now: datetime, file: File) -> tuple[Offer, ...]:
     """Every certificate of this city: what this person is asked before it, or why it cannot be."""
-    now = now.astimezone(JST)
-    return tuple(_offer(city, certificate, now, file) for certificate in city.offered(now.date()))
+    today = now.astimezone(JST).date()
+    return tuple(_offer(Inquiry(city, certificate, today, file), now) for certificate in city.offered(today))
 
 
-def _offer(city: Municipality, certificate: Certificate, now: datetime, file: File) -> Offer:
-    refuse, ask = KINDS[certificate.kind]
-    code = opening(city, now, certificate.hours).refusal or refuse(certificate, now.date(), file)
+def _offer(inquiry: Inquiry, now: datetime) -> Offer:
+    certificate = inquiry.certificate
+    refuse, ask = FORMS[certificate.form]
+    code = opening(inquiry.city, now, certificate.hours).refusal or refuse(inquiry)
     return Offer(
         kind=certificate.kind,
         title=certificate.title,
-        fee=fee(certificate, now.date()),
+        fee=fee(certificate, inquiry.today),
         refusal=code,
-        options=() if code else (*ask(certificate, now.date(), file), _copies(certificate)),
+        options=() if code else (*ask(inquiry), _copies(certificate)),
     )
 
 
@@ -157,44 +211,49 @@ def _copies(certificate: Certificate) -> Option:
     return Option(id="copies", type="count", choices=(), default=("1",), minimum=1, maximum=certificate.copies)
 
 
-def members(file: File) -> dict[str, Resident]:
-    """Whom a certificate of this household can show, by the choice's id."""
-    return {f"m{n}": person for n, person in enumerate((p for p in file.household if p.listed), start=1)}
-
-
-def _juminhyo_refusal(_: Certificate, __: date, file: File) -> RefusalCode | None:
+def _juminhyo_refusal(inquiry: Inquiry) -> RefusalCode | None:
     """A household with a protected member stays out of the machine as a whole: the counter looks at who asks."""
-    return RefusalCode.NOT_AVAILABLE if any(p.protected for p in file.household) else None
+    if any(p.protected for p in inquiry.file.household):
+        return RefusalCode.NOT_AVAILABLE
+    return RefusalCode.NOTICE_IN_PROCESS if inquiry.terms.notice_blocks_household and _in_process(inquiry) else None
 
 
-def _juminhyo_options(_: Certificate, __: date, file: File) -> tuple[Option, ...]:
-    people = members(file)
-    names = tuple(Choice(id=key, name=person.name) for key, person in people.items())
-    fields = (
-        ("relationship", True),
-        ("domicile", any(p.domicile for p in people.values())),
-        ("residence", any(p.foreign for p in people.values())),
-        ("mynumber", True),
-    )
-    shown = tuple(Choice(id=key) for key, there in fields if there)
-    household = (
-        Option(
-            id="scope", type="one", choices=(Choice(id="self"), Choice(id="household"), Choice(id="some")),
-            default=("self",), minimum=1, maximum=1,
-        ),
-        Option(id="members", type="many", choices=names, minimum=1, maximum=len(names), when=("scope", "some")),
-    )  # fmt: skip
+def _in_process(inquiry: Inquiry) -> bool:
+    listed = [person for person in inquiry.file.household if person.listed]
+    pending = (inquiry.today < usable_from(inquiry.city, person.notified_on) for person in listed)
+    return any(pending) or any(person.standing is Standing.LEAVING for person in listed)
+
+
+def _juminhyo_options(inquiry: Inquiry) -> tuple[Option, ...]:
+    everybody = members(inquiry.file)
+    people = everybody if inquiry.certificate.others else {}
+    shown = tuple(Choice(id=field) for field in available(inquiry.certificate, tuple(everybody.values())))
     what = Option(id="fields", type="many", choices=shown, minimum=0, maximum=len(shown))
-    return (*household, what) if len(people) > 1 else (what,)
+    return (*_household(people), *((what,) if shown else ()))
 
 
-def _inkan_refusal(_: Certificate, today: date, file: File) -> RefusalCode | None:
-    if file.seal is None or file.seal.registered_on > today:
+def _household(people: Mapping[str, Resident]) -> tuple[Option, ...]:
+    """Whom to show, where there is somebody else; one by one only as long as they fit one question."""
+    if len(people) < 2:
+        return ()
+    scopes = ("self", "household", *(("some",) if len(people) <= MAX_CHOICES else ()))
+    scope = Option(
+        id="scope", type="one", choices=tuple(Choice(id=scope) for scope in scopes), default=("self",), minimum=1,
+        maximum=1,
+    )  # fmt: skip
+    names = tuple(Choice(id=key, name=person.name) for key, person in people.items())
+    some = Option(id="members", type="many", choices=names, minimum=1, maximum=len(names), when=("scope", "some"))
+    return (scope, some) if "some" in scopes else (scope,)
+
+
+def _inkan_refusal(inquiry: Inquiry) -> RefusalCode | None:
+    seal = inquiry.file.seal
+    if seal is None or seal.registered_on > inquiry.today:
         return RefusalCode.SEAL_NOT_REGISTERED
-    return RefusalCode.SEAL_DEREGISTERED if file.seal.deregistered_on is not None else None
+    return RefusalCode.SEAL_DEREGISTERED if seal.deregistered_on is not None else None
 
 
-def _nothing(_: Certificate, __: date, ___: File) -> tuple[Option, ...]:
+def _nothing(_: Inquiry) -> tuple[Option, ...]:
     return ()
 
 
@@ -211,39 +270,42 @@ def latest_year(certificate: Certificate, today: date) -> int:
     return today.year - (today.strftime("%m-%d") < certificate.fiscal_year_begins)
 
 
-def tax_records(certificate: Certificate, today: date, file: File) -> dict[int, TaxRecord | None]:
+def tax_records(inquiry: Inquiry) -> dict[int, TaxRecord | None]:
     """The years on offer, latest first."""
-    latest, known = latest_year(certificate, today), {record.year: record for record in file.taxes}
-    return {year: known.get(year) for year in range(latest, latest - certificate.years, -1)}
+    latest, known = latest_year(inquiry.certificate, inquiry.today), _taxes(inquiry)
+    return {year: known.get(year) for year in range(latest, latest - inquiry.certificate.years, -1)}
+
+
+def _taxes(inquiry: Inquiry) -> dict[int, TaxRecord]:
+    return {record.year: record for record in inquiry.file.taxes}
 
 
 def _tax_refusal(record: TaxRecord | None) -> RefusalCode | None:
     return TAX_REFUSALS[record.standing] if record else RefusalCode.NO_TAX_RETURN
 
 
-def _kazei_refusal(certificate: Certificate, today: date, file: File) -> RefusalCode | None:
-    """Refused only when no year is possible, for the latest year's cause."""
-    causes = [_tax_refusal(record) for record in tax_records(certificate, today, file).values()]
-    return causes[0] if all(causes) else None
+def _kazei_refusal(inquiry: Inquiry) -> RefusalCode | None:
+    """Refused only when no year is possible: for the latest year's cause, or because the next is not issued yet."""
+    causes = [_tax_refusal(record) for record in tax_records(inquiry).values()]
+    if not all(causes):
+        return None
+    coming = _taxes(inquiry).get(latest_year(inquiry.certificate, inquiry.today) + 1)
+    return RefusalCode.YEAR_NOT_YET if coming and _tax_refusal(coming) is None else causes[0]
 
 
-def _kazei_options(certificate: Certificate, today: date, file: File) -> tuple[Option, ...]:
-    years = [y for y, record in tax_records(certificate, today, file).items() if _tax_refusal(record) is None]
+def _kazei_options(inquiry: Inquiry) -> tuple[Option, ...]:
+    years = [y for y, record in tax_records(inquiry).items() if _tax_refusal(record) is None]
     choices = tuple(Choice(id=f"y{year}", name=era.fiscal_year(year)) for year in years)
     return (Option(id="year", type="one", choices=choices, default=(choices[0].id,), minimum=1, maximum=1),)
 
 
-Refuse = Callable[[Certificate, date, File], RefusalCode | None]
-Ask = Callable[[Certificate, date, File], tuple[Option, ...]]
-KINDS: Final[dict[str, tuple[Refuse, Ask]]] = {
+FORMS: Final[dict[str, tuple[Callable[[Inquiry], RefusalCode | None], Callable[[Inquiry], tuple[Option, ...]]]]] = {
     "juminhyo": (_juminhyo_refusal, _juminhyo_options),
     "inkan": (_inkan_refusal, _nothing),
     "kazei": (_kazei_refusal, _kazei_options),
 }
 
 # -- what was chosen ----------------------------------------------------------------------------------------------
-
-Picked = Mapping[str, tuple[str, ...]]
 
 
 class NotOffered(Exception):

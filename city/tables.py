@@ -46,6 +46,7 @@ residents = Table(
     Column("name", Text, nullable=False),
     Column("kana", Text, nullable=False),
     Column("alias", Text, nullable=False),
+    Column("former_surname", Text, nullable=False, server_default=""),
     Column("sex", String(8), nullable=False),
     Column("birth", Date, nullable=False),
     Column("standing", String(16), nullable=False),
@@ -91,6 +92,7 @@ cards = Table(
     Column("fingerprint", String(64), primary_key=True),
     Column("resident", ForeignKey("residents.id"), nullable=False),
     Column("issued_on", Date, nullable=False),
+    Column("continued_on", Date),
     Column("revoked", Boolean, nullable=False),
 )
 

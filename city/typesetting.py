@@ -27,7 +27,7 @@ FONT = Path("/usr/share/fonts/truetype/ipamj/ipamjm.ttf")
 FONT_PACKAGE = "fonts-ipamj-mincho"
 TEMPLATES = Path(__file__).parent / "templates"
 MAX_SHEETS = 20  # of one copy, as the manifest has it
-# kind -> (template, characters of full width that half a line of its boxes holds)
+# form -> (template, characters of full width that half a line of its boxes holds)
 FORMS = {"juminhyo": ("juminhyo.typ", 15), "inkan": ("inkan.typ", 8), "kazei": ("kazei.typ", 15)}
 
 _SELECTOR = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
@@ -100,7 +100,7 @@ def typeset(document: Document, font: Path = FONT) -> Typeset:
     Raises CannotPrint when the content cannot be set faithfully, FontUnusable, TypesettingFault.
     """
     loaded = load_font(font)
-    template, half_line = FORMS[document.kind]
+    template, half_line = FORMS[document.form]
     data = _set(_data(document, half_line), loaded, {})
     pdf = _compile(TEMPLATES / template, loaded, data | {"seal": list(document.seal)})
     with _pdfium:
@@ -158,8 +158,8 @@ def _data(document: Document, half_line: int) -> dict[str, Any]:
 
 def _person_rows(person: Person) -> tuple[Row, ...]:
     """The reading stands on every form, empty or not: the kiosk finds names between 氏名 and フリガナ."""
-    alias = (Row("通称", person.alias),) if person.alias else ()
-    return (Row("フリガナ", person.kana), *alias, *person.rows)
+    beside = (Row("旧氏", person.former), Row("通称", person.alias))
+    return (Row("フリガナ", person.kana), *(row for row in beside if row.value), *person.rows)
 
 
 def _lines(rows: tuple[Row, ...], half_line: int) -> list[list[dict[str, str]]]:

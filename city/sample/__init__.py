@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, TypedDict
 
 import msgspec
 from msgspec import Meta, Struct, structs
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, select
 
 from city import municipality, registry, tables
 from city.cards import read_certificates
@@ -46,6 +46,7 @@ class SampleCard(Entry, frozen=True, kw_only=True):
     issued_today: bool = False
     revoked: bool = False
     linked: bool = True  # False: the city knows no resident for it
+    continued: bool = True  # False: issued elsewhere, and 継続利用手続 not done here
 
 
 class SampleSeal(Entry, frozen=True, kw_only=True):
@@ -66,6 +67,7 @@ class SampleMember(Entry, frozen=True, kw_only=True):
     name: str
     kana: str = ""
     alias: str = ""
+    former_surname: str = ""
     sex: str
     birth: date
     relationship: str
@@ -102,6 +104,11 @@ class SampleFile(Entry, frozen=True, kw_only=True):
     households: tuple[SampleHousehold, ...]
 
 
+class CardDates(TypedDict):
+    issued_on: date
+    continued_on: date | None
+
+
 @dataclass(frozen=True)
 class SampleResident:
     """One person as the rehearsal knows them. `id` is the NAME of the command line."""
@@ -126,8 +133,8 @@ def load() -> tuple[SampleResident, ...]:
 def seed(engine: Engine, clock: Clock, city: municipality.Municipality) -> None:
     """Put them into the registry, as they were; what a rehearsal changed about them is undone."""
     today = clock().astimezone(JST).date()
-    kazei = next(c for c in city.certificates if c.kind == "kazei")
-    latest = latest_year(kazei, today)
+    taxes = next(c for c in city.certificates if c.form == "kazei")
+    latest = latest_year(taxes, today)
     with engine.begin() as connection:
         for household in read():
             registry.put(connection, tables.households, {"id": household.id})
@@ -150,10 +157,19 @@ def enroll_all(config: Config, certificates: Mapping[str, Path]) -> None:
                 if card is None:
                     raise EnrollError(f"no sample resident {id_!r} with a card")
                 if card.linked:
-                    issued = today if card.issued_today else today - LONG_AGO
-                    link(connection, read_certificates(path)[0], id_, issued, seconds(now), card.revoked)
+                    dates = card_dates(connection, id_, card, today)
+                    link(connection, read_certificates(path)[0], id_, now=seconds(now), revoked=card.revoked, **dates)
     finally:
         engine.dispose()
+
+
+def card_dates(connection: Connection, resident: str, card: SampleCard, today: date) -> CardDates:
+    """When this resident's card was issued, and continued here."""
+    since = connection.execute(select(tables.residents.c.resident_since).where(tables.residents.c.id == resident))
+    return {
+        "issued_on": today if card.issued_today else today - LONG_AGO,
+        "continued_on": since.scalar_one() if card.continued else None,
+    }
 
 
 def _resident(household: SampleHousehold, member: SampleMember, position: int, today: date) -> Resident:

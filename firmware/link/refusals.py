@@ -15,6 +15,8 @@ class RefusalCode(StrEnum):
     CARD_REVOKED = "card-revoked"
     CARD_EXPIRED = "card-expired"
     CARD_INVALID = "card-invalid"  # chain or signature does not hold
+    CARD_UNCONFIRMED = "card-unconfirmed"  # its authority does not say whether it is revoked: neither good nor bad
+    CARD_NOT_CONTINUED = "card-not-continued"  # issued before its holder moved in, 継続利用手続 not done here
     CARD_TOO_NEW = "card-too-new"  # issued, renewed or continued a moment ago: from `opens_at`
     NOT_LINKED = "not-linked"  # the city knows no resident for this certificate
     MOVED_OUT = "moved-out"
@@ -26,6 +28,7 @@ class RefusalCode(StrEnum):
     NO_TAX_RETURN = "no-tax-return"
     TAXED_ELSEWHERE = "taxed-elsewhere"
     NOT_RESIDENT_ON_JANUARY_1 = "not-resident-on-january-1"
+    YEAR_NOT_YET = "year-not-yet"  # the year there is a return for is not issued before June
     CHARACTERS = "characters"  # a character no font of this city has: counter
     CHANGED_MEANWHILE = "changed-meanwhile"  # the record changed between order and release
     BUSY = "busy"  # bounded queues are full; nothing was charged
@@ -96,7 +99,13 @@ STATUS: Final[Mapping[RefusalCode, int]] = {
     RefusalCode.TOO_BIG: 413,
     RefusalCode.INTERNAL: 500,
     **dict.fromkeys(
-        (RefusalCode.BUSY, RefusalCode.CLOSED, RefusalCode.MAINTENANCE, RefusalCode.NO_RENEWAL),
+        (
+            RefusalCode.BUSY,
+            RefusalCode.CARD_UNCONFIRMED,
+            RefusalCode.CLOSED,
+            RefusalCode.MAINTENANCE,
+            RefusalCode.NO_RENEWAL,
+        ),
         503,
     ),
 }

@@ -40,10 +40,10 @@ class ModelCity:
                 city_name=self.city.name,
                 now=self.now.isoformat(),
                 open=when.refusal is None,
-                refusal=rules.refusal(self.city, when.refusal, when.opens_at) if when.refusal else None,
+                refusal=rules.refusal(self.city, when.refusal, self.now, when.opens_at) if when.refusal else None,
                 closes_in_s=None,
                 certificates=rules.notices(self.city, self.now),
-                contacts=self.city.contacts,
+                contacts=self.city.contacts_on(self.now.astimezone(JST).date()),
                 refusal_contacts=self.city.refusal_contacts,
                 challenge=secrets.token_bytes(32),
                 challenge_expires_s=self.city.challenge_s,
@@ -75,8 +75,8 @@ class ModelCity:
         if not card.linked:
             return None
         today = self.now.astimezone(JST).date()
-        issued = today if card.issued_today else today - sample.LONG_AGO
-        values = {"fingerprint": resident, "resident": resident, "issued_on": issued, "revoked": card.revoked}
+        values = {"fingerprint": resident, "resident": resident, "revoked": card.revoked}
         with self._engine.begin() as connection:
-            registry.put(connection, tables.cards, values)
+            dates = sample.card_dates(connection, resident, card, today)
+            registry.put(connection, tables.cards, {**values, **dates})
             return registry.file_of(connection, resident)

@@ -31,8 +31,10 @@ from firmware.link import messages as m
 from firmware.link import sealing
 from firmware.link.client import CityRefusal, Line, LineConfig
 
-AKASHI = Path(municipality.__file__).parent / "data" / "akashi.toml"
+CITY_FILES = {name: Path(municipality.__file__).parent / "data" / f"{name}.toml" for name in ("akashi", "shiomi")}
+AKASHI = CITY_FILES["akashi"]
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=JST)  # a Tuesday
+CONTINUED = date(2026, 11, 2)  # by those who moved in with their card
 T = TypeVar("T")
 
 
@@ -143,11 +145,13 @@ class Rehearsal:
         if not self.seeded:
             sample.seed(self.city.engine, self.clock, self.city.data)
 
-    def card(self, resident: str, issued_on: date = date(2025, 1, 6), **validity: int) -> Card:
+    def card(
+        self, resident: str, issued_on: date = date(2025, 1, 6), continued_on: date | None = CONTINUED, **validity: int
+    ) -> Card:
         """A card that the city knows as this resident's."""
         card = self.unknown_card(**validity)
         with self.city.engine.begin() as connection:
-            link(connection, card.certificate, resident, issued_on, 0)
+            link(connection, card.certificate, resident, issued_on, 0, continued_on)
         return card
 
     def unknown_card(self, **validity: int) -> Card:

@@ -142,10 +142,12 @@ def test_a_compressed_bomb_stays_closed(rehearsal: Rehearsal) -> None:
 
 def test_an_internal_error_shows_nothing(rehearsal: Rehearsal, caplog: pytest.LogCaptureFixture) -> None:
     class Broken:
-        def __call__(self) -> Any:
+        def dispose(self) -> None: ...
+
+        def begin(self) -> Any:
             raise RuntimeError("明石　花子")
 
-    rehearsal.city = replace(rehearsal.city, clock=Broken())
+    rehearsal.city = replace(rehearsal.city, engine=Broken())
 
     async def scenario(url: str) -> None:
         tls = context(rehearsal, rehearsal.pki)

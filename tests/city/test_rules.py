@@ -60,7 +60,7 @@ def tax(year: int, standing: TaxStanding = TaxStanding.FILED) -> TaxRecord:
 def file(
     *others: Resident, seal: Seal | None = SEAL, taxes: tuple[TaxRecord, ...] | None = None, **values: object
 ) -> File:
-    card_values = {k: values.pop(k) for k in ("issued_on", "revoked") if k in values}
+    card_values = {k: values.pop(k) for k in ("issued_on", "continued_on", "revoked") if k in values}
     card = change(Card(fingerprint="0" * 64, resident="a", issued_on=date(2025, 1, 6)), **card_values)
     me = person(**values)
     both = (tax(2026), tax(2025)) if taxes is None else taxes
@@ -155,8 +155,17 @@ TODAY = NOON.date()
         ({"birth": date(2011, 11, 24)}, None),
         ({"birth": date(2011, 11, 25)}, RefusalCode.UNDER_15),
         ({"issued_on": TODAY}, RefusalCode.CARD_TOO_NEW),
-        ({"issued_on": TODAY - timedelta(days=1)}, None),
+        ({"issued_on": date(2026, 11, 20)}, None),
+        ({"issued_on": date(2026, 11, 21)}, RefusalCode.CARD_TOO_NEW),  # a Saturday before a holiday: from the 25th
+        ({"issued_on": date(2026, 11, 23)}, RefusalCode.CARD_TOO_NEW),
         ({"notified_on": TODAY}, RefusalCode.NOTICE_IN_PROCESS),
+        ({"notified_on": date(2026, 11, 21)}, RefusalCode.NOTICE_IN_PROCESS),
+        ({"standing": Standing.LEAVING}, RefusalCode.MOVED_OUT),
+        ({"resident_since": date(2026, 8, 26)}, RefusalCode.CARD_NOT_CONTINUED),
+        ({"resident_since": date(2026, 8, 25)}, RefusalCode.CARD_REVOKED),  # the 91st day: the card has lapsed
+        ({"resident_since": date(2026, 8, 25), "continued_on": date(2026, 8, 24)}, RefusalCode.CARD_REVOKED),
+        ({"resident_since": date(2026, 8, 25), "continued_on": date(2026, 8, 25)}, None),
+        ({"resident_since": date(2026, 8, 25), "continued_on": TODAY}, RefusalCode.CARD_TOO_NEW),
     ],
 )
 def test_who_can_have_nothing(values: dict[str, object], code: RefusalCode | None) -> None:
@@ -186,6 +195,12 @@ ELSEWHERE, NOT_HERE, NONE = TaxStanding.ELSEWHERE, TaxStanding.NOT_RESIDENT, Tax
         ("kazei", file(taxes=(tax(2026, ELSEWHERE), tax(2025, NONE))), RefusalCode.TAXED_ELSEWHERE),
         ("kazei", file(taxes=(tax(2026, NOT_HERE),)), RefusalCode.NOT_RESIDENT_ON_JANUARY_1),
         ("kazei", file(taxes=(tax(2026, NONE), tax(2025))), None),
+        ("kazei", file(taxes=(tax(2026, NOT_HERE), tax(2027))), RefusalCode.YEAR_NOT_YET),
+        ("kazei", file(taxes=(tax(2026, NOT_HERE), tax(2027, NONE))), RefusalCode.NOT_RESIDENT_ON_JANUARY_1),
+        ("juminhyo", file(person("b", 2, standing=Standing.LEAVING)), RefusalCode.NOTICE_IN_PROCESS),
+        ("juminhyo", file(person("b", 2, notified_on=date(2026, 11, 24))), RefusalCode.NOTICE_IN_PROCESS),
+        ("juminhyo", file(person("b", 2, notified_on=date(2026, 11, 24), standing=Standing.DEAD)), None),
+        ("inkan", file(person("b", 2, standing=Standing.LEAVING)), None),
     ],
 )
 def test_which_certificate_is_refused_and_why(kind: str, of: File, code: RefusalCode | None) -> None:
@@ -195,7 +210,7 @@ def test_which_certificate_is_refused_and_why(kind: str, of: File, code: Refusal
 
 def test_every_refusal_has_a_place_to_go() -> None:
     for code in RefusalCode:
-        assert rules.refusal(CITY, code).contact is not None, code
+        assert rules.refusal(CITY, code, NOON).contact is not None, code
 
 
 # -- what is asked ------------------------------------------------------------------------------------------------
@@ -325,7 +340,7 @@ CARDS = st.builds(Card, fingerprint=st.just("0" * 64), resident=st.just("a"), is
 def test_rules_answer_for_everybody_at_any_time(now, people, card, seal, taxes) -> None:
     of = File(card=card, resident=people[0], household=tuple(people), seal=seal, taxes=taxes)
     refusal = rules.person_refusal(CITY, now, of)
-    if any(p.protected for p in people[:1]) and not card.revoked:
+    if any(p.protected for p in people[:1]) and refusal is not RefusalCode.CARD_REVOKED:
         assert refusal is RefusalCode.NOT_AVAILABLE
     for each in rules.offers(CITY, now, of):
         if refusal is None and each.refusal is None:

@@ -48,6 +48,7 @@ def seal() -> bytes:
 def document(kind: str = "juminhyo", names: tuple[str, ...] = ("明石　太郎",), **changes: object) -> Document:
     base = Document(
         kind=kind,
+        form=kind,
         title="住民票の写し",
         subtitle="（世帯全員）",
         holder=names[0],

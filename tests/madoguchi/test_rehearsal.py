@@ -87,10 +87,10 @@ def test_ports_are_all_different_and_may_be_given(folder: Path) -> None:
 
 def test_a_day_and_rules_of_its_own(folder: Path, tmp_path: Path) -> None:
     night = r.OPENING + timedelta(hours=14)
-    made = r.prepare(folder, tmp_path, start=night, city={"minimum_age": 99})
+    made = r.prepare(folder, tmp_path, start=night, city={"session_s": 99})
     city = city_config.load(made.city_toml)
     assert city.clock.start == night
-    assert tomllib.loads(city.gateway.city.read_text("utf-8"))["minimum_age"] == 99
+    assert tomllib.loads(city.gateway.city.read_text("utf-8"))["session_s"] == 99
     assert made.run == tmp_path
 
 

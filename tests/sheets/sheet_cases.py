@@ -36,6 +36,7 @@ def document(kind: str = "juminhyo", names: tuple[str, ...] = (TARO,), **changes
     rows = (Row("生年月日", "平成2年5月14日"), Row("性別", "女"), Row("前住所", "神戸市中央区加納町六丁目5番1号"))
     base = Document(
         kind=kind,
+        form=kind,
         title=titles[kind],
         subtitle="",
         holder=TARO,

@@ -1,0 +1,224 @@
+"""City files: two that differ in everything under the same rules, and those that are refused at start."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from city_bench import CITY_FILES
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from city import composition, municipality, rules
+from city.clock import JST
+from city.config import ConfigError
+from city.municipality import FIELD_ROWS, Municipality, current
+from city.typesetting import load_font
+from firmware.link.messages import RefusalCode
+
+CITIES = {name: municipality.load(path) for name, path in CITY_FILES.items()}
+SHIOMI = CITIES["shiomi"]
+cities = pytest.mark.parametrize("city", CITIES.values(), ids=list(CITIES))
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=JST)
+
+
+def moments(city: Municipality) -> st.SearchStrategy[datetime]:
+    """From the day on which everything of this city holds."""
+    first = datetime.combine(max(c.since for c in city.certificates), datetime.min.time())
+    return st.datetimes(first, datetime.fromisoformat("2060-01-01"), timezones=st.just(JST))
+
+
+# -- terms are total and consistent -------------------------------------------------------------------------------
+
+
+@cities
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_at_any_moment_the_terms_are_whole(city: Municipality, data: st.DataObject) -> None:
+    now = data.draw(moments(city))
+    when = rules.opening(city, now)
+    assert (when.refusal is None) is (when.closes_at is not None)
+    assert (when.refusal is None) is (when.opens_at is None)
+    edge = when.closes_at or when.opens_at
+    assert edge is not None
+    assert edge > now
+    assert (rules.opening(city, edge).refusal is None) is (when.refusal is not None)
+    notices = rules.notices(city, now)
+    assert len({n.kind for n in notices}) == len(notices) > 0
+    assert all(n.open is (n.opens_at is None) for n in notices)
+    assert when.refusal is None or not any(n.open for n in notices)
+    for code in RefusalCode:
+        assert rules.refusal(city, code, now).contact is not None, code
+    assert current(city.issuers, now.date()).name
+
+
+@cities
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_what_is_filed_holds_after_a_working_day_and_never_sooner_than_what_was_filed_before(
+    city: Municipality, data: st.DataObject
+) -> None:
+    filed = data.draw(moments(city)).date()
+    usable = rules.usable_from(city, filed)
+    days = current(city.eligibility, filed).processing_days
+    assert timedelta(days) <= usable - filed <= timedelta(days + 10)
+    assert city.working_day(usable - timedelta(days))
+    assert rules.usable_from(city, filed + timedelta(1)) >= usable
+
+
+@cities
+@settings(deadline=None)
+@given(data=st.data())
+def test_the_year_switches_once_a_year(city: Municipality, data: st.DataObject) -> None:
+    day = data.draw(moments(city)).date()
+    for certificate in (c for c in city.offered(day) if c.form == "kazei"):
+        year = rules.latest_year(certificate, day)
+        assert year in (day.year - 1, day.year)
+        switch = date.fromisoformat(f"{day.year}-{certificate.fiscal_year_begins}")
+        assert (year == day.year) is (day >= switch)
+
+
+@cities
+def test_every_printed_word_is_in_the_font_and_every_row_has_its_line(city: Municipality) -> None:
+    font = load_font()
+    for certificate in city.certificates:
+        for text in (certificate.printed, *certificate.statement.values(), *certificate.notes):
+            font.check(text)
+    for issuer in city.issuers:
+        font.check(issuer.name)
+    font.check(city.verification)
+    lines = {key for key, _, _ in composition.LINES}
+    assert {row for rows in FIELD_ROWS.values() for row in rows} <= lines
+    assert {row for c in city.certificates for row in c.rows} <= lines
+
+
+# -- the second city ----------------------------------------------------------------------------------------------
+
+
+def test_the_cities_differ_in_everything() -> None:
+    akashi, shiomi = CITIES.values()
+    noon = at("2026-11-24T12:00")
+    assert "架空" in shiomi.name["ja"]
+    for key in ("code", "verification", "issuers", "hours", "maintenance", "eligibility", "contacts"):
+        assert getattr(akashi, key) != getattr(shiomi, key), key
+    ours, theirs = ({n.kind: n for n in rules.notices(city, noon)} for city in (akashi, shiomi))
+    assert ours.keys() != theirs.keys()
+    assert all(ours[kind].fee != theirs[kind].fee for kind in ours.keys() & theirs.keys())
+    by_kind = [{c.kind: c for c in city.offered(noon.date())} for city in (akashi, shiomi)]
+    for kind in ours.keys() & theirs.keys():
+        one, other = (certificates[kind] for certificates in by_kind)
+        for key in ("fees", "copies", "statement", "notes", "since"):
+            assert getattr(one, key) != getattr(other, key), (kind, key)
+
+
+@pytest.mark.parametrize(
+    ("day", "fees"),
+    [
+        ("2019-10-01", {"juminhyo": 300, "inkan": 300, "shotoku": 300}),
+        ("2025-07-01", {"juminhyo": 200, "kisai": 200, "inkan": 300, "shotoku": 300}),
+        ("2026-04-01", {"juminhyo": 200, "kisai": 200, "inkan": 300, "shotoku": 250}),
+        ("2027-04-01", {"juminhyo": 250, "kisai": 200, "inkan": 350, "shotoku": 250}),
+    ],
+)
+def test_offers_and_fees_by_date(day: str, fees: dict[str, int]) -> None:
+    assert {n.kind: n.fee for n in rules.notices(SHIOMI, at(f"{day}T12:00"))} == fees
+
+
+@pytest.mark.parametrize(
+    ("moment", "open_", "opens"),
+    [
+        ("2026-11-24T09:00", {"juminhyo", "kisai", "inkan", "shotoku"}, {}),
+        ("2026-11-24T07:45", {"juminhyo", "shotoku"}, {"kisai": "2026-11-24T09:00", "inkan": "2026-11-24T08:30"}),
+        ("2026-11-24T18:00", {"juminhyo", "inkan", "shotoku"}, {"kisai": "2026-11-25T09:00"}),
+        ("2026-11-21T12:00", {"juminhyo", "inkan", "shotoku"}, {"kisai": "2026-11-24T09:00"}),  # a long weekend
+        ("2026-12-13T10:00", set(), {"kisai": "2026-12-14T12:00", "inkan": "2026-12-14T12:00"}),  # maintenance
+        ("2026-12-27T22:00", set(), {"juminhyo": "2027-01-05T07:30", "kisai": "2027-01-05T09:00"}),
+    ],
+)
+def test_hours_by_certificate(moment: str, open_: set[str], opens: dict[str, str]) -> None:
+    notices = {n.kind: n for n in rules.notices(SHIOMI, at(moment))}
+    assert {kind for kind, notice in notices.items() if notice.open} == open_
+    for kind, begins in opens.items():
+        assert notices[kind].opens_at == at(begins).isoformat()
+
+
+def test_contacts_change_on_their_day() -> None:
+    before, after = (
+        rules.refusal(SHIOMI, RefusalCode.MOVED_OUT, at(f"2026-{day}T12:00")) for day in ("03-31", "04-01")
+    )
+    assert before.contact is not None
+    assert after.contact is not None
+    assert (before.contact.phone, after.contact.phone) == ("0990-00-0001", "0990-00-1000")
+
+
+# -- files that are refused ---------------------------------------------------------------------------------------
+
+AKASHI_TEXT = CITY_FILES["akashi"].read_text(encoding="utf-8")
+
+
+def _fault(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "city.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        municipality.load(path)
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith(f"{path}: ")
+    return str(caught.value).removeprefix(f"{path}: ")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ('code = "282031"', 'code = "28203"', "$.code"),
+        ("challenge_s = 900", "challenge_s = 900\nopen_days = 7", "open_days"),
+        ("challenge_s = 900  #", "challenge_s = 'long'  #", "$.challenge_s"),
+        ("opens = 06:30:00", "opens = 23:30:00", "hours[0]: closes before it opens"),
+        ("opens = 06:30:00", "opens = half past six", "line "),
+        ('from = "12-29"', 'from = "13-29"', "$.hours[0].closed[0].from"),
+        ("to = 2026-11-19T00:00:00", "to = 2026-11-17T00:00:00", "maintenance[0]: ends before"),
+        ("to = 2026-11-19T00:00:00", "to = 2026-11-19T00:00:00+09:00", "maintenance[0]: both times"),
+        ("minimum_age = 15", "minimum_age = -1", "$.eligibility[0].minimum_age"),
+        ("processing_days = 1", "", "$.eligibility[0]"),
+        ('form = "kazei"', 'form = "koseki"', "$.certificates[2].form"),
+        ("fees = [{ from = 2016-01-25,", "fees = [{ from = 2016-01-26,", "certificates[0] (juminhyo).fees: nothing"),
+        ("fees = [{ from = 2016-01-25,", "fees = [{ from = 2024-01-04,", "certificates[0] (juminhyo).fees: two"),
+        ("yen = 100 }", "yen = -100 }", "$.certificates[0].fees[1].yen"),
+        ("statement.part =", "statement.seal =", "certificates[0] (juminhyo).statement: needs exactly household, part"),
+        ('rows = ["birth", "sex",', 'rows = ["birth", "jumin-code",', "$.certificates[0].rows[1]"),
+        ('rows = ["birth", "sex",', 'rows = ["birth", "mynumber",', "certificates[0] (juminhyo).rows: a row twice"),
+        ('kind = "kazei"', 'kind = "inkan"', "certificates (inkan): two entries hold on one day"),
+        ("seal_mm = 18.0", "seal_mm = 30.0", "$.certificates[1].seal_mm"),
+        ("copies = 3", "copies = 3\nuntil = 2015-01-01", "certificates[0] (juminhyo).until"),
+        ("[[contacts.resident]]", "[[contacts.counter]]", "contacts.resident: missing"),
+        ("[[contacts.tax]]\nfrom = 2016-01-01", "[[contacts.tax]]\nfrom = 2020-01-01", "contacts.tax: nothing"),
+        ('card-revoked = "card"', 'card-revoked = "police"', "refusal_contacts.card-revoked: no contact 'police'"),
+        ('title = { ja = "住民票の写し", ', "title = { ", "certificates[0] (juminhyo).title.ja: missing"),
+    ],
+)
+def test_a_mistake_is_refused_with_its_place(tmp_path: Path, old: str, new: str, key: str) -> None:
+    assert old in AKASHI_TEXT
+    assert key in _fault(tmp_path, AKASHI_TEXT.replace(old, new, 1))
+
+
+@settings(max_examples=40, deadline=None)
+@given(cut=st.integers(0, len(AKASHI_TEXT) - 1), put=st.sampled_from(["", '"', "[", "= ", "\x00", "9", "ü"]))
+def test_a_damaged_file_is_a_city_or_one_line(tmp_path_factory: pytest.TempPathFactory, cut: int, put: str) -> None:
+    path = tmp_path_factory.getbasetemp() / "damaged.toml"
+    path.write_text(AKASHI_TEXT[:cut] + put + AKASHI_TEXT[cut + 1 :], encoding="utf-8")
+    try:
+        assert municipality.load(path).certificates
+    except ConfigError as error:
+        assert re.fullmatch(r"[^\n]+", str(error))
+
+
+def test_a_file_that_is_not_there_or_not_text(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="No such file"):
+        municipality.load(tmp_path / "none.toml")
+    (tmp_path / "picture.toml").write_bytes(b"\x89PNG\r\n")
+    with pytest.raises(ConfigError, match=r"picture\.toml"):
+        municipality.load(tmp_path / "picture.toml")
