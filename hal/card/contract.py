@@ -55,13 +55,17 @@ class CardChannel(Protocol):
     def transmit(self, apdu: bytes | bytearray) -> bytes:
         """Send one command APDU, return data + SW1 SW2 (2..258 bytes).
 
-        Raises DeviceFault: REMOVED when the card left (the command may have been executed), SILENT past the
-        deadline, NOT_CONNECTED, GARBLED.
+        Raises DeviceFault: REMOVED when the card left (the command may have been executed), SILENT when it lies
+        there and gives no answer within the deadline (the status is MUTE from then on), NOT_CONNECTED, GARBLED.
+        After a fault the channel gives no other answer; it is still to be disconnected.
         """
         ...
 
     def disconnect(self) -> None:
-        """Cut the card's power, always: a verified PIN can outlive everything else. Never raises."""
+        """Cut the card's power, always: a verified PIN can outlive everything else. Never raises.
+
+        A call that is stuck is not waited for: the power is cut when it returns.
+        """
         ...
 
 
@@ -82,7 +86,8 @@ class CardReader(Protocol):
     def connect(self, stay: Stay) -> CardChannel:
         """Power up the card of exactly this stay.
 
-        Raises DeviceFault: REMOVED when this stay is over, MUTE, IN_USE, NOT_CONNECTED.
+        Raises DeviceFault: REMOVED when this stay is over, MUTE, IN_USE, GARBLED (no proper answer to reset),
+        SILENT when the reader itself is stuck, perhaps still with an earlier command, NOT_CONNECTED.
         """
         ...
 

@@ -1,0 +1,134 @@
+"""An exclusive connection to the card of one stay."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from hal.card.pcsc.calls import COUNT_SHIFT, SCOPE_SYSTEM, SETTLED, SHARE_EXCLUSIVE, T0, T1, UNPOWER, Calls, Code, State
+from hal.card.pcsc.lane import Lane
+from hal.faults import DeviceFault, Reason
+
+SHORTEST_COMMAND = 4  # CLA INS P1 P2
+ANSWER_SIZES = range(2, 259)  # SW1 SW2, and 256 bytes of data at most: no extended length
+NOTICED_S = 1.0  # pcscd has noticed a removal by then: it looks every 0.4 s at readers that do not tell
+NO_POWER = frozenset({Code.SUCCESS, Code.NO_SMARTCARD, Code.REMOVED_CARD})  # answers to a disconnect with UNPOWER
+
+
+class PcscChannel:
+    """CardChannel, with a context of its own (a context is locked while somebody waits on it).
+
+    The constructor powers the card up; `cold` cuts the power first, because a PIN verified for a program that was
+    killed may still stand. `count` is the reader's count of insertions then. `silent` is called when the card gave
+    no answer, and `ended(unpowered)` once, from the lane, when handle and context are given back: late, when a call
+    was stuck.
+    Raises DeviceFault REMOVED, MUTE, IN_USE, SILENT, GARBLED, NOT_CONNECTED.
+    """
+
+    def __init__(
+        self, calls: Calls, deadline_s: float, cold: bool, silent: Callable[[], None], ended: Callable[[bool], None]
+    ) -> None:
+        self._calls = calls
+        self._deadline_s = deadline_s
+        self._silent = silent
+        self._ended = ended
+        self._exchanged = 0
+        self._lock = threading.Lock()
+        self._dead: Reason | None = None
+        self._context: Any = None
+        self._handle: Any = None
+        self._pci: Any = None
+        self._lane = Lane(calls.reader, self._power_down)
+        try:
+            self.count = self._lane.run(lambda: self._power_up(cold), deadline_s)
+        except DeviceFault as fault:
+            self._fail(fault)
+            self.disconnect()
+            raise
+
+    @property
+    def exchanged(self) -> int:
+        return self._exchanged
+
+    @property
+    def is_open(self) -> bool:
+        return self._dead is None
+
+    def transmit(self, apdu: bytes | bytearray) -> bytes:
+        if len(apdu) < SHORTEST_COMMAND:
+            raise DeviceFault(self._calls.reader, Reason.GARBLED, "not a command")
+        with self._lock:
+            if self._dead:
+                raise DeviceFault(self._calls.reader, self._dead)
+            self._exchanged += 1
+            numbers = list(apdu)
+            try:
+                return self._lane.run(lambda: self._exchange(numbers), self._deadline_s)
+            except DeviceFault as fault:
+                self._fail(fault)
+                raise
+            finally:
+                numbers[:] = [0] * len(numbers)  # it may have held a PIN
+
+    def disconnect(self) -> None:
+        self._dead = self._dead or Reason.NOT_CONNECTED
+        self._lane.end(self._deadline_s)
+
+    def _fail(self, fault: DeviceFault) -> None:
+        self._dead = self._dead or fault.reason
+        if fault.reason in (Reason.SILENT, Reason.MUTE):
+            self._silent()
+
+    # --- in the lane ---
+
+    def _power_up(self, cold: bool) -> int:
+        how = (SHARE_EXCLUSIVE, T0 | T1)
+        self._context = self._calls("SCardEstablishContext", SCOPE_SYSTEM)
+        self._handle, protocol = self._calls("SCardConnect", self._context, self._calls.reader, *how)
+        if cold:
+            protocol = self._calls("SCardReconnect", self._handle, *how, UNPOWER)
+        self._pci = self._calls.pci(protocol)
+        return self._look(State.UNAWARE, 0) >> COUNT_SHIFT
+
+    def _power_down(self) -> None:
+        unpowered = False
+        try:
+            if self._handle is not None:
+                unpowered = self._calls.ask("SCardDisconnect", self._handle, UNPOWER)[0] in NO_POWER
+            if self._context is not None:
+                self._calls.ask("SCardReleaseContext", self._context)
+        except DeviceFault:
+            unpowered = False
+        self._ended(unpowered)
+
+    def _exchange(self, numbers: list[int]) -> bytes:
+        code, answer = self._calls.ask("SCardTransmit", self._handle, self._pci, numbers)
+        if code == Code.NOT_TRANSACTED or (code == Code.SUCCESS and not answer):
+            raise DeviceFault(self._calls.reader, self._gone_or_silent(), f"{code:08X}")
+        if code != Code.SUCCESS:
+            raise self._calls.fault(code)
+        if len(answer) not in ANSWER_SIZES:
+            raise DeviceFault(self._calls.reader, Reason.GARBLED, f"answer of {len(answer)} bytes")
+        return bytes(answer)
+
+    def _gone_or_silent(self) -> Reason:
+        """An exchange without an answer: was the card pulled, or does it lie there and say nothing?"""
+        end = time.monotonic() + min(NOTICED_S, self._deadline_s / 2)
+        state = self._look(State.UNAWARE, 0)
+        while state & State.PRESENT and state >> COUNT_SHIFT == self.count:
+            left_ms = int((end - time.monotonic()) * 1000)
+            if left_ms <= 0:
+                return Reason.SILENT
+            state = self._look(state, left_ms)
+        return Reason.REMOVED
+
+    def _look(self, known: int, wait_ms: int) -> int:
+        """The reader's dwEventState, as soon as it is not `known`. Raises DeviceFault."""
+        code, seen = self._calls.ask("SCardGetStatusChange", self._context, wait_ms, [(self._calls.reader, known)])
+        if code == Code.TIMEOUT:
+            return known
+        if code != Code.SUCCESS:
+            raise self._calls.fault(code)
+        return int(seen[0][1]) & SETTLED

@@ -1,0 +1,96 @@
+"""The thread that waits in SCardGetStatusChange."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from hal.card.pcsc.calls import LOST, SCOPE_SYSTEM, SETTLED, Calls, Code, State
+from hal.faults import DeviceFault
+
+NEW_READERS: Final = "\\\\?PnP?\\Notification"
+WAIT_MS: Final = 500  # one look at the reader; an event ends it early
+BACK_OFF_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0)  # before a new context
+LOST_PAUSE_S = 0.2  # an unknown reader makes pcscd answer at once, again and again
+
+log = logging.getLogger(__name__)
+
+
+class Ear:
+    """Calls `tell` with the reader's dwEventState at every change and at least every WAIT_MS, as a sign of life.
+
+    State.UNKNOWN stands for every trouble: no daemon, no context, no such reader. A context is used until its
+    first failure, because after a restart of pcscd the old one fails for ever. What cannot be told from here is
+    a daemon that hangs: `tell` is then silent.
+    """
+
+    def __init__(self, calls: Calls, tell: Callable[[int], None]) -> None:
+        self._calls = calls
+        self._tell = tell
+        self._context: Any = None
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._listen, name=f"{calls.reader}-ear", daemon=True)
+        self._thread.start()
+
+    def close(self, seconds: float) -> None:
+        """Wait no longer than this. Not from the thread itself."""
+        self._closing.set()
+        if self._thread.is_alive():
+            # in a thread, since a cancel asks the daemon too, and that may hang
+            threading.Thread(target=self._cancel, name=f"{self._calls.reader}-cancel", daemon=True).start()
+            self._thread.join(seconds)
+
+    def _cancel(self) -> None:
+        """A cancel is not sticky: it is repeated until the waiter is out."""
+        while self._thread.is_alive():
+            if (context := self._context) is not None:
+                with contextlib.suppress(DeviceFault):
+                    self._calls.ask("SCardCancel", context)
+            self._thread.join(0.02)
+
+    def _listen(self) -> None:
+        failures = 0
+        while not self._closing.is_set():
+            began = time.monotonic()
+            try:
+                self._use_context()
+            except Exception as error:  # a watch that died would leave its last word standing
+                if not isinstance(error, DeviceFault):
+                    log.error("%s: watch failed: %s", self._calls.reader, type(error).__name__)
+                self._tell(State.UNKNOWN)
+            failures = 0 if time.monotonic() - began > BACK_OFF_S[-1] else failures + 1
+            self._closing.wait(BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)])
+
+    def _use_context(self) -> None:
+        """Raises DeviceFault when the context fails."""
+        context = self._calls("SCardEstablishContext", SCOPE_SYSTEM)
+        self._context = context
+        reader = self._calls.reader
+        known = {reader: int(State.UNAWARE), NEW_READERS: int(State.UNAWARE)}
+        wait_ms = 0
+        try:
+            while not self._closing.is_set():
+                known = self._look(known, wait_ms)
+                self._tell(known[reader])
+                if known[reader] & LOST:
+                    self._closing.wait(LOST_PAUSE_S)
+                wait_ms = WAIT_MS
+        finally:
+            self._context = None
+            with contextlib.suppress(DeviceFault):
+                self._calls.ask("SCardReleaseContext", context)
+
+    def _look(self, known: dict[str, int], wait_ms: int) -> dict[str, int]:
+        """States by reader's name: other than `known`, or the same after the wait. Raises DeviceFault."""
+        code, seen = self._calls.ask("SCardGetStatusChange", self._context, wait_ms, list(known.items()))
+        if code == Code.TIMEOUT and wait_ms:
+            return known
+        if code in (Code.UNKNOWN_READER, Code.READER_UNAVAILABLE):
+            return known | {self._calls.reader: int(State.UNKNOWN)}
+        if code not in (Code.SUCCESS, Code.TIMEOUT):
+            raise self._calls.fault(code)
+        return {name: state & SETTLED for name, state, *_ in seen}
