@@ -27,12 +27,16 @@ class Gateway(Section, frozen=True):
     city: Path  # the city's data
     workers: Count = 4  # threads for database and typesetting
     waiting: Count = 256  # requests that may wait for them; one more is refused as busy
+    connections: Count = 2000  # at once; one more is closed
+    per_kiosk: Count = 64  # connections of one kiosk at once
 
 
 class Tls(Section, frozen=True):
     certificate: Path
     key: Path
     kiosk_ca: Path
+    kiosk_ca_key: Path | None = None  # with it, this gateway renews kiosk certificates
+    renewed_days: Annotated[int, Meta(ge=1, le=825)] = 365
 
 
 class Issuing(Section, frozen=True):

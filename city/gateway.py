@@ -1,4 +1,4 @@
-"""The city's server: TLS 1.3, client certificates, six paths, one bounded queue. `main` runs it until SIGTERM.
+"""The city's server: typed requests, typed answers, one bounded queue. `main` runs it until SIGTERM.
 
 Everything that goes wrong is answered as a `Refusal`; nothing of an error's inside reaches the wire. All work is done
 in worker threads: when as many requests wait as the configuration allows, the next is refused as busy, uncharged.
@@ -10,47 +10,38 @@ import asyncio
 import logging
 import re
 import signal
-import ssl
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import msgspec
 from aiohttp import web
-from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from cryptography.x509.oid import NameOID
 
-from city import cards, handlers, municipality, rules, tables
+from city import cards, handlers, municipality, openapi, renewal, rules, tables
 from city.clock import starting
 from city.config import Config, ConfigError
 from city.config import load as load_config
 from city.document import Typesetter
 from city.handlers import City, Refused
+from city.kiosks import Roll, Shown
+from city.listener import Connection, Gate, Listener, tls_context
+from city.paths import PATHS, Work
 from firmware.link import messages as m
 from firmware.link.messages import RefusalCode
-from firmware.link.refusals import STATUS
+from firmware.link.refusals import STATUS, UNFIT
 
 log = logging.getLogger("city")
 
-Work = Callable[[City, str, Any], m.Message]
-PATHS: Final[dict[str, tuple[type[m.Message], Work]]] = {
-    "hello": (m.Hello, handlers.hello),
-    "sessions": (m.SessionRequest, handlers.open_session),
-    "orders": (m.OrderRequest, handlers.order),
-    "release": (m.ReleaseRequest, handlers.release),
-    "cancel": (m.CancelRequest, handlers.cancel),
-    "outcome": (m.Outcome, handlers.outcome),
-}
+HEAD: Final = f"/v{m.PROTOCOL}/"
+VERSIONED: Final = re.compile(r"/v(\d{1,3})/")
 BODY_S: Final = 10.0  # for a request to arrive
-HANDSHAKE_S: Final = 10.0
-KEEP_ALIVE_S: Final = 1800.0  # one resident's connection
 T = TypeVar("T")
 
 
@@ -79,69 +70,92 @@ class Workers:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
-# -- the application ----------------------------------------------------------------------------------------------
+# -- answers ------------------------------------------------------------------------------------------------------
 
 
-def application(city: City, workers: Workers) -> web.Application:
-    """The six paths. `city` and `workers` belong to the caller."""
-    app = web.Application(client_max_size=m.MAX_REQUEST, middlewares=[_always_a_message(city)])
-    for name, (kind, work) in PATHS.items():
-        app.router.add_post(f"/v{m.PROTOCOL}/{name}", partial(_serve, city, workers, name, kind, work))
-    return app
+class Gateway:
+    """One request in, one message out. `city` and `workers` belong to the caller."""
 
+    def __init__(self, city: City, workers: Workers) -> None:
+        self._city, self._workers, self._roll = city, workers, Roll(city.transaction)
+        self._described = msgspec.json.encode(openapi.document())
 
-def _always_a_message(city: City) -> Any:
-    """Whatever happens, the answer is a message."""
-
-    @web.middleware
-    async def answer(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> Any:
+    async def __call__(self, request: web.BaseRequest) -> web.Response:
+        """Whatever happens, the answer is a message."""
+        connection = request.protocol
+        if not isinstance(connection, Connection):
+            raise TypeError("requests come over our own connections")
+        connection.begin()
         try:
-            return await handler(request)
+            return await self._answer(request, connection.shown)
         except Refused as refused:
-            return _refusal(city, refused.code, opens_at=refused.opens_at)
-        except web.HTTPException as error:
-            return _refusal(city, _http_code(request, error.status), error.status)
+            answer = self._refusal(refused.code, opens_at=refused.opens_at)
+            if refused.code in UNFIT:
+                answer.force_close()
+            return answer
+        except web.HTTPRequestEntityTooLarge:
+            return self._refusal(RefusalCode.TOO_BIG)
         except Exception as error:
             log.error("internal error in %s: %s", request.path, _where(error))
-            return _refusal(city, RefusalCode.INTERNAL)
+            return _json(m.Refusal(code=RefusalCode.INTERNAL), STATUS[RefusalCode.INTERNAL])
+        finally:
+            connection.end()
 
-    return answer
+    def unreadable(self, status: int) -> web.Response:
+        """For what is not HTTP at all, or failed below everything here."""
+        code = RefusalCode.INTERNAL if status >= 500 else RefusalCode.PROTOCOL_ERROR
+        return _json(m.Refusal(code=code), status)
+
+    async def _answer(self, request: web.BaseRequest, shown: Shown | None) -> web.Response:
+        name = request.path.removeprefix(HEAD)
+        if (name, request.method) == ("openapi.json", "GET"):
+            return web.Response(body=self._described, content_type="application/json")
+        path = PATHS.get(name)
+        if path is None:
+            other = VERSIONED.match(request.path)
+            newer = other is not None and int(other[1]) != m.PROTOCOL
+            return self._refusal(RefusalCode.VERSION if newer else RefusalCode.PROTOCOL_ERROR, 404)
+        if request.method != "POST":
+            return self._refusal(RefusalCode.PROTOCOL_ERROR, 405, {"Allow": "POST"})
+        message = await _message(request, path.request)
+        return _json(await self._workers.run(partial(self._work, shown, name, path.work, message)))
+
+    def _work(self, shown: Shown | None, name: str, work: Work, message: m.Message) -> m.Message:
+        """In a worker's thread: first whether this kiosk is one of ours still."""
+        refusal = self._roll.refusal(shown)
+        if refusal is not None or shown is None:
+            raise Refused(refusal or RefusalCode.KIOSK_UNKNOWN)
+        try:
+            return work(self._city, shown.kiosk, message)
+        except Refused as refused:
+            handlers.note_refusal(self._city, shown.kiosk, name, message, refused.code)
+            raise
+
+    def _refusal(
+        self,
+        code: RefusalCode,
+        status: int = 0,
+        headers: Mapping[str, str] | None = None,
+        opens_at: datetime | None = None,
+    ) -> web.Response:
+        now = self._city.clock()
+        return _json(rules.refusal(self._city.data, code, now, opens_at), status or STATUS[code], headers)
 
 
-def _http_code(request: web.Request, status: int) -> RefusalCode:
-    if status == 413:
-        return RefusalCode.TOO_BIG
-    version = re.match(r"/v(\d{1,3})/", request.path)
-    other = version is not None and int(version[1]) != m.PROTOCOL
-    return RefusalCode.VERSION if other else RefusalCode.PROTOCOL_ERROR
-
-
-async def _serve(
-    city: City, workers: Workers, name: str, kind: type[m.Message], work: Work, request: web.Request
-) -> web.Response:
-    kiosk = kiosk_of(request)
+async def _message(request: web.BaseRequest, kind: type[m.Message]) -> m.Message:
+    """Raises Refused, HTTPRequestEntityTooLarge."""
+    if (request.content_length or 0) > m.MAX_REQUEST:
+        raise Refused(RefusalCode.TOO_BIG)
     try:
         async with asyncio.timeout(BODY_S):
-            message = msgspec.json.decode(await request.read(), type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TimeoutError):
+            return msgspec.json.decode(await request.read(), type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TimeoutError, web.RequestPayloadError):
         raise Refused(RefusalCode.MALFORMED) from None
-    return _json(await workers.run(partial(_work, city, kiosk, name, work, message)))
 
 
-def _work(city: City, kiosk: str, name: str, work: Work, message: m.Message) -> m.Message:
-    try:
-        return work(city, kiosk, message)
-    except Refused as refused:
-        handlers.note_refusal(city, kiosk, name, message, refused.code)
-        raise
-
-
-def _json(message: m.Message, status: int = 200) -> web.Response:
-    return web.Response(body=msgspec.json.encode(message), status=status, content_type="application/json")
-
-
-def _refusal(city: City, code: RefusalCode, status: int = 0, opens_at: datetime | None = None) -> web.Response:
-    return _json(rules.refusal(city.data, code, city.clock(), opens_at), status or STATUS[code])
+def _json(message: m.Message, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    body = msgspec.json.encode(message)
+    return web.Response(body=body, status=status, headers=headers, content_type="application/json")
 
 
 def _where(error: BaseException) -> str:
@@ -151,25 +165,6 @@ def _where(error: BaseException) -> str:
         trace = trace.tb_next
     place = f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else "?"
     return f"{type(error).__name__} at {place}"
-
-
-def kiosk_of(request: web.Request) -> str:
-    """Which kiosk this is: the common name of the certificate that TLS has checked. Raises Refused."""
-    tls = request.transport.get_extra_info("ssl_object") if request.transport else None
-    der = tls.getpeercert(True) if tls else None
-    kiosk = _common_name(der) if der else None
-    if kiosk is None:
-        raise Refused(RefusalCode.KIOSK_UNKNOWN)
-    return kiosk
-
-
-@lru_cache(maxsize=4096)
-def _common_name(der: bytes) -> str | None:
-    try:
-        names = x509.load_der_x509_certificate(der).subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-        return msgspec.convert(names[0].value if len(names) == 1 else None, m.Key)
-    except (ValueError, msgspec.ValidationError):
-        return None
 
 
 # -- running ------------------------------------------------------------------------------------------------------
@@ -184,6 +179,7 @@ def build(config: Config, typeset: Typesetter) -> City:
         engine=tables.connect(config.gateway.database),
         clock=starting(config.clock.start),
         typeset=typeset,
+        renewal=renewal.load(config.tls),
     )
 
 
@@ -199,55 +195,27 @@ def _issuing_key(path: Path) -> Ed25519PrivateKey:
     return key
 
 
-def tls_context(config: Config) -> ssl.SSLContext:
-    """TLS 1.3 and nothing older; who shows no certificate of the kiosk CA gets nowhere. Raises ConfigError."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_3
-    context.num_tickets = 0  # asyncio cannot resume; the connection is kept instead
-    context.verify_mode = ssl.CERT_REQUIRED
-    tls = config.tls
-    try:
-        context.load_verify_locations(tls.kiosk_ca)
-        context.load_cert_chain(tls.certificate, tls.key)
-    except (OSError, ssl.SSLError) as error:
-        unfit = isinstance(error, ssl.SSLError)
-        reason = "certificate and key do not fit, or are not PEM" if unfit else error.strerror
-        raise ConfigError(f"tls ({tls.kiosk_ca}, {tls.certificate}, {tls.key}): {reason}") from None
-    return context
-
-
 class Server:
     """A listening gateway; `start` tells its address."""
 
     def __init__(self, config: Config, city: City) -> None:
         """Raises ConfigError."""
-        self._host, _, port = config.gateway.listen.rpartition(":")
-        self._port, self._tls = int(port), tls_context(config)
+        self._config, self._tls = config.gateway, tls_context(config)
         self._workers = Workers(config.gateway.workers, config.gateway.waiting)
-        self._runner = web.AppRunner(
-            application(city, self._workers),
-            access_log=None,
-            keepalive_timeout=KEEP_ALIVE_S,
-            auto_decompress=False,
-            shutdown_timeout=2.0,
-        )
+        self._gateway = Gateway(city, self._workers)
+        self._listener: Listener | None = None
 
     async def start(self) -> str:
         """https://host:port. Raises OSError when the port cannot be had."""
-        await self._runner.setup()
-        server = self._runner.server
-        if server is None:
-            raise RuntimeError("the runner has no server")
-        loop = asyncio.get_running_loop()
-        self._listening = await loop.create_server(
-            server, self._host.strip("[]"), self._port, ssl=self._tls, ssl_handshake_timeout=HANDSHAKE_S
-        )
-        return f"https://{self._host}:{self._listening.sockets[0].getsockname()[1]}"
+        host, _, port = self._config.listen.rpartition(":")
+        most, of_one = self._config.connections, self._config.per_kiosk
+        gate = Gate(self._gateway, self._gateway.unreadable, most, of_one, m.MAX_REQUEST)
+        self._listener = Listener(gate, host.strip("[]"), int(port), self._tls)
+        return f"https://{host}:{self._listener.port}"
 
     async def stop(self) -> None:
-        if hasattr(self, "_listening"):
-            self._listening.close()
-        await self._runner.cleanup()
+        if self._listener is not None:
+            await self._listener.close()
         self._workers.close()
 
 

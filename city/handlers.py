@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 from cryptography import x509
@@ -28,6 +28,9 @@ from city.records import File
 from firmware.link import messages as m
 from firmware.link import sealing, signing
 from firmware.link.messages import RefusalCode
+
+if TYPE_CHECKING:
+    from city.renewal import Renewal
 
 CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # no I, L, O, U: read aloud and typed without mistakes
 NUMBER_LENGTH: Final = 12  # 60 bits
@@ -56,6 +59,7 @@ class City:
     authorities: tuple[x509.Certificate, ...]
     issuing: Ed25519PrivateKey
     typeset: Typesetter
+    renewal: Renewal | None = None
 
     def transaction(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in one transaction, again when it met another one. Raises Refused(BUSY)."""

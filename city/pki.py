@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -83,7 +84,7 @@ def _authority(folder: Path, stem: str) -> None:
     name = _name(f"rehearsal {stem}")
     usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
     certificate = (
-        _builder(name, name, key)
+        _builder(name, name, key.public_key(), datetime.now(UTC) + LIFE)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(usage, critical=True)
         .sign(key, hashes.SHA256())
@@ -92,35 +93,64 @@ def _authority(folder: Path, stem: str) -> None:
 
 
 def _leaf(folder: Path, issuer: str, stem: str, name: str, purpose: ObjectIdentifier, hosts: tuple[str, ...]) -> None:
-    authority = x509.load_pem_x509_certificate((folder / f"{issuer}.pem").read_bytes())
-    signer = load_pem_private_key((folder / f"{issuer}.key").read_bytes(), None)
-    if not isinstance(signer, ec.EllipticCurvePrivateKey):
-        raise TypeError("the rehearsal's authorities have EC keys")
+    authority = load_authority(folder / f"{issuer}.pem", folder / f"{issuer}.key")
     key = ec.generate_private_key(ec.SECP256R1())
+    _save(folder, stem, key, leaf(authority, name, key.public_key(), purpose, hosts))
+
+
+@dataclass(frozen=True)
+class Authority:
+    """One of the line's CAs, with its key."""
+
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey = field(repr=False)
+
+
+def load_authority(certificate: Path, key: Path) -> Authority:
+    """Raises OSError, ValueError for what is not one CA's certificate and EC key in PEM."""
+    found = x509.load_pem_x509_certificate(certificate.read_bytes())
+    try:
+        signer = load_pem_private_key(key.read_bytes(), None)
+    except (TypeError, UnsupportedAlgorithm):
+        raise ValueError("not a private key without a password") from None
+    if not isinstance(signer, ec.EllipticCurvePrivateKey) or signer.public_key() != found.public_key():
+        raise ValueError("not this authority's EC key")
+    return Authority(found, signer)
+
+
+def leaf(
+    authority: Authority,
+    name: str,
+    key: ec.EllipticCurvePublicKey,
+    purpose: ObjectIdentifier,
+    hosts: tuple[str, ...],
+    life: timedelta = LIFE,
+) -> x509.Certificate:
+    """A certificate for one end of the line; never valid longer than its authority."""
     usage = x509.KeyUsage(True, False, False, False, False, False, False, False, False)
-    certificate = (
-        _builder(_name(name), authority.subject, key)
+    end = min(datetime.now(UTC) + life, authority.certificate.not_valid_after_utc)
+    return (
+        _builder(_name(name), authority.certificate.subject, key, end)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(usage, critical=True)
         .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
         .add_extension(x509.SubjectAlternativeName([_host(host) for host in hosts]), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
-        .sign(signer, hashes.SHA256())
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key()), critical=False)
+        .sign(authority.key, hashes.SHA256())
     )
-    _save(folder, stem, key, certificate)
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
-    now = datetime.now(UTC)
-    public = key.public_key()
+def _builder(
+    subject: x509.Name, issuer: x509.Name, public: ec.EllipticCurvePublicKey, end: datetime
+) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
         .public_key(public)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - SKEW)
-        .not_valid_after(now + LIFE)
+        .not_valid_before(min(datetime.now(UTC), end) - SKEW)
+        .not_valid_after(end)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
     )
 
