@@ -77,7 +77,7 @@ class Gateway:
     """One request in, one message out. `city` and `workers` belong to the caller."""
 
     def __init__(self, city: City, workers: Workers) -> None:
-        self._city, self._workers, self._roll = city, workers, Roll(city.transaction)
+        self._city, self._workers, self._roll = city, workers, Roll(city.transaction, city.transaction)
         self._described = msgspec.json.encode(openapi.document())
 
     async def __call__(self, request: web.BaseRequest) -> web.Response:

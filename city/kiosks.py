@@ -53,6 +53,9 @@ def read(der: bytes) -> Shown | None:
     return Shown(kiosk, hashlib.sha256(der).hexdigest(), hashlib.sha256(key).hexdigest(), end, der)
 
 
+Transaction = Callable[[Callable[[Connection], None]], None]
+
+
 class Listed(NamedTuple):
     fingerprint: str
     revoked: bool
@@ -61,15 +64,15 @@ class Listed(NamedTuple):
 class Roll:
     """What this gateway knows of the list, never older than REFRESH_S. Shared by its worker threads."""
 
-    def __init__(self, transaction: Callable[[Callable[[Connection], object]], object]) -> None:
-        self._transaction = transaction
+    def __init__(self, read: Transaction, decide: Transaction) -> None:
+        self._read, self._decide = read, decide
         self._lock = threading.Lock()
         self._read_at = float("-inf")
         self._listed: dict[tuple[str, str], Listed] = {}  # by kiosk and key
         self._marked: set[str] = set()  # kiosks that lost a certificate
 
     def refusal(self, shown: Shown | None) -> RefusalCode | None:
-        """Why this certificate is not taken now. Lists one that is new. Raises what `transaction` raises."""
+        """Why this certificate is not taken now. Lists one that is new. Raises what `read` and `decide` raise."""
         if shown is None:
             return RefusalCode.KIOSK_UNKNOWN
         if time.time() > shown.not_after:
@@ -83,7 +86,7 @@ class Roll:
             if known and known.revoked:
                 return RefusalCode.KIOSK_REVOKED
             if known is None or known.fingerprint != shown.fingerprint:
-                self._transaction(lambda connection: admit(connection, shown))
+                self._decide(lambda connection: admit(connection, shown))
                 self._listed[shown.kiosk, shown.key] = Listed(shown.fingerprint, False)
         return None
 
@@ -94,7 +97,7 @@ class Roll:
             self._listed = {(row.kiosk, row.key): Listed(row.fingerprint, row.revoked) for row in rows}
             self._marked = {row.kiosk for row in rows if row.revoked}
 
-        self._transaction(look)
+        self._read(look)
         self._read_at = time.monotonic()
 
 
