@@ -1,5 +1,5 @@
 """Is this a card of the state's, now, and did it sign just this? By signature, not by name: several generations of the
-authority share one distinguished name. Revocation is the registry's matter (only certified verifiers may ask for it).
+authority share one distinguished name. Whether it is revoked is asked in `city.revocation`.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ class CardCertificate:
     fingerprint: str  # SHA-256 of the DER, hex
     key: RSAPublicKey = field(repr=False)
     expires_in_days: int
+    certificate: x509.Certificate = field(repr=False)
+    authority: x509.Certificate = field(repr=False)  # whose signature it bears
 
 
 def load_authorities(paths: Iterable[Path], allow_test: bool) -> tuple[x509.Certificate, ...]:
@@ -72,17 +74,17 @@ def check_certificate(authorities: Sequence[x509.Certificate], der: bytes, now: 
     try:
         certificate = x509.load_der_x509_certificate(der)
         key = certificate.public_key()
-        issued = any(_issued(authority, certificate, now) for authority in authorities)
+        authority = next((authority for authority in authorities if issued_by(authority, certificate, now)), None)
     except (ValueError, UnsupportedAlgorithm):
         raise CardRefused(RefusalCode.CARD_INVALID) from None
-    if not issued or not isinstance(key, RSAPublicKey) or key.key_size < MIN_RSA_BITS:
+    if authority is None or not isinstance(key, RSAPublicKey) or key.key_size < MIN_RSA_BITS:
         raise CardRefused(RefusalCode.CARD_INVALID)
     if now < certificate.not_valid_before_utc:
         raise CardRefused(RefusalCode.CARD_TOO_NEW)
     if now > certificate.not_valid_after_utc:
         raise CardRefused(RefusalCode.CARD_EXPIRED)
     days = (certificate.not_valid_after_utc - now).days
-    return CardCertificate(fingerprint(der), key, days)
+    return CardCertificate(fingerprint(der), key, days, certificate, authority)
 
 
 def check_signature(card: CardCertificate, digest: bytes, signature: bytes) -> None:
@@ -97,7 +99,8 @@ def fingerprint(der: bytes) -> str:
     return hashlib.sha256(der).hexdigest()
 
 
-def _issued(authority: x509.Certificate, certificate: x509.Certificate, now: datetime) -> bool:
+def issued_by(authority: x509.Certificate, certificate: x509.Certificate, now: datetime) -> bool:
+    """Whether this authority, valid now, has signed that certificate."""
     if not authority.not_valid_before_utc <= now <= authority.not_valid_after_utc:
         return False
     try:

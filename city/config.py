@@ -43,8 +43,19 @@ class Issuing(Section, frozen=True):
     key: Path  # Ed25519, PEM
 
 
+class CardResponder(Section, frozen=True, kw_only=True):
+    """Where one authority tells which of its certificates are revoked (OCSP)."""
+
+    ca: Path  # one of cards.ca
+    url: Annotated[str, Meta(pattern=r"^http://[!-~]+\Z")]  # the answers are signed, not the wire
+    deadline_s: Annotated[float, Meta(gt=0, le=30)] = 2.0
+    nonce: bool = True  # an answer must repeat it
+    max_age_s: Count = 300  # of an answer that names no next update
+
+
 class Cards(Section, frozen=True):
     ca: tuple[Path, ...]  # every generation still in use
+    responders: tuple[CardResponder, ...] = ()  # one for each, but for the test authority
     allow_test: bool = False  # cards of the test authority (O=JPKI-TEST); never in production
 
 

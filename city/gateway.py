@@ -24,7 +24,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from city import cards, handlers, municipality, openapi, renewal, rules, tables
+from city import cards, handlers, municipality, openapi, renewal, revocation, rules, tables
 from city.clock import starting
 from city.config import Config, ConfigError
 from city.config import load as load_config
@@ -172,9 +172,11 @@ def _where(error: BaseException) -> str:
 
 def build(config: Config, typeset: Typesetter) -> City:
     """Everything the handlers need, read and checked. Raises ConfigError, tables.DatabaseError."""
+    authorities = cards.load_authorities(config.cards.ca, config.cards.allow_test)
     return City(
         data=municipality.load(config.gateway.city),
-        authorities=cards.load_authorities(config.cards.ca, config.cards.allow_test),
+        authorities=authorities,
+        revocation=revocation.load(config.cards.responders, authorities, config.cards.allow_test),
         issuing=_issuing_key(config.issuing.key),
         engine=tables.connect(config.gateway.database),
         clock=starting(config.clock.start),

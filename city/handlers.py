@@ -25,6 +25,7 @@ from city.composition import Stamp, compose
 from city.document import CannotPrint, Document, Typeset, Typesetter
 from city.municipality import Municipality
 from city.records import File
+from city.revocation import Revocation
 from firmware.link import messages as m
 from firmware.link import sealing, signing
 from firmware.link.messages import RefusalCode
@@ -57,6 +58,7 @@ class City:
     engine: Engine
     clock: Clock
     authorities: tuple[x509.Certificate, ...]
+    revocation: Revocation
     issuing: Ed25519PrivateKey
     typeset: Typesetter
     renewal: Renewal | None = None
@@ -163,6 +165,7 @@ def _checked_card(city: City, kiosk: str, message: m.SessionRequest, now: dateti
             kiosk, message.session, message.challenge, message.card_certificate, message.document_key
         )
         cards.check_signature(card, digest, message.signature)
+        city.revocation.check(card, now)
     except cards.CardRefused as error:
         raise Refused(error.code) from None
     return card

@@ -1,0 +1,508 @@
+"""Revocation asked of OpenSSL's own responder, and of peers that lie, stall or are not responders at all."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import re
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+from city_bench import Card, Rehearsal, Visit, refused
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509 import ocsp
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from city import cards, revocation
+from city.config import CardResponder, ConfigError
+from city.enroll import link
+from city.revocation import Responder, Revocation, Trouble, Unanswered
+from firmware.link.messages import RefusalCode
+
+ANSWER_S = 10.0  # for a real responder on a busy machine
+GOOD, REVOKED, UNKNOWN = ocsp.OCSPCertStatus.GOOD, ocsp.OCSPCertStatus.REVOKED, ocsp.OCSPCertStatus.UNKNOWN
+
+
+@dataclass(eq=False)
+class Authority:
+    """A card authority with some cards, valid today. All generations have one name."""
+
+    key: RSAPrivateKey
+    certificate: x509.Certificate = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.certificate = self.issue(self.key, "card authority", self.key, ca=True)
+
+    def issue(
+        self, key: RSAPrivateKey, name: str, signer: RSAPrivateKey | None = None, *, ca: bool = False,
+        ocsp_signing: bool = False, days: tuple[int, int] = (-3650, 3650),
+    ) -> x509.Certificate:  # fmt: skip
+        now = datetime.now(UTC)
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(_name(name))
+            .issuer_name(_name("card authority"))
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now + timedelta(days[0]))
+            .not_valid_after(now + timedelta(days[1]))
+            .add_extension(x509.BasicConstraints(ca, None), True)
+        )
+        if ocsp_signing:
+            builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.OCSP_SIGNING]), False)
+        return builder.sign(signer or self.key, hashes.SHA256())
+
+
+def _name(common: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "JPKI-TEST"),
+                      x509.NameAttribute(NameOID.COMMON_NAME, common)])  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def keys() -> tuple[RSAPrivateKey, ...]:
+    return tuple(generate_private_key(65537, 2048) for _ in range(3))
+
+
+@pytest.fixture(scope="module")
+def jpki(keys: tuple[RSAPrivateKey, ...]) -> Authority:
+    return Authority(keys[0])
+
+
+@pytest.fixture(scope="module")
+def other(keys: tuple[RSAPrivateKey, ...]) -> Authority:
+    """Another generation, under the same name."""
+    return Authority(keys[1])
+
+
+def card(jpki: Authority, keys: tuple[RSAPrivateKey, ...]) -> x509.Certificate:
+    return jpki.issue(keys[2], "card")
+
+
+def asks(jpki: Authority, port: int, **values: object) -> Responder:
+    plain = {"deadline_s": ANSWER_S, "nonce": True, "max_age_s": 300}
+    return Responder(jpki.certificate, "127.0.0.1", port, "/", **{**plain, **values})  # type: ignore[arg-type]
+
+
+def trouble(responder: Responder, certificate: x509.Certificate) -> Trouble | ocsp.OCSPCertStatus:
+    try:
+        return responder.status(certificate, datetime.now(UTC))
+    except Unanswered as error:
+        return error.trouble
+
+
+# -- OpenSSL ------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class OpenSsl:
+    """`openssl ocsp` with its index of certificates; `start` gives the port."""
+
+    folder: Path
+    authority: Authority
+    running: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def start(self, signer: x509.Certificate, key: RSAPrivateKey, *options: str) -> int:
+        (self.folder / "ca.pem").write_bytes(self.authority.certificate.public_bytes(Encoding.PEM))
+        (self.folder / "signer.pem").write_bytes(signer.public_bytes(Encoding.PEM))
+        (self.folder / "signer.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        command = [
+            "openssl", "ocsp", "-index", "index.txt", "-port", "0", "-CA", "ca.pem", "-rsigner", "signer.pem",
+            "-rkey", "signer.key", *options,
+        ]  # fmt: skip
+        said = self.folder / f"said-{len(self.running)}"
+        with said.open("wb") as out:
+            self.running.append(subprocess.Popen(command, cwd=self.folder, stdout=out, stderr=subprocess.STDOUT))
+        return _port(said)
+
+    def index(self, *lines: tuple[str, x509.Certificate]) -> None:
+        """`V` valid or `R` revoked, as `openssl ca` writes them."""
+        text = ""
+        for status, certificate in lines:
+            revoked = f"{datetime.now(UTC) - timedelta(hours=1):%y%m%d%H%M%SZ}" if status == "R" else ""
+            ends = certificate.not_valid_after_utc
+            text += f"{status}\t{ends:%y%m%d%H%M%SZ}\t{revoked}\t{_hex(certificate)}\tunknown\t/O=JPKI-TEST/CN=card\n"
+        (self.folder / "index.txt").write_text(text)
+        (self.folder / "index.txt.attr").write_text("unique_subject = no\n")
+
+
+def _hex(certificate: x509.Certificate) -> str:
+    text = f"{certificate.serial_number:X}"
+    return text if len(text) % 2 == 0 else "0" + text
+
+
+def _port(said: Path) -> int:
+    """Where it listens, as it says itself: a mere trial connection would keep it waiting for a request."""
+    deadline = time.monotonic() + ANSWER_S
+    while time.monotonic() < deadline:
+        if match := re.search(rb"ACCEPT \S+:(\d+) .*waiting", said.read_bytes(), re.DOTALL):
+            return int(match[1])
+        time.sleep(0.02)
+    raise AssertionError("openssl ocsp does not listen")
+
+
+@pytest.fixture
+def openssl(tmp_path: Path, jpki: Authority) -> Iterator[OpenSsl]:
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl command")
+    made = OpenSsl(tmp_path, jpki)
+    yield made
+    for process in made.running:
+        process.kill()
+        process.wait(10)
+
+
+def test_good_revoked_and_unknown_from_openssl(openssl: OpenSsl, jpki: Authority, keys) -> None:
+    good, gone, stranger = (card(jpki, keys) for _ in range(3))
+    openssl.index(("V", good), ("R", gone))
+    delegate = jpki.issue(keys[1], "responder", ocsp_signing=True)
+    for signer, key in ((jpki.certificate, keys[0]), (delegate, keys[1])):
+        responder = asks(jpki, openssl.start(signer, key, "-ndays", "1"))
+        assert [trouble(responder, c) for c in (good, gone, stranger)] == [GOOD, REVOKED, UNKNOWN]
+
+
+def test_an_openssl_of_another_signer_is_not_believed(openssl: OpenSsl, jpki: Authority, other, keys) -> None:
+    good = card(jpki, keys)
+    openssl.index(("V", good))
+    for signer, key in (
+        (other.certificate, keys[1]),  # the other generation, under the very same name
+        (jpki.issue(keys[1], "responder"), keys[1]),  # a certificate of the jpki's, not for this purpose
+        (other.issue(keys[2], "responder", ocsp_signing=True), keys[2]),
+    ):
+        responder = asks(jpki, openssl.start(signer, key))
+        assert trouble(responder, good) in (Trouble.SIGNER, Trouble.SIGNATURE)
+
+
+def test_an_expired_delegate_is_none(openssl: OpenSsl, jpki: Authority, keys) -> None:
+    good = card(jpki, keys)
+    openssl.index(("V", good))
+    delegate = jpki.issue(keys[1], "responder", ocsp_signing=True, days=(-30, -1))
+    assert trouble(asks(jpki, openssl.start(delegate, keys[1])), good) is Trouble.SIGNER
+
+
+class Today(Revocation):
+    """The sample city's clock stands in November; OpenSSL's does not."""
+
+    def check(self, card: cards.CardCertificate, now: datetime) -> None:
+        super().check(card, datetime.now(UTC))
+
+
+def test_a_whole_session_with_openssl(openssl: OpenSsl, jpki: Authority, keys, rehearsal: Rehearsal) -> None:
+    """Through the gateway: good opens, revoked and a stopped responder have each their own refusal."""
+    good, gone = (Card(keys[2], card(jpki, keys)) for _ in range(2))
+    openssl.index(("V", good.certificate), ("R", gone.certificate))
+    port = openssl.start(jpki.certificate, keys[0], "-ndays", "1")
+    mark = cards.fingerprint(jpki.certificate.public_bytes(Encoding.DER))
+    checked = Today({mark: asks(jpki, port)})
+    rehearsal.city = replace(rehearsal.city, authorities=(jpki.certificate,), revocation=checked)
+    with rehearsal.city.engine.begin() as connection:
+        for each in (good, gone):
+            link(connection, each.certificate, "taro", date(2025, 1, 6), 0)
+
+    async def scenario(url: str) -> None:
+        line = rehearsal.line(url)
+        try:
+            assert await refused(Visit(line, good).enter()) is None
+            assert await refused(Visit(line, gone).enter()) is RefusalCode.CARD_REVOKED
+            openssl.running[-1].kill()
+            openssl.running[-1].wait(10)
+            assert await refused(Visit(line, good).enter()) is RefusalCode.CARD_UNCONFIRMED
+        finally:
+            await line.close()
+
+    asyncio.run(rehearsal.run(scenario)())
+
+
+# -- peers of our own making --------------------------------------------------------------------------------------
+
+
+@dataclass
+class Liar:
+    """A peer that reads a request and says what it is told to say; `None` ends its turn without a word."""
+
+    say: Callable[[bytes], bytes | None]
+    hold_s: float = 0.0
+    drip_s: float = 0.0
+    asked: int = 0
+
+    def __enter__(self) -> int:
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+        port: int = self._server.getsockname()[1]
+        return port
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+        self._thread.join(10)
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                wire, _ = self._server.accept()
+            except OSError:
+                return
+            self.asked += 1
+            with wire, contextlib.suppress(OSError):
+                self._answer(wire)
+
+    def _answer(self, wire: socket.socket) -> None:
+        request = b""
+        while b"\r\n\r\n" not in request:
+            request += wire.recv(65536)
+        head, _, body = request.partition(b"\r\n\r\n")
+        length = int(next(line for line in head.split(b"\r\n") if line.startswith(b"Content-Length:"))[15:])
+        while len(body) < length:
+            body += wire.recv(65536)
+        answer = self.say(body)
+        self._over.wait(self.hold_s)
+        if answer is None:
+            return
+        size = 1 if self.drip_s else 1 << 20
+        for at in range(0, len(answer), size):
+            wire.sendall(answer[at : at + size])
+            self._over.wait(self.drip_s)
+
+
+def http(body: bytes, status: str = "200 OK", kind: str = "application/ocsp-response", more: str = "") -> bytes:
+    head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n{more}\r\n"
+    return head.encode() + body
+
+
+@dataclass
+class Answers:
+    """Right answers, each wrong in what `changes` says."""
+
+    authority: Authority
+    certificate: x509.Certificate
+
+    def __call__(self, request: bytes, **changes: object) -> bytes:
+        asked = ocsp.load_der_ocsp_request(request)
+        now = datetime.now(UTC)
+        values = {
+            "certificate": self.certificate, "issuer": self.authority.certificate, "status": GOOD,
+            "this": now, "next": now + timedelta(minutes=5), "signer": self.authority.certificate,
+            "key": self.authority.key, "algorithm": hashes.SHA256(), "certificates": [],
+            "nonce": asked.extensions.get_extension_for_class(x509.OCSPNonce).value.nonce, "by_key": True,
+            "unsigned": False, **changes,
+        }  # fmt: skip
+        revoked = values["status"] is REVOKED
+        builder = ocsp.OCSPResponseBuilder().add_response(
+            values["certificate"], values["issuer"], hashes.SHA1(), values["status"], values["this"], values["next"],
+            now if revoked else None, None,
+        )  # fmt: skip
+        encoding = ocsp.OCSPResponderEncoding.HASH if values["by_key"] else ocsp.OCSPResponderEncoding.NAME
+        builder = builder.responder_id(encoding, values["signer"])
+        if values["certificates"]:
+            builder = builder.certificates(values["certificates"])
+        if values["nonce"]:
+            builder = builder.add_extension(x509.OCSPNonce(values["nonce"]), False)
+        signed = builder.sign(values["key"], values["algorithm"])
+        der = signed.public_bytes(Encoding.DER)
+        return der.replace(signed.signature, bytes(256)) if values["unsigned"] else der
+
+
+def said(jpki: Authority, keys, **changes: object) -> Trouble | ocsp.OCSPCertStatus:
+    """What a responder that answers with `changes` is taken for."""
+    certificate = card(jpki, keys)
+    answers = Answers(jpki, certificate)
+    options = {"nonce": changes.pop("require_nonce", True)}
+    with Liar(lambda request: http(answers(request, **changes))) as port:
+        return trouble(asks(jpki, port, **options), certificate)
+
+
+def test_a_right_answer_of_our_own_making(jpki: Authority, keys) -> None:
+    assert said(jpki, keys) is GOOD
+    assert said(jpki, keys, by_key=False) is GOOD
+    assert said(jpki, keys, status=REVOKED) is REVOKED
+    assert said(jpki, keys, status=UNKNOWN) is UNKNOWN
+    assert said(jpki, keys, nonce=b"", require_nonce=False) is GOOD
+
+
+def ago(**units: float) -> datetime:
+    return datetime.now(UTC) - timedelta(**units)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (lambda a, o, k: {"nonce": b"0" * 32}, Trouble.NONCE),
+        (lambda a, o, k: {"nonce": b""}, Trouble.NONCE),
+        (lambda a, o, k: {"nonce": b"0" * 32, "require_nonce": False}, Trouble.NONCE),
+        (lambda a, o, k: {"certificate": card(a, k)}, Trouble.OTHER_CERTIFICATE),
+        (lambda a, o, k: {"issuer": o.certificate}, Trouble.OTHER_CERTIFICATE),  # the same name, another key
+        (lambda a, o, k: {"this": ago(hours=2), "next": ago(hours=1)}, Trouble.STALE),
+        (lambda a, o, k: {"this": ago(minutes=7), "next": None}, Trouble.STALE),
+        (lambda a, o, k: {"this": ago(hours=-1), "next": ago(hours=-2)}, Trouble.STALE),
+        (lambda a, o, k: {"unsigned": True}, Trouble.SIGNATURE),
+        (lambda a, o, k: {"key": o.key, "signer": o.certificate}, Trouble.SIGNER),
+        (lambda a, o, k: {"key": o.key, "signer": o.certificate, "by_key": False}, Trouble.SIGNATURE),
+        (lambda a, o, k: {"key": o.key, "signer": o.certificate, "certificates": [o.certificate]}, Trouble.SIGNER),
+    ],
+)
+def test_an_answer_that_is_wrong_in_one_thing(jpki: Authority, other: Authority, keys, changes, expected) -> None:
+    assert said(jpki, keys, **changes(jpki, other, keys)) is expected
+
+
+@pytest.mark.parametrize(
+    ("say", "expected"),
+    [
+        (lambda _: None, Trouble.SILENT),
+        (lambda _: b"", Trouble.SILENT),
+        (lambda _: b"SSH-2.0-OpenSSH_9.2\r\n", Trouble.NOT_HTTP),
+        (lambda _: http(b"", "302 Found", more="Location: http://127.0.0.1:1/\r\n"), Trouble.NOT_HTTP),
+        (lambda _: http(b"<html>", kind="text/html"), Trouble.NOT_HTTP),
+        (lambda _: http(b"x", "503 Service Unavailable"), Trouble.NOT_HTTP),
+        (lambda _: http(b"\x00" * 100_000), Trouble.NOT_HTTP),
+        (lambda _: http(b"0" * 50)[:-20], Trouble.NOT_HTTP),  # cut off
+        (lambda _: http(b"garbage"), Trouble.NOT_OCSP),
+        (lambda _: http(b""), Trouble.NOT_OCSP),
+        (lambda _: http(b"0\x03\n\x01\x03"), Trouble.NOT_SUCCESSFUL),  # tryLater
+        (lambda _: http(b"0\x03\n\x01\x06"), Trouble.NOT_SUCCESSFUL),  # unauthorized
+    ],
+)
+def test_a_peer_that_is_no_responder(jpki: Authority, keys, say, expected: Trouble) -> None:
+    with Liar(say) as port:
+        assert trouble(asks(jpki, port), card(jpki, keys)) is expected
+
+
+@pytest.mark.parametrize("manner", [{"hold_s": 30.0}, {"drip_s": 0.02}])
+def test_one_deadline_for_all_of_it_and_then_a_pause(jpki: Authority, keys, manner: dict[str, float]) -> None:
+    certificate = card(jpki, keys)
+    liar = Liar(lambda request: http(Answers(jpki, certificate)(request)), **manner)
+    with liar as port:
+        responder = asks(jpki, port, deadline_s=0.3)
+        begun = time.monotonic()
+        assert trouble(responder, certificate) is Trouble.SILENT
+        assert time.monotonic() - begun < 5
+        assert trouble(responder, certificate) is Trouble.PAUSED
+    assert liar.asked == 1
+
+
+def test_nobody_listens(jpki: Authority, keys) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = held.getsockname()[1]
+    assert trouble(asks(jpki, port), card(jpki, keys)) is Trouble.SILENT
+
+
+def test_an_answer_played_again_is_refused(jpki: Authority, keys) -> None:
+    """Recorded for one session and played in the next, and for another card."""
+    one, another = card(jpki, keys), card(jpki, keys)
+    recorded: list[bytes] = []
+
+    def say(request: bytes) -> bytes:
+        recorded.append(http(Answers(jpki, one)(request)))
+        return recorded[0]
+
+    with Liar(say) as port:
+        found = [trouble(asks(jpki, port), certificate) for certificate in (one, one, another)]
+    assert found == [GOOD, Trouble.NONCE, Trouble.NONCE]
+    with Liar(lambda _: recorded[0]) as port:
+        assert trouble(asks(jpki, port, nonce=False), another) is Trouble.NONCE
+
+
+def test_proxies_of_the_environment_are_not_used(jpki: Authority, keys, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    assert said(jpki, keys) is GOOD
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_no_damaged_answer_is_good(jpki: Authority, keys, data: st.DataObject) -> None:
+    certificate = _one_card(jpki, keys)
+    now, nonce = datetime.now(UTC), b"n" * 32
+    builder = ocsp.OCSPRequestBuilder().add_extension(x509.OCSPNonce(nonce), critical=False)
+    request = builder.add_certificate(certificate, jpki.certificate, hashes.SHA1()).build()
+    body = Answers(jpki, certificate)(request.public_bytes(Encoding.DER), status=REVOKED)
+    at = data.draw(st.integers(0, len(body) - 1))
+    flipped = body[:at] + bytes([body[at] ^ data.draw(st.integers(1, 255))]) + body[at + 1 :]
+    try:
+        assert revocation.judge(asks(jpki, 1), request, nonce, flipped, now) is REVOKED
+    except Unanswered as error:
+        assert error.trouble in Trouble
+
+
+@lru_cache
+def _one_card(jpki: Authority, keys: tuple[RSAPrivateKey, ...]) -> x509.Certificate:
+    return card(jpki, keys)
+
+
+# -- what becomes of it -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (GOOD, None),
+        (REVOKED, RefusalCode.CARD_REVOKED),
+        (UNKNOWN, RefusalCode.CARD_INVALID),
+        (Unanswered(Trouble.SILENT), RefusalCode.CARD_UNCONFIRMED),
+        (Unanswered(Trouble.SIGNER), RefusalCode.CARD_UNCONFIRMED),
+    ],
+)
+def test_only_good_passes(jpki: Authority, keys, caplog, monkeypatch, answer, code) -> None:
+    certificate = card(jpki, keys)
+    der = certificate.public_bytes(Encoding.DER)
+    now = datetime.now(UTC)
+    checked = cards.check_certificate([jpki.certificate], der, now)
+    responder = asks(jpki, 1)
+
+    def status(*_: object) -> ocsp.OCSPCertStatus:
+        if isinstance(answer, Unanswered):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(Responder, "status", status)
+    mark = cards.fingerprint(jpki.certificate.public_bytes(Encoding.DER))
+    caplog.set_level(logging.INFO)
+    try:
+        Revocation({mark: responder}).check(checked, now)
+    except cards.CardRefused as error:
+        assert error.code is code
+    else:
+        assert code is None
+    assert ("no answer" in caplog.text) is (code is RefusalCode.CARD_UNCONFIRMED)
+    assert str(certificate.serial_number) not in caplog.text
+
+
+def test_generations_of_one_name_are_told_apart_by_signature(jpki: Authority, other: Authority, keys) -> None:
+    both = [other.certificate, jpki.certificate]
+    for each in (jpki, other):
+        der = card(each, keys).public_bytes(Encoding.DER)
+        assert cards.check_certificate(both, der, datetime.now(UTC)).authority == each.certificate
+
+
+def test_a_real_authority_must_have_a_responder(jpki: Authority, other: Authority, tmp_path: Path) -> None:
+    paths = []
+    for name, each in (("one", jpki), ("two", other)):
+        paths.append(tmp_path / f"{name}.pem")
+        paths[-1].write_bytes(each.certificate.public_bytes(Encoding.PEM))
+    known = (jpki.certificate, other.certificate)
+    section = CardResponder(ca=paths[0], url="http://ocsp.example/card?x=1")
+    with pytest.raises(ConfigError, match="none for 1 of"):
+        revocation.load((section,), known, allow_test=False)
+    with pytest.raises(ConfigError, match=r"is not in cards\.ca"):
+        revocation.load((section,), known[1:], allow_test=True)
+    with pytest.raises(ConfigError, match="no such port"):
+        revocation.load((CardResponder(ca=paths[0], url="http://ocsp.example:99999/"),), known, allow_test=True)
+    assert revocation.load((), known, allow_test=True).responders == {}
+    [made] = revocation.load((section,), known, allow_test=True).responders.values()
+    assert (made.host, made.port, made.path, made.deadline_s) == ("ocsp.example", 80, "/card?x=1", 2.0)
