@@ -88,17 +88,64 @@ def test_files_read_by_selection_and_by_short_identifier_end_in_filler(applet: A
     assert ask(applet, "00B0080000", "00B007F020") == ["6B00", "6282"]
 
 
-def test_options(folder: Path) -> None:
+VERIFY, READ = "002000980431323334", "00B08A0000"
+DONE = "9000"
+
+
+@pytest.mark.parametrize(
+    ("options", "commands", "statuses"),
+    [
+        (Options(short_ef=False), [READ, "00200098", SIGN], ["6A86", "6A86", "6A86"]),
+        (Options(phone=True), [READ, VERIFY, READ], ["6982", DONE, DONE]),
+        (Options(applet=False), [SELECT, READ], ["6A82", "6A82"]),
+        (Options(exact_le=True), ["00B0860000", "00B0860020"], ["6C20", DONE]),
+        (Options(exact_le=True, read_limit=100), [READ, "00B08A0064"], ["6C64", DONE]),
+        (Options(chunk=100), [READ, "00C000009C", "00C0000038"], ["619C", "6138", DONE]),
+        (Options(chunk=100), ["00C0000010", READ, "00C00000FF"], ["6985", "619C", "6C9C"]),
+        (Options(chunk=100), [READ, "00C0010010", "00C00000", "00C000009C"], ["619C", "6A86", "6700", "6138"]),
+        (Options(chunk=100), [READ, "00200098", "00C000009C"], ["619C", "63C3", "6985"]),
+        (Options(t0=True), [VERIFY, SIGN, "00C0000000"], [DONE, "6100", DONE]),
+        (Options(state_query=True), ["00200098", VERIFY, "00200098"], ["63C3", DONE, DONE]),
+        (Options(extended=True), ["00B08A00000000", "00B08A000002"], [DONE, "6700"]),
+        (Options(extended=True), ["00B08A0000000A", "00B08A00000001FF00"], [DONE, "6700"]),
+    ],
+)
+def test_options(folder: Path, options: Options, commands: list[str], statuses: list[str]) -> None:
     card = load_card(folder)
-    for options, commands, statuses in [
-        (Options(short_ef=False), ["00B08A0000", "00200098", SIGN], ["6A86", "6A86", "6A86"]),
-        (Options(phone=True), ["00B08A0000", "002000980431323334", "00B08A0000"], ["6982", "9000", "9000"]),
-    ]:
-        card.power_off()
-        card.options = options
-        assert ask(card, SELECT, *commands) == ["9000", *statuses]
-    card.options = Options(read_limit=100)
-    assert len(card.handle(bytes.fromhex("00B08A0000"))) == 102
+    card.options = options
+    card.handle(SELECT)
+    assert ask(card, *commands) == statuses
+
+
+def test_a_locked_card_may_say_so_in_its_tries_query(folder: Path) -> None:
+    card = load_card(folder, options={"state_query": True}, tries=0)
+    assert ask(card, SELECT, "00200098", VERIFY) == [DONE, "6984", "6984"]
+
+
+def test_the_first_command_after_power_up_may_fail(folder: Path) -> None:
+    card = load_card(folder, options={"first_6f00": True})
+    assert ask(card, SELECT, SELECT, READ) == ["6F00", DONE, DONE]
+    card.reset()
+    assert ask(card, SELECT) == [DONE]
+    card.power_off()
+    assert ask(card, SELECT, SELECT) == ["6F00", DONE]
+
+
+def test_extended_lengths(folder: Path) -> None:
+    card = load_card(folder, options={"extended": True})
+    der = (folder / "certificate.der").read_bytes()
+    assert ask(card, "00A4040C00000A" + AID.hex()) == [DONE]
+    assert card.handle(bytes.fromhex("00B08A00000000"))[:-2] == der.ljust(2048, b"\xff")
+    assert card.handle(bytes.fromhex("00B08A00000400"))[:-2] == der[:1024]
+    assert ask(card, "0020009800000431323334") == [DONE]
+    assert len(card.handle(bytes.fromhex("802A0097000033") + DIGEST_INFO_SHA256 + DIGEST + b"\x01\x00")) == 258
+
+
+@pytest.mark.parametrize(("phone", "label"), [(False, "JPKIAPICCTOKEN2"), (True, "JPKIAPGPSETOKEN")])
+def test_the_token_says_what_it_is(folder: Path, phone: bool, label: str) -> None:
+    card = load_card(folder, options={"phone": phone})
+    card.handle(SELECT)
+    assert card.handle(bytes.fromhex("00B0860020"))[:-2].decode() == label.ljust(32)
 
 
 HEADS = st.sampled_from(["00A4040C", "00A4020C", "00B0", "00B08A", "00200080", "00200098", "802A0097", ""])

@@ -1,0 +1,121 @@
+"""What happens to a card while a session runs, over a reader's socket."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import pytest
+from card_bench import PIN, Watched, until, whole_session
+
+from hal.card import jpki
+from hal.card.contract import CardChannel, Presence
+from hal.card.jpki import CardCause, CardRefused
+from hal.faults import DeviceFault, Reason
+from hal.sim.card.options import CardFaults
+from hal.sim.card.pki import CardCa
+from hal.sim.card.wire import CardProgram
+
+VERIFY = 3  # select, tries query, VERIFY
+MISHAPS = {
+    "yank_before": (CardFaults(yank_before=VERIFY), Reason.REMOVED),
+    "yank_after": (CardFaults(yank_after=VERIFY), Reason.REMOVED),
+    "yank_answered": (CardFaults(yank_answered=VERIFY), None),  # the answer came; what comes next fails
+    "lose_answer": (CardFaults(lose_answer=VERIFY), Reason.SILENT),
+    "mute": (CardFaults(mute=True), Reason.MUTE),
+    "apdu_ms": (CardFaults(apdu_ms=5.0), None),
+    "sign_ms": (CardFaults(sign_ms=50.0), None),
+    "flaps": (CardFaults(flaps=3), None),
+    "flap_ms": (CardFaults(flaps=1, flap_ms=60.0), None),
+}
+
+
+def connected(watched: Watched) -> CardChannel:
+    stay = watched.wait(Presence.PRESENT).stay
+    assert stay is not None
+    return watched.reader.connect(stay)
+
+
+def begun(watched: Watched) -> tuple[CardChannel, jpki.CardFacts]:
+    channel = connected(watched)
+    return channel, jpki.begin(channel)
+
+
+def test_every_mishap_is_tried() -> None:
+    assert set(MISHAPS) == {fault.name for fault in fields(CardFaults)}
+
+
+@pytest.mark.parametrize("name", MISHAPS)
+def test_a_mishap_during_verify_is_never_a_wrong_pin(watched: Watched, program: CardProgram, name: str) -> None:
+    faults, reason = MISHAPS[name]
+    program.faults = replace(faults)
+    program.insert()
+    if name.startswith("flap"):
+        until(lambda: program.connected)
+    if name == "mute":
+        with pytest.raises(DeviceFault) as fault:
+            begun(watched)
+        assert fault.value.reason is reason
+        return
+    channel, facts = begun(watched)
+    if reason is None:
+        jpki.verify(channel, bytearray(PIN.encode()), facts)
+    else:
+        with pytest.raises(DeviceFault) as fault:
+            jpki.verify(channel, bytearray(PIN.encode()), facts)
+        assert fault.value.reason is reason
+    assert program.apdus == VERIFY, "nothing was sent again"
+
+
+@pytest.mark.parametrize(
+    ("fault", "left"), [("yank_before", 3), ("yank_after", 2), ("yank_answered", 2), ("lose_answer", 2)]
+)
+def test_the_tries_are_asked_for_when_the_card_is_back(
+    watched: Watched, program: CardProgram, fault: str, left: int
+) -> None:
+    """A wrong PIN whose answer nobody saw: the counter tells, and no PIN is sent again."""
+    program.faults = CardFaults(**{fault: VERIFY})
+    program.insert()
+    channel, facts = begun(watched)
+    with pytest.raises((DeviceFault, CardRefused)):
+        jpki.verify(channel, bytearray(b"9999"), facts)
+    program.remove()
+    watched.wait(Presence.ABSENT)
+    program.faults = CardFaults()
+    program.insert()
+    _, facts = begun(watched)
+    assert facts.tries == left
+    assert program.applet.tries == left
+
+
+def test_a_card_pulled_once_it_answered_is_gone_for_the_next_command(watched: Watched, program: CardProgram) -> None:
+    program.faults = CardFaults(yank_answered=VERIFY)
+    program.insert()
+    channel, facts = begun(watched)
+    jpki.verify(channel, bytearray(PIN.encode()), facts)
+    with pytest.raises(DeviceFault) as fault:
+        jpki.read_certificate(channel, facts)
+    assert fault.value.reason is Reason.REMOVED
+    assert not program.inserted
+
+
+def test_a_card_that_bounces_is_one_stay_after_the_last_bounce(
+    watched: Watched, program: CardProgram, ca: CardCa
+) -> None:
+    program.faults = CardFaults(flaps=4, flap_ms=15)
+    program.insert()
+    until(lambda: program.connected)
+    until(lambda: watched.reader.status().presence is Presence.PRESENT)
+    channel = connected(watched)
+    assert whole_session(channel, [ca.certificate])
+    presences = [status.presence for status in watched.told]
+    assert presences.count(Presence.PRESENT) >= 3
+    assert all(status.stay is not None for status in watched.told if status.presence is Presence.PRESENT)
+
+
+def test_a_tries_query_on_a_living_connection(watched: Watched, program: CardProgram) -> None:
+    program.insert()
+    channel, facts = begun(watched)
+    with pytest.raises(CardRefused) as refused:
+        jpki.verify(channel, bytearray(b"9999"), facts)
+    assert refused.value.cause is CardCause.PIN_WRONG
+    assert jpki.tries_left(channel, facts) == 2
