@@ -1,36 +1,70 @@
-"""The audit log: append-only, hash-chained, without content. Ids, codes, hashes and states; no name, no number."""
+"""The audit log: append-only, hash-chained, without content. Ids, codes, hashes and states; no name, no number.
+
+Every entry holds the hash of the one before it, so no entry can be changed, moved or taken out from between others
+unseen. That the newest have not been cut off is seen by who keeps a head elsewhere: `verify` tells it, and takes it.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import ColumnElement, Connection, LargeBinary, cast, func, insert, select
 
 from city.tables import audit
 
 GENESIS: Final = "0" * 64
+PIECE: Final = 1000  # rows in memory at once
+
+
+@dataclass(frozen=True)
+class Head:
+    """So many entries, and the hash of the last: keep it elsewhere, and nothing before it can go unseen."""
+
+    entries: int
+    hash: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`head` is that of the sound entries; `broken` the first that is missing, changed or out of order."""
+
+    head: Head
+    broken: int | None = None
 
 
 def append(connection: Connection, event: str, at: int, **ids: str | int) -> None:
-    """Within the transaction that does what is logged: either both happen or neither."""
+    """Within the transaction that does what is logged: either both happen or neither.
+
+    Two that append at once have the same `seq`: the second fails on the primary key, and its transaction is repeated.
+    """
     last = connection.execute(select(audit.c.seq, audit.c.hash).order_by(audit.c.seq.desc()).limit(1)).first()
     seq, previous = (last.seq + 1, last.hash) if last else (1, GENESIS)
-    entry = msgspec.json.encode({"event": event, "at": at, **ids}, order="deterministic").decode()
-    connection.execute(insert(audit).values(seq=seq, entry=entry, hash=_chain(previous, entry)))
+    entry = msgspec.json.encode({"event": event, "at": at, **ids}, order="deterministic")
+    connection.execute(insert(audit).values(seq=seq, entry=entry.decode(), hash=_chain(previous, entry)))
 
 
-def verify(connection: Connection) -> int:
-    """How many entries there are, 0 included. Raises ValueError with the place where the chain is broken."""
-    previous, count = GENESIS, 0
-    for row in connection.execute(select(audit).order_by(audit.c.seq)):
-        count += 1
-        if row.seq != count or row.hash != _chain(previous, row.entry):
-            raise ValueError(f"audit log broken at {row.seq}")
-        previous = row.hash
-    return count
+def verify(connection: Connection, kept: Head | None = None) -> Verdict:
+    """Follow the chain to its end, and through the head that was kept elsewhere."""
+    sqlite = connection.dialect.name == "sqlite"
+    columns = (audit.c.seq, _bytes(audit.c.entry, sqlite), _bytes(audit.c.hash, sqlite))
+    rows = connection.execute(select(*columns).order_by(audit.c.seq).execution_options(yield_per=PIECE))
+    head = Head(0, GENESIS)
+    for seq, entry, found in rows:
+        following = Head(head.entries + 1, _chain(head.hash, entry))
+        forged = kept is not None and following.entries == kept.entries and following.hash != kept.hash
+        if seq != following.entries or found != following.hash.encode() or forged:
+            return Verdict(head, following.entries)
+        head = following
+    return Verdict(head, head.entries + 1 if kept is not None and head.entries < kept.entries else None)
 
 
-def _chain(previous: str, entry: str) -> str:
-    return hashlib.sha256(bytes.fromhex(previous) + entry.encode()).hexdigest()
+def _bytes(column: ColumnElement[str], sqlite: bool) -> ColumnElement[Any]:
+    """As stored: what somebody wrote into the file need not even be text."""
+    return cast(column, LargeBinary) if sqlite else func.convert_to(column, "UTF8")
+
+
+def _chain(previous: str, entry: bytes) -> str:
+    return hashlib.sha256(bytes.fromhex(previous) + entry).hexdigest()

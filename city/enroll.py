@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from city import audit, registry, tables
+from city import audit, database, registry, tables
 from city.cards import fingerprint, read_certificates
 from city.clock import JST, starting
 from city.config import Config
@@ -26,11 +26,11 @@ def enroll(config: Config, certificate: Path, resident: str, issued_on: date | N
 
     For a card issued before its holder moved in, this is the procedure of continued use (継続利用手続), done today.
 
-    Raises EnrollError, city.config.ConfigError, city.tables.DatabaseError.
+    Raises EnrollError, city.config.ConfigError, city.database.DatabaseError.
     """
     card = read_certificates(certificate)[0]
     day = issued_on or card.not_valid_before_utc.astimezone(JST).date()
-    engine, now = tables.connect(config.gateway.database), starting(config.clock.start)()
+    engine, now = database.connect(config.gateway.database), starting(config.clock.start)()
     try:
         with engine.begin() as connection:
             return link(connection, card, resident, day, seconds(now), now.astimezone(JST).date())

@@ -24,7 +24,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from city import cards, handlers, municipality, openapi, renewal, revocation, rules, tables
+from city import cards, database, handlers, municipality, openapi, renewal, revocation, rules
 from city.clock import starting
 from city.config import Config, ConfigError
 from city.config import load as load_config
@@ -77,7 +77,7 @@ class Gateway:
     """One request in, one message out. `city` and `workers` belong to the caller."""
 
     def __init__(self, city: City, workers: Workers) -> None:
-        self._city, self._workers, self._roll = city, workers, Roll(city.transaction, city.transaction)
+        self._city, self._workers, self._roll = city, workers, Roll(city.read, city.decide)
         self._described = msgspec.json.encode(openapi.document())
 
     async def __call__(self, request: web.BaseRequest) -> web.Response:
@@ -171,14 +171,14 @@ def _where(error: BaseException) -> str:
 
 
 def build(config: Config, typeset: Typesetter) -> City:
-    """Everything the handlers need, read and checked. Raises ConfigError, tables.DatabaseError."""
+    """Everything the handlers need, read and checked. Raises ConfigError, database.DatabaseError."""
     authorities = cards.load_authorities(config.cards.ca, config.cards.allow_test)
     return City(
         data=municipality.load(config.gateway.city),
         authorities=authorities,
         revocation=revocation.load(config.cards.responders, authorities, config.cards.allow_test),
         issuing=_issuing_key(config.issuing.key),
-        engine=tables.connect(config.gateway.database),
+        engine=database.connect(config.gateway.database, config.gateway.workers),
         clock=starting(config.clock.start),
         typeset=typeset,
         renewal=renewal.load(config.tls),
@@ -245,7 +245,7 @@ def main(config_path: str | Path) -> int:
         font = config.typesetting.font or FONT
         load_font(font)
         asyncio.run(run(config, build(config, partial(typeset, font=font))))
-    except (ConfigError, tables.DatabaseError, FontUnusable, OSError) as error:
+    except (ConfigError, database.DatabaseError, FontUnusable, OSError) as error:
         listen = f" ({config.gateway.listen})" if isinstance(error, OSError) else ""
         sys.stderr.write(f"city: {error}{listen}\n")
         return 1

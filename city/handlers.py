@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -16,12 +17,13 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec.structs import replace
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import IntegrityError, OperationalError
 
-from city import audit, cards, registry, rules
+from city import audit, cards, cases, registry, rules
 from city.clock import JST, Clock
 from city.composition import Stamp, compose
+from city.database import Mode, Unavailable, transact
 from city.document import CannotPrint, Document, Typeset, Typesetter
 from city.municipality import Municipality
 from city.records import File
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # no I, L, O, U: read aloud and typed without mistakes
 NUMBER_LENGTH: Final = 12  # 60 bits
 CODE_EPOCH: Final = date(2000, 1, 1)
-ATTEMPTS: Final = 4  # of a transaction that met another one
+NUMBERS: Final = 4  # how many unique numbers are tried
 
 T = TypeVar("T")
 
@@ -63,15 +65,21 @@ class City:
     typeset: Typesetter
     renewal: Renewal | None = None
 
-    def transaction(self, work: Callable[[Connection], T]) -> T:
-        """Run `work` in one transaction, again when it met another one. Raises Refused(BUSY)."""
-        for _ in range(ATTEMPTS):
-            try:
-                with self.engine.begin() as connection:
-                    return work(connection)
-            except (OperationalError, IntegrityError):
-                continue
-        raise Refused(RefusalCode.BUSY)
+    def read(self, work: Callable[[Connection], T]) -> T:
+        return self._transact(Mode.READ, work)
+
+    def mark(self, work: Callable[[Connection], T]) -> T:
+        return self._transact(Mode.MARK, work)
+
+    def decide(self, work: Callable[[Connection], T]) -> T:
+        return self._transact(Mode.DECIDE, work)
+
+    def _transact(self, mode: Mode, work: Callable[[Connection], T]) -> T:
+        """See `database.transact`. Raises Refused(BUSY) when the database is away or overloaded."""
+        try:
+            return transact(self.engine, mode, work)
+        except Unavailable:
+            raise Refused(RefusalCode.BUSY) from None
 
     def log(self, connection: Connection, event: str, **ids: str | int) -> None:
         audit.append(connection, event, seconds(self.clock()), **ids)
@@ -93,12 +101,15 @@ def hello(city: City, kiosk: str, message: m.Hello) -> m.Terms:
     require(message.protocol == m.PROTOCOL, RefusalCode.VERSION)
     now, data, challenge = city.clock(), city.data, secrets.token_bytes(32)
 
-    def remember(connection: Connection) -> None:
+    def remember(connection: Connection) -> cases.Paused:
         registry.sweep(connection, seconds(now))
         registry.add_challenge(connection, challenge, kiosk, seconds(now) + data.challenge_s)
+        return cases.paused(connection)
 
-    city.transaction(remember)
+    paused = city.mark(remember)
     when = rules.opening(data, now)
+    if paused.stops(kiosk):
+        when = rules.Opening(RefusalCode.MAINTENANCE)
     return m.Terms(
         protocol=m.PROTOCOL,
         city=data.code,
@@ -107,7 +118,9 @@ def hello(city: City, kiosk: str, message: m.Hello) -> m.Terms:
         open=when.refusal is None,
         refusal=rules.refusal(data, when.refusal, now, when.opens_at) if when.refusal else None,
         closes_in_s=int((when.closes_at - now).total_seconds()) if when.closes_at else None,
-        certificates=rules.notices(data, now),
+        certificates=tuple(
+            replace(n, open=n.open and not paused.stops(kiosk, n.kind)) for n in rules.notices(data, now)
+        ),
         contacts=data.contacts_on(now.astimezone(JST).date()),
         refusal_contacts=data.refusal_contacts,
         challenge=challenge,
@@ -120,14 +133,16 @@ def hello(city: City, kiosk: str, message: m.Hello) -> m.Terms:
 
 def open_session(city: City, kiosk: str, message: m.SessionRequest) -> m.SessionAnswer:
     now = city.clock()
-    fresh = city.transaction(lambda c: registry.use_challenge(c, message.challenge, kiosk, seconds(now)))
+    fresh = city.mark(lambda c: registry.use_challenge(c, message.challenge, kiosk, seconds(now)))
     require(fresh, RefusalCode.CHALLENGE)
     _require_open(city, now)
     card = _checked_card(city, kiosk, message, now)
     ends = seconds(now) + city.data.session_s
     session = registry.Session(message.session, kiosk, card.fingerprint, message.document_key, ends)
 
-    def admit(connection: Connection) -> File:
+    def admit(connection: Connection) -> tuple[File, cases.Paused]:
+        paused = cases.paused(connection)
+        require(not paused.stops(kiosk), RefusalCode.MAINTENANCE)
         file = registry.file_of(connection, card.fingerprint)
         if file is None:
             raise Refused(RefusalCode.NOT_LINKED)
@@ -135,17 +150,23 @@ def open_session(city: City, kiosk: str, message: m.SessionRequest) -> m.Session
             raise Refused(code, rules.person_opens_at(city.data, code, file))
         require(registry.open_session(connection, session), RefusalCode.SESSION_REUSED)
         city.log(connection, "session", kiosk=kiosk, session=session.session, card=card.fingerprint)
-        return file
+        return file, paused
 
-    file = city.transaction(admit)
+    file, paused = city.decide(admit)
     return m.SessionAnswer(
         session=message.session,
         holder=file.resident.name,
         members={key: person.name for key, person in rules.members(file).items()},
-        offers=rules.offers(city.data, now, file),
+        offers=tuple(
+            _paused_offer(o) if paused.stops(kiosk, o.kind) else o for o in rules.offers(city.data, now, file)
+        ),
         card_expires_in_days=card.expires_in_days,
         ends_in_s=city.data.session_s,
     )
+
+
+def _paused_offer(offer: m.Offer) -> m.Offer:
+    return replace(offer, refusal=offer.refusal or RefusalCode.MAINTENANCE, options=())
 
 
 def _require_open(city: City, now: datetime) -> None:
@@ -184,23 +205,26 @@ def order(city: City, kiosk: str, message: m.OrderRequest) -> m.OrderAnswer:
         file = registry.file_of(connection, session.card)
         if file is None:
             raise Refused(RefusalCode.NOT_LINKED)
+        require(not cases.paused(connection).stops(kiosk, message.kind), RefusalCode.MAINTENANCE)
         return session, file, registry.order_of(connection, message.order)
 
-    session, file, known = city.transaction(look)
-    for _ in range(ATTEMPTS):
+    session, file, known = city.read(look)
+    for _ in range(NUMBERS):
         if known is not None:
             return _again(known, session, asked)
         made = _make(city, session, file, message, asked, now)
 
         def reserve(connection: Connection, made: registry.Order = made) -> registry.Order | None:
-            going_on = registry.session_of(connection, made.session, kiosk, seconds(city.clock())) is not None
+            going_on = (
+                registry.session_of(connection, made.session, kiosk, seconds(city.clock()), hold=True) is not None
+            )
             require(going_on, RefusalCode.SESSION_UNKNOWN)
             if registry.reserve(connection, made):
                 city.log(connection, "reserved", kiosk=kiosk, session=made.session, order=made.order,
                          kind=made.kind, unique_number=made.unique_number, document=made.document_sha256)  # fmt: skip
             return registry.order_of(connection, made.order)  # None: the unique number was taken
 
-        known = city.transaction(reserve)
+        known = city.decide(reserve)
     raise Refused(RefusalCode.BUSY)
 
 
@@ -235,6 +259,7 @@ def _make(
         unique_number=document.unique_number,
         record_version=manifest.record_version,
         fee=fee,
+        sheets=manifest.pages * manifest.copies,
         manifest=body,
         signature=signing.sign_manifest(city.issuing, body),
         sealed=sealing.seal(session.document_key, info, typeset.pdf),
@@ -311,7 +336,7 @@ def release(city: City, kiosk: str, message: m.ReleaseRequest) -> m.ReleaseAnswe
     now = city.clock()
 
     def decide(connection: Connection) -> RefusalCode | None:
-        session = registry.session_of(connection, message.session, kiosk, seconds(now))
+        session = registry.session_of(connection, message.session, kiosk, seconds(now), hold=True)
         order = registry.order_of(connection, message.order)
         if session is None:
             return RefusalCode.SESSION_UNKNOWN
@@ -323,7 +348,10 @@ def release(city: City, kiosk: str, message: m.ReleaseRequest) -> m.ReleaseAnswe
             return RefusalCode.ORDER_OVER
         if message.paid < order.fee:
             return RefusalCode.UNDERPAID
-        file = registry.file_of(connection, session.card)
+        if cases.paused(connection).stops(kiosk, order.kind):
+            registry.void(connection, order.order)
+            return RefusalCode.MAINTENANCE
+        file = registry.file_of(connection, session.card, hold=True)
         if file is None or file.version != order.record_version or rules.person_refusal(city.data, now, file):
             registry.void(connection, order.order)
             return RefusalCode.CHANGED_MEANWHILE
@@ -332,7 +360,7 @@ def release(city: City, kiosk: str, message: m.ReleaseRequest) -> m.ReleaseAnswe
         city.log(connection, "issued", kiosk=kiosk, session=session.session, order=order.order, paid=message.paid)
         return None
 
-    code = city.transaction(decide)  # returned, not raised: a void must be kept
+    code = city.decide(decide)  # returned, not raised: a void must be kept
     if code:
         raise Refused(code)
     return m.ReleaseAnswer(order=message.order, document_sha256=message.document_sha256, released=True)
@@ -344,7 +372,7 @@ def cancel(city: City, kiosk: str, message: m.CancelRequest) -> m.Done:
         city.log(connection, "ended" if ours else "end-refused", kiosk=kiosk, session=message.session)
         return ours
 
-    require(city.transaction(end), RefusalCode.SESSION_UNKNOWN)
+    require(city.decide(end), RefusalCode.SESSION_UNKNOWN)
     return m.Done(accepted=True)
 
 
@@ -363,12 +391,42 @@ def outcome(city: City, kiosk: str, message: m.Outcome) -> m.Done:
         city.log(connection, "outcome", kiosk=kiosk, order=message.order, outcome=message.outcome, state=order.state,
                  result=message.result.value, sheets=message.sheets, kept=message.kept,
                  returned=message.returned, owed=message.owed)  # fmt: skip
+        for code in _amiss(order, message):
+            cases.open_case(connection, code, seconds(city.clock()), kiosk=kiosk, session=message.session,
+                            order=message.order, outcome=message.outcome)  # fmt: skip
 
-    city.transaction(settle)
+    city.decide(settle)
     return m.Done(accepted=True)
 
 
+def _amiss(order: registry.Order, told: m.Outcome) -> Iterator[str]:
+    """What a kiosk reports of an order that does not fit what the city knows of it: codes of cases."""
+    printed = told.result is m.Result.PRINTED
+    if printed and order.state != "issued":
+        yield "printed-unissued"
+    if told.sheets != order.sheets if printed else told.sheets > order.sheets:
+        yield "sheets-mismatch"
+    if told.kept != (order.fee if printed else 0):
+        yield "money-mismatch"
+    if told.result is m.Result.UNKNOWN:
+        yield "outcome-unknown"
+
+
 def note_refusal(city: City, kiosk: str, name: str, message: m.Message, code: RefusalCode) -> None:
-    """Every refusal leaves a trace: an anomaly looked at late is an anomaly repeated."""
-    ids = {key: str(getattr(message, key)) for key in ("session", "order") if hasattr(message, key)}
-    city.transaction(lambda c: city.log(c, f"{name}-refused", kiosk=kiosk, code=code.value, **ids))
+    """Every refusal leaves a trace, and an anomaly a case: one looked at late is one repeated.
+
+    BUSY leaves none: it comes of load or of the database itself, which another transaction would not help.
+    """
+    if code is RefusalCode.BUSY:
+        return
+    ids = {key: str(getattr(message, key)) for key in ("session", "order", "outcome") if hasattr(message, key)}
+
+    def note(connection: Connection) -> None:
+        city.log(connection, f"{name}-refused", kiosk=kiosk, code=code.value, **ids)
+        owner = registry.kiosk_of(connection, ids["session"]) if "session" in ids else ""
+        case = cases.MIX_UP if owner not in ("", kiosk) else cases.OF_REFUSAL.get((name, code))
+        if case:
+            cases.open_case(connection, case, seconds(city.clock()), kiosk=kiosk, **ids)
+
+    with suppress(Refused):  # the first refusal is the answer, whatever becomes of its trace
+        city.decide(note)

@@ -22,21 +22,27 @@ R = TypeVar("R", bound=Record)
 # -- records ------------------------------------------------------------------------------------------------------
 
 
-def file_of(connection: Connection, fingerprint: str) -> File | None:
-    """Everything about one card's holder; None when no resident is linked to this card."""
-    card = _one(connection, t.cards, t.cards.c.fingerprint == fingerprint, Card)
+def file_of(connection: Connection, fingerprint: str, hold: bool = False) -> File | None:
+    """Everything about one card's holder; None when no resident is linked to this card.
+
+    `hold`: nobody changes it before this transaction ends. The rows are locked; so is what a new row would refer to.
+    (SQLite has one writer at a time, and that is this transaction.)
+    """
+    card = _one(connection, t.cards, t.cards.c.fingerprint == fingerprint, Card, hold)
     if card is None:
         return None
-    resident = _one(connection, t.residents, t.residents.c.id == card.resident, Resident)
+    resident = _one(connection, t.residents, t.residents.c.id == card.resident, Resident, hold)
     if resident is None:
         return None
+    if hold:
+        connection.execute(select(t.households).where(t.households.c.id == resident.household).with_for_update())
     household = t.residents.c.household == resident.household
     return File(
         card=card,
         resident=resident,
-        household=_all(connection, t.residents, household, Resident, t.residents.c.position),
-        seal=_one(connection, t.seals, t.seals.c.resident == resident.id, Seal),
-        taxes=_all(connection, t.taxes, t.taxes.c.resident == resident.id, TaxRecord, t.taxes.c.year),
+        household=_all(connection, t.residents, household, Resident, hold, t.residents.c.position),
+        seal=_one(connection, t.seals, t.seals.c.resident == resident.id, Seal, hold),
+        taxes=_all(connection, t.taxes, t.taxes.c.resident == resident.id, TaxRecord, hold, t.taxes.c.year),
     )
 
 
@@ -52,14 +58,20 @@ def put(connection: Connection, table: Table, values: Mapping[str, Any]) -> None
         connection.execute(insert(table).values(values))
 
 
-def _one(connection: Connection, table: Table, where: ColumnElement[bool], type_: type[R]) -> R | None:
-    return next(iter(_all(connection, table, where, type_, None)), None)
+def _one(connection: Connection, table: Table, where: ColumnElement[bool], type_: type[R], hold: bool) -> R | None:
+    return next(iter(_all(connection, table, where, type_, hold)), None)
 
 
 def _all(
-    connection: Connection, table: Table, where: ColumnElement[bool], type_: type[R], order: ColumnElement[Any] | None
+    connection: Connection,
+    table: Table,
+    where: ColumnElement[bool],
+    type_: type[R],
+    hold: bool,
+    order: ColumnElement[Any] | None = None,
 ) -> tuple[R, ...]:
-    rows = connection.execute(select(table).where(where).order_by(order)).mappings()
+    query = select(table).where(where).order_by(order)
+    rows = connection.execute(query.with_for_update() if hold else query).mappings()
     return tuple(msgspec.convert({str(name): value for name, value in row.items()}, type_) for row in rows)
 
 
@@ -79,8 +91,9 @@ def sweep(connection: Connection, now: int) -> None:
     """End what time has ended: challenges, sessions, and what those had reserved."""
     connection.execute(delete(t.challenges).where(t.challenges.c.expires < now))
     late = (t.sessions.c.state == "open") & (t.sessions.c.ends <= now)
-    _void(connection, t.orders.c.session.in_(select(t.sessions.c.session).where(late)))
-    connection.execute(update(t.sessions).where(late).values(state="ended"))
+    ended = update(t.sessions).where(late).values(state="ended").returning(t.sessions.c.session)
+    if sessions := connection.execute(ended).scalars().all():
+        _void(connection, t.orders.c.session.in_(sessions))
 
 
 def add_challenge(connection: Connection, challenge: bytes, kiosk: str, expires: int) -> None:
@@ -101,12 +114,18 @@ def open_session(connection: Connection, session: Session) -> bool:
     return _insert(connection, t.sessions, values)
 
 
-def session_of(connection: Connection, session: str, kiosk: str, now: int) -> Session | None:
-    """The open session of that kiosk, if it is still going on."""
+def session_of(connection: Connection, session: str, kiosk: str, now: int, hold: bool = False) -> Session | None:
+    """The open session of that kiosk, if it is still going on; `hold`: and it does, until this transaction ends."""
     c = t.sessions.c
     live = (c.session == session) & (c.kiosk == kiosk) & (c.state == "open") & (c.ends > now)
-    row = connection.execute(select(t.sessions).where(live)).first()
+    query = select(t.sessions).where(live)
+    row = connection.execute(query.with_for_update() if hold else query).first()
     return Session(row.session, row.kiosk, row.card, row.document_key, row.ends) if row else None
+
+
+def kiosk_of(connection: Connection, session: str) -> str:
+    """Whose session of that id is, or was; "" when there was none."""
+    return connection.execute(select(t.sessions.c.kiosk).where(t.sessions.c.session == session)).scalar() or ""
 
 
 def end_session(connection: Connection, session: str, kiosk: str, now: int) -> bool:
@@ -136,6 +155,7 @@ class Order:
     unique_number: str
     record_version: int
     fee: int
+    sheets: int
     manifest: bytes | None
     signature: bytes | None
     sealed: bytes | None

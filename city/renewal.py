@@ -70,7 +70,7 @@ def renew(city: City, kiosk: str, message: m.RenewRequest) -> m.RenewAnswer:
         city.log(connection, "renewed", kiosk=kiosk, certificate=made.fingerprint)
         return der
 
-    return m.RenewAnswer(certificate=city.transaction(give))
+    return m.RenewAnswer(certificate=city.decide(give))
 
 
 def _key_of(csr: bytes, kiosk: str) -> ec.EllipticCurvePublicKey | None:

@@ -1,4 +1,4 @@
-"""The city's database: SQLAlchemy Core, SQLite embedded, PostgreSQL when it grows.
+"""The city's tables. `city/migrations` makes them, and makes the audit log append-only; a test compares the two.
 
 Uniqueness is the database's: challenges, sessions, orders, unique numbers and outcomes are primary or unique keys, and
 one session has at most one reserved order. No table is keyed by a clock. Times are seconds since 1970.
@@ -6,15 +6,13 @@ one session has at most one reserved order. No table is keyed by a clock. Times 
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     Date,
-    Engine,
     ForeignKey,
     Index,
     Integer,
@@ -24,16 +22,17 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    create_engine,
-    event,
 )
-from sqlalchemy.engine import Connection, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
-from sqlalchemy.pool import ConnectionPoolEntry
-from sqlalchemy.schema import DDL
 
-metadata = MetaData()
+# So that a later revision can name what it changes, the same on both databases.
+NAMES = {
+    "pk": "pk_%(table_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+}
+metadata = MetaData(naming_convention=NAMES)
 
 households = Table("households", metadata, Column("id", String(64), primary_key=True))
 
@@ -123,11 +122,12 @@ sessions = Table(
     metadata,
     Column("session", String(32), primary_key=True),
     Column("kiosk", String(64), nullable=False),
-    Column("state", String(16), nullable=False),  # open, ended
+    Column("state", String(16), nullable=False),
     Column("ends", BigInteger, nullable=False),
     Column("card", String(64)),  # fingerprint; NULL when the session was cancelled before it arrived
     Column("document_key", LargeBinary),
     Index("sessions_by_end", "state", "ends"),
+    CheckConstraint("state IN ('open', 'ended')", name="state"),
 )
 
 orders = Table(
@@ -136,17 +136,19 @@ orders = Table(
     Column("order", String(32), primary_key=True),
     Column("session", ForeignKey("sessions.session"), nullable=False),
     Column("kiosk", String(64), nullable=False),
-    Column("state", String(16), nullable=False),  # reserved -> issued | void, once
+    Column("state", String(16), nullable=False),  # reserved -> issued | void, once; never back
     Column("kind", String(64), nullable=False),
     Column("request_sha256", String(64), nullable=False),
     Column("document_sha256", String(64), nullable=False),
     Column("unique_number", String(32), nullable=False, unique=True),
     Column("record_version", BigInteger, nullable=False),
     Column("fee", Integer, nullable=False),
+    Column("sheets", Integer, nullable=False),  # of all copies
     # what a repeated request is answered with; NULL once issued or void. `sealed` opens at one kiosk only
     Column("manifest", LargeBinary),
     Column("signature", LargeBinary),
     Column("sealed", LargeBinary),
+    CheckConstraint("state IN ('reserved', 'issued', 'void')", name="state"),
 )
 reserved = orders.c.state == "reserved"
 Index("one_reserved_order", orders.c.session, unique=True, sqlite_where=reserved, postgresql_where=reserved)
@@ -155,7 +157,7 @@ outcomes = Table(
     "outcomes",
     metadata,
     Column("outcome", String(32), primary_key=True),
-    Column("order", ForeignKey("orders.order"), nullable=False),
+    Column("order", ForeignKey("orders.order"), nullable=False, unique=True),
     Column("kiosk", String(64), nullable=False),
     Column("body", LargeBinary, nullable=False),  # the message: ids, counts and amounts
 )
@@ -163,46 +165,31 @@ outcomes = Table(
 audit = Table(
     "audit",
     metadata,
-    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
     Column("entry", Text, nullable=False),  # JSON, canonical: time, event, ids, codes
     Column("hash", String(64), nullable=False),  # SHA-256 over the previous hash and the entry
 )
-for verb in ("UPDATE", "DELETE"):
-    text = (
-        f"CREATE TRIGGER audit_no_{verb.lower()} BEFORE {verb} ON audit BEGIN SELECT RAISE(ABORT, 'append-only'); END"
-    )
-    trigger = DDL(text)  # type: ignore[no-untyped-call]
-    event.listen(audit, "after_create", trigger.execute_if(dialect="sqlite"))
 
-
-class DatabaseError(Exception):
-    """The database cannot be opened: one line for the person who starts the gateway."""
-
-
-def connect(url: str) -> Engine:
-    """An engine with all tables there. Raises DatabaseError."""
-    try:
-        sqlite = make_url(url).get_backend_name() == "sqlite"
-        if sqlite:
-            engine = create_engine(url, connect_args={"timeout": 5.0})
-            event.listen(engine, "connect", _pragmas)
-            event.listen(engine, "begin", _begin_immediate)
-        else:
-            engine = create_engine(url, isolation_level="SERIALIZABLE", pool_pre_ping=True)
-        metadata.create_all(engine)
-    except (ArgumentError, SQLAlchemyError, ImportError) as error:
-        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
-        raise DatabaseError(f"database cannot be opened: {reason}") from None
-    return engine
-
-
-def _pragmas(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-    raw: Any = connection
-    raw.isolation_level = None  # BEGIN is ours, below
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-        raw.execute(f"PRAGMA {pragma}")
-
-
-def _begin_immediate(connection: Connection) -> None:
-    """Take the write lock first: what a transaction has read cannot change before it writes."""
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+# Anomalies until a person has reconciled them. Ids, codes and times; "" where a column does not apply.
+cases = Table(
+    "cases",
+    metadata,
+    Column("case", String(32), primary_key=True),
+    Column("code", String(32), nullable=False),
+    Column("kiosk", String(64), nullable=False),
+    Column("kind", String(64), nullable=False),  # of certificate
+    Column("session", String(32), nullable=False),
+    Column("order", String(32), nullable=False),
+    Column("outcome", String(32), nullable=False),
+    Column("opened", BigInteger, nullable=False),
+    Column("closed", BigInteger),
+    Column("note", Text, nullable=False),  # what was found and done; no names
+)
+still_open = cases.c.closed.is_(None)
+Index(
+    "one_open_case",
+    *(cases.c[name] for name in ("code", "kiosk", "kind", "session", "order", "outcome")),
+    unique=True,
+    sqlite_where=still_open,
+    postgresql_where=still_open,
+)

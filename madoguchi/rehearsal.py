@@ -23,7 +23,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from city import config as city_config
-from city import municipality, sample, tables
+from city import database, municipality, sample
 from city import pki as city_pki
 from city.clock import starting
 from city.enroll import EnrollError
@@ -95,7 +95,7 @@ def prepare(
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         raise RehearsalError(f"{where}{error.strerror or error}") from None
-    except (EnrollError, city_config.ConfigError, tables.DatabaseError) as error:
+    except (EnrollError, city_config.ConfigError, database.DatabaseError) as error:
         raise RehearsalError(str(error)) from None
 
 
@@ -251,7 +251,7 @@ def _kiosk(
 def _registry(city_toml: Path, cards: Mapping[str, Path]) -> None:
     """The residents as they were, and their cards."""
     config = city_config.load(city_toml)
-    engine = tables.connect(config.gateway.database)
+    engine = database.connect(config.gateway.database)
     try:
         sample.seed(engine, starting(config.clock.start), municipality.load(config.gateway.city))
     finally:

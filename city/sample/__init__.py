@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Meta, Struct, structs
 from sqlalchemy import Connection, Engine, select
 
-from city import municipality, registry, tables
+from city import database, municipality, registry, tables
 from city.cards import read_certificates
 from city.clock import JST, Clock, starting
 from city.config import Config
@@ -148,7 +148,7 @@ def seed(engine: Engine, clock: Clock, city: municipality.Municipality) -> None:
 def enroll_all(config: Config, certificates: Mapping[str, Path]) -> None:
     """Link the sample residents' cards: resident id -> PEM or DER. Raises EnrollError, ConfigError, DatabaseError."""
     people = {resident.id: resident for resident in load()}
-    engine, now = tables.connect(config.gateway.database), starting(config.clock.start)()
+    engine, now = database.connect(config.gateway.database), starting(config.clock.start)()
     today = now.astimezone(JST).date()
     try:
         with engine.begin() as connection:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from city import municipality, registry, rules, sample, tables
+from city import database, municipality, registry, rules, sample, tables
 from city.clock import JST
 from city.records import File
 from firmware.flow import offers as o
@@ -28,7 +28,7 @@ class ModelCity:
         merged = toml.merge(tomllib.loads(CITY_DATA.read_text()), data)
         self.city = msgspec.convert(merged, municipality.Municipality)
         self.cards = {r.id: r.card for r in sample.load() if r.card}
-        self._engine = tables.connect("sqlite://")
+        self._engine = database.connect("sqlite://")
         sample.seed(self._engine, lambda: self.now, self.city)
 
     def terms(self) -> o.Terms:

@@ -144,7 +144,7 @@ def test_an_internal_error_shows_nothing(rehearsal: Rehearsal, caplog: pytest.Lo
     class Broken:
         def dispose(self) -> None: ...
 
-        def begin(self) -> Any:
+        def __getattr__(self, name: str) -> Any:
             raise RuntimeError("明石　花子")
 
     rehearsal.city = replace(rehearsal.city, engine=Broken())
@@ -174,11 +174,10 @@ def test_audit_cannot_be_rewritten_and_a_gap_shows(rehearsal: Rehearsal) -> None
         with pytest.raises(DatabaseError), engine.begin() as connection:
             connection.execute(statement)
     with engine.begin() as connection:
-        assert audit.verify(connection) == 3
+        assert audit.verify(connection).broken is None
         connection.exec_driver_sql("DROP TRIGGER audit_no_delete")
         connection.execute(delete(tables.audit).where(tables.audit.c.seq == 2))
-        with pytest.raises(ValueError, match="broken at 3"):
-            audit.verify(connection)
+        assert audit.verify(connection).broken == 2
 
 
 def test_enroll(rehearsal: Rehearsal, tmp_path: Path) -> None:

@@ -1,0 +1,117 @@
+"""Anomalies at the city's end: each is a case until a person has reconciled it. Ids, codes and times only.
+
+A case of a `PAUSING` code stops its path, the kiosk or the kind of certificate it names, or everything when it names
+neither. The same anomaly again, while its case is open, is the same case.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from city import audit
+from city.tables import cases
+from firmware.link.refusals import RefusalCode
+
+MIX_UP: Final = "mix-up"
+AUDIT_BROKEN: Final = "audit-broken"
+PAUSING: Final = frozenset({MIX_UP, AUDIT_BROKEN})
+NOTE_LENGTH: Final = 400
+
+# What was refused, and why, that no haste explains.
+OF_REFUSAL: Final[Mapping[tuple[str, RefusalCode], str]] = {
+    ("sessions", RefusalCode.SESSION_REUSED): "session-reused",
+    ("orders", RefusalCode.ORDER_REUSED): "order-reused",
+    ("release", RefusalCode.ORDER_UNKNOWN): "order-unknown",
+    ("release", RefusalCode.ORDER_OVER): "double-release",
+    ("release", RefusalCode.OTHER_DOCUMENT): MIX_UP,
+    ("outcome", RefusalCode.ORDER_UNKNOWN): "order-unknown",
+    ("outcome", RefusalCode.OUTCOME_REUSED): "outcome-contradicts",
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """`kind` is that of the certificate; "" where one does not apply. Times are seconds since 1970."""
+
+    case: str
+    code: str
+    kiosk: str
+    kind: str
+    session: str
+    order: str
+    outcome: str
+    opened: int
+    closed: int | None
+    note: str
+
+    @property
+    def pauses(self) -> str:
+        """The path it stops while it is open, in words; "" for none."""
+        if self.code not in PAUSING or self.closed is not None:
+            return ""
+        return self.kiosk or self.kind or "everything"
+
+
+@dataclass(frozen=True)
+class Paused:
+    """What open cases stop."""
+
+    kiosks: frozenset[str]
+    kinds: frozenset[str]
+    everything: bool
+
+    def stops(self, kiosk: str, kind: str = "") -> bool:
+        return self.everything or kiosk in self.kiosks or kind in self.kinds
+
+
+def open_case(
+    connection: Connection, code: str, at: int, *, kiosk: str = "", kind: str = "", session: str = "",
+    order: str = "", outcome: str = "",
+) -> None:  # fmt: skip
+    """Nothing new when the same is open already."""
+    ids = {"kiosk": kiosk, "kind": kind, "session": session, "order": order, "outcome": outcome}
+    name = secrets.token_hex(16)
+    try:
+        with connection.begin_nested():
+            connection.execute(insert(cases).values(case=name, code=code, opened=at, note="", **ids))
+    except IntegrityError:
+        return
+    audit.append(connection, "case", at, case=name, code=code, **{key: value for key, value in ids.items() if value})
+
+
+def close_case(connection: Connection, case: str, at: int, note: str) -> bool:
+    """Reconciled by a person; False when there is no such open case."""
+    this = (cases.c.case == case) & cases.c.closed.is_(None)
+    closed = connection.execute(update(cases).where(this).values(closed=at, note=note[:NOTE_LENGTH])).rowcount == 1
+    if closed:
+        audit.append(connection, "case-closed", at, case=case)
+    return closed
+
+
+def listed(connection: Connection, closed: bool = False) -> tuple[Case, ...]:
+    """The open ones, or all; oldest first."""
+    which = select(cases).order_by(cases.c.opened, cases.c.case)
+    rows = connection.execute(which if closed else which.where(cases.c.closed.is_(None))).mappings()
+    return tuple(Case(**row) for row in rows)
+
+
+def case_of(connection: Connection, case: str) -> Case | None:
+    row = connection.execute(select(cases).where(cases.c.case == case)).mappings().first()
+    return Case(**row) if row else None
+
+
+def paused(connection: Connection) -> Paused:
+    """Asked of the database each time: a case opened through one gateway stops all of them."""
+    which = cases.c.closed.is_(None) & cases.c.code.in_(PAUSING)
+    rows = connection.execute(select(cases.c.kiosk, cases.c.kind).where(which)).all()
+    return Paused(
+        kiosks=frozenset(row.kiosk for row in rows if row.kiosk),
+        kinds=frozenset(row.kind for row in rows if row.kind and not row.kiosk),
+        everything=any(not row.kiosk and not row.kind for row in rows),
+    )

@@ -1,0 +1,196 @@
+"""The city's database: SQLite embedded, PostgreSQL when it grows; its engine, its transactions, its conflicts.
+
+Nothing is locked in memory: N gateway processes on one database behave as one. A transaction has one of three modes:
+
+read      one consistent picture; waits for nobody, decides nothing
+mark      conditional single statements (a challenge is used once), and the sweep of what time has ended
+decide    whatever is logged: serializable, and one at a time, for each log entry holds the hash of the one before
+
+`decide` takes the log's lock before it reads: PostgreSQL takes a serializable transaction's snapshot at its first
+query, and LOCK is none. The lock saves repetitions only: without it the log's primary key and the isolation level
+refuse the same, which a test shows.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import Enum
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    NotSupportedError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from city import schema
+
+T = TypeVar("T")
+
+CONNECTIONS: Final = 4  # as many as the gateway has threads by default
+WAIT_S: Final = 5.0  # for a free connection, or for SQLite's one writer
+CONNECT_S: Final = 3
+STATEMENT_MS: Final = 5000
+LOCK_MS: Final = 3000
+IDLE_MS: Final = 5000  # a process that stands still within a transaction loses it, and the others go on
+DEAD_LINE_MS: Final = 5000  # a network that swallows everything is noticed
+
+# SQLSTATE: serialization_failure, deadlock_detected, unique_violation (another one was there first: now it is seen).
+CONFLICTS: Final = frozenset({"40001", "40P01", "23505"})
+ATTEMPTS: Final = 6
+PAUSE_S: Final = 0.01  # longest wait before the second attempt; doubled each time
+DEFECTS: Final = (ProgrammingError, DataError, IntegrityError, NotSupportedError)  # ours, not the database's
+
+
+class Mode(Enum):
+    """SQLite's BEGIN, PostgreSQL's isolation level."""
+
+    READ = ("BEGIN", "REPEATABLE READ")
+    MARK = ("BEGIN IMMEDIATE", "READ COMMITTED")
+    DECIDE = ("BEGIN IMMEDIATE", "SERIALIZABLE")
+
+
+class DatabaseError(Exception):
+    """The database cannot be used: one line for the person at the terminal."""
+
+
+class Unavailable(Exception):
+    """The database is away, overloaded or in conflict: nothing was done, or, when COMMIT went unanswered, all of it."""
+
+
+def connect(url: str, connections: int = CONNECTIONS) -> Engine:
+    """An engine on a database whose schema is this build's; an embedded one is made, or brought up to date.
+
+    `connections` is the most this process holds at once. Raises DatabaseError.
+    """
+    engine = open_engine(url, connections)
+    embedded = engine.dialect.name == "sqlite"
+    try:
+        schema.upgrade(engine) if embedded else schema.require_current(engine)
+    except (schema.SchemaError, SQLAlchemyError) as error:
+        engine.dispose()
+        raise _cannot_open(error) from None
+    return engine
+
+
+def migrate(url: str) -> tuple[str, str]:
+    """Bring the schema up to date: its version before and after. Raises DatabaseError."""
+    engine = open_engine(url, 1)
+    try:
+        return schema.upgrade(engine)
+    except (schema.SchemaError, SQLAlchemyError) as error:
+        raise _cannot_open(error) from None
+    finally:
+        engine.dispose()
+
+
+def open_engine(url: str, connections: int) -> Engine:
+    """An engine, whatever the schema. Raises DatabaseError when the URL is none or its driver is missing."""
+    try:
+        backend = make_url(url).get_backend_name()
+        if backend == "sqlite":
+            return _sqlite(url, connections)
+        if backend == "postgresql":
+            return _postgresql(url, connections)
+    except (ArgumentError, SQLAlchemyError, ImportError) as error:
+        raise _cannot_open(error) from None
+    raise DatabaseError(f"database cannot be opened: neither SQLite nor PostgreSQL: {backend}")
+
+
+def _cannot_open(error: Exception) -> DatabaseError:
+    reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+    return DatabaseError(f"database cannot be opened: {reason}")
+
+
+def _postgresql(url: str, connections: int) -> Engine:
+    settings = {
+        "statement_timeout": STATEMENT_MS,
+        "lock_timeout": LOCK_MS,
+        "idle_in_transaction_session_timeout": IDLE_MS,
+    }
+    return create_engine(
+        url,
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=WAIT_S,
+        pool_pre_ping=True,  # after a restart of the database the first request need not fail
+        connect_args={
+            "connect_timeout": CONNECT_S,
+            "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
+            "tcp_user_timeout": DEAD_LINE_MS,
+            "keepalives_idle": 2,
+            "keepalives_interval": 1,
+            "keepalives_count": 3,
+        },
+    )
+
+
+def _sqlite(url: str, connections: int) -> Engine:
+    embedded = make_url(url).database not in (None, "", ":memory:")
+    pool = {"pool_size": connections, "max_overflow": 0, "pool_timeout": WAIT_S} if embedded else {}
+    engine = create_engine(url, connect_args={"timeout": WAIT_S}, **pool)
+    event.listen(engine, "connect", _pragmas)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _pragmas(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    raw: Any = connection
+    raw.isolation_level = None  # BEGIN is ours, below
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        raw.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    """A writer takes the lock first: what it has read cannot change before it writes."""
+    connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN IMMEDIATE"))
+
+
+# -- transactions -------------------------------------------------------------------------------------------------
+
+
+def transact(engine: Engine, mode: Mode, work: Callable[[Connection], T]) -> T:
+    """Run `work` in one transaction; as a whole again, a bounded number of times, when it met another one.
+
+    Such a conflict is the database's own protocol for "the other one was first": nothing of the attempt remains, and
+    the next one sees what the other did. Nothing else is tried again: a COMMIT without an answer may have happened.
+    Raises Unavailable, and what `work` raises; nothing of `work` has happened then (but see Unavailable).
+    """
+    for attempt in range(ATTEMPTS):
+        try:
+            with _begun(engine, mode) as connection:
+                return work(connection)
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) not in CONFLICTS:
+                if isinstance(error, DEFECTS):
+                    raise
+                break
+        except NoConnectionFree:
+            break
+        time.sleep(random.uniform(0, PAUSE_S * 2**attempt))  # noqa: S311 - so that two do not meet again
+    raise Unavailable
+
+
+@contextmanager
+def _begun(engine: Engine, mode: Mode) -> Iterator[Connection]:
+    begin, isolation = mode.value
+    if engine.dialect.name == "sqlite":
+        with engine.execution_options(begin=begin).begin() as connection:
+            yield connection
+        return
+    with engine.execution_options(isolation_level=isolation).begin() as connection:
+        if mode is Mode.DECIDE:
+            connection.exec_driver_sql("LOCK TABLE audit IN EXCLUSIVE MODE")  # readers do not wait
+        yield connection
