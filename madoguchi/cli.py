@@ -23,6 +23,7 @@ FORWARDED: dict[tuple[str, ...], tuple[str, str]] = {
     ("browser",): ("madoguchi.browser", "the panel's browser on a board, one for each resident"),
     ("measure",): ("madoguchi.measure", "start-up, idling, memory, lines of code"),
     ("voice",): ("madoguchi.voice", "record everything the kiosk can say, once"),
+    ("card-check",): ("madoguchi.card_check", "a card on a PC/SC reader, step by step"),
     ("diagnose",): ("madoguchi.diagnose", "check each configured device"),
 }
 

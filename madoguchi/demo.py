@@ -7,6 +7,7 @@ import asyncio
 import json
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -16,11 +17,12 @@ from typing import Any
 
 from madoguchi.part import PartDead
 from madoguchi.person import Errand, run_errand
-from madoguchi.rehearsal import Rehearsal, RehearsalError, prepare
+from madoguchi.rehearsal import HOST, Rehearsal, RehearsalError, prepare
 from madoguchi.system import System
 
 FOLDER = Path(__file__).parents[1] / "var" / "demo"
 PORT = 8400
+VPCD_PORT = 35963  # of vsmartcard-vpcd's first slot, where virtual cards connect
 LINES_S, COIN_S, APDU_MS = 900.0, 0.15, 12.0  # as slow as things are, so that a person can watch
 
 
@@ -32,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _prepare(given.folder)
         if given.auto:
             return _auto(given)
-        rehearsal = prepare(given.folder, given.run, pace=given.pace, tell=_tell)
+        rehearsal = prepare(given.folder, given.run, pace=given.pace, tell=_tell, **_wires(given))
         return asyncio.run(_dock(rehearsal, PORT if given.port is None else given.port))
     except (RehearsalError, PartDead) as error:
         sys.stderr.write(f"demo: {error}\n")
@@ -47,6 +49,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where everything is kept (default: %(default)s)")
     parser.add_argument("--run", type=Path, help="where this run writes (default: run in FOLDER); not with --auto")
     parser.add_argument("--pace", type=float, default=1.0, help="all waiting times of the journey, times this")
+    parser.add_argument("--reader", metavar="NAME", help='cards through pcscd, on this reader ("Virtual PCD 00 00")')
+    parser.add_argument(
+        "--vpcd-port", type=int, default=VPCD_PORT, metavar="N", help="the virtual reader's port (default: %(default)s)"
+    )
     parser.add_argument("--prepare", action="store_true", help="make keys, cards and voice, and end")
     auto = parser.add_argument_group("without a browser")
     auto.add_argument("--auto", action="store_true", help="a script in the person's place")
@@ -55,6 +61,31 @@ def _parser() -> argparse.ArgumentParser:
     auto.add_argument("--json", action="store_true", help="print nothing but the JSON object")
     auto.add_argument("--out", type=Path, help="folder for the pages (default: pages in FOLDER)")
     return parser
+
+
+def _wires(given: argparse.Namespace) -> dict[str, Any]:
+    """What `prepare` is to do otherwise for a reader behind PC/SC. Raises RehearsalError."""
+    if given.reader is None:
+        return {}
+    from madoguchi.card_check import pcsc
+    from madoguchi.diagnose.finding import Wrong
+
+    try:
+        names = pcsc.readers()
+    except Wrong as wrong:
+        raise RehearsalError(f"{wrong.said}: {wrong.remedy.en}") from None
+    if given.reader not in names:
+        known = ", ".join(names) or "none; the virtual one: apt install vsmartcard-vpcd, then restart pcscd"
+        raise RehearsalError(f"no reader {given.reader!r}; PC/SC knows: {known}")
+    try:
+        socket.create_connection((HOST, given.vpcd_port), 1).close()
+    except OSError:
+        deaf = f"no virtual reader listens on port {given.vpcd_port} (--vpcd-port): cards of the dock would go nowhere"
+        if given.auto:
+            raise RehearsalError(deaf) from None
+        _tell(deaf)
+    card = {"driver": "pcsc", "reader": given.reader, "listen": None, "cable": None}
+    return {"ports": {"reader": given.vpcd_port}, "kiosk": {"card": card}}
 
 
 def _prepare(folder: Path) -> int:
@@ -83,7 +114,7 @@ def _auto(given: argparse.Namespace) -> int:
     run = Path(tempfile.mkdtemp(prefix="auto-", dir=given.folder))
     try:
         tell = _quiet if given.json else _tell
-        rehearsal = prepare(given.folder, run, pace=given.pace, tell=tell)
+        rehearsal = prepare(given.folder, run, pace=given.pace, tell=tell, **_wires(given))
         errand = Errand(given.resident, given.certificate, given.out or given.folder / "pages")
         found = asyncio.run(_send(rehearsal, given.port or 0, errand))
     except BaseException:

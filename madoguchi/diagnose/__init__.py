@@ -11,7 +11,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TextIO
@@ -113,13 +113,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0 if good == len(findings) else 1
 
 
-def write(finding: Finding, out: TextIO) -> None:
+def write(finding: Finding, out: TextIO, titles: Mapping[str, str] = TITLES) -> None:
     """Plain text; colours only on a terminal that wants them."""
     colour, plain = ("", "")
     if out.isatty() and "NO_COLOR" not in os.environ:
         colour, plain = (GREEN if finding.ok else RED), PLAIN
     verdict = "OK" if finding.ok else "NG"
-    out.write(f"{colour}{verdict}{plain}  {finding.name:<13}  {TITLES[finding.name]}: {finding.said}\n")
+    out.write(f"{colour}{verdict}{plain}  {finding.name:<13}  {titles[finding.name]}: {finding.said}\n")
     if finding.remedy:
         out.write(f"    → {finding.remedy.ja}\n    → {finding.remedy.en}\n")
     out.flush()
