@@ -156,5 +156,4 @@ CAUSES = {
     CardCause.WRONG_ISSUER: "card-invalid",
     CardCause.BAD_SIGNATURE: "card-invalid",
     CardCause.UNKNOWN_KEY: "card-invalid",
-    CardCause.UNKNOWN_KEY: "card-invalid",
 }
