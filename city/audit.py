@@ -61,10 +61,16 @@ def verify(connection: Connection, kept: Head | None = None) -> Verdict:
     return Verdict(head, head.entries + 1 if kept is not None and head.entries < kept.entries else None)
 
 
+def mentioning(connection: Connection, id_: str) -> list[str]:
+    """The entries that name this id, in order. Looks at all of them: for a person, not for the gateway."""
+    which = audit.c.entry.contains(f'"{id_}"', autoescape=True)
+    return list(connection.execute(select(audit.c.entry).where(which).order_by(audit.c.seq)).scalars())
+
+
 def _bytes(column: ColumnElement[str], sqlite: bool) -> ColumnElement[Any]:
     """As stored: what somebody wrote into the file need not even be text."""
     return cast(column, LargeBinary) if sqlite else func.convert_to(column, "UTF8")
 
 
 def _chain(previous: str, entry: bytes) -> str:
-    return hashlib.sha256(bytes.fromhex(previous) + entry).hexdigest()
+    return hashlib.sha256(previous.encode() + entry).hexdigest()

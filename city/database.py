@@ -47,6 +47,8 @@ LOCK_MS: Final = 3000
 IDLE_MS: Final = 5000  # a process that stands still within a transaction loses it, and the others go on
 DEAD_LINE_MS: Final = 5000  # a network that swallows everything is noticed
 
+LOCK_LOG: Final = "LOCK TABLE audit IN EXCLUSIVE MODE"  # readers do not wait
+
 # SQLSTATE: serialization_failure, deadlock_detected, unique_violation (another one was there first: now it is seen).
 CONFLICTS: Final = frozenset({"40001", "40P01", "23505"})
 ATTEMPTS: Final = 6
@@ -192,5 +194,5 @@ def _begun(engine: Engine, mode: Mode) -> Iterator[Connection]:
         return
     with engine.execution_options(isolation_level=isolation).begin() as connection:
         if mode is Mode.DECIDE:
-            connection.exec_driver_sql("LOCK TABLE audit IN EXCLUSIVE MODE")  # readers do not wait
+            connection.exec_driver_sql(LOCK_LOG)
         yield connection

@@ -14,6 +14,7 @@ from city import audit, database, registry, tables
 from city.cards import fingerprint, read_certificates
 from city.clock import JST, starting
 from city.config import Config
+from city.database import Mode, Unavailable, transact
 from city.handlers import seconds
 
 
@@ -32,9 +33,9 @@ def enroll(config: Config, certificate: Path, resident: str, issued_on: date | N
     day = issued_on or card.not_valid_before_utc.astimezone(JST).date()
     engine, now = database.connect(config.gateway.database), starting(config.clock.start)()
     try:
-        with engine.begin() as connection:
-            return link(connection, card, resident, day, seconds(now), now.astimezone(JST).date())
-    except SQLAlchemyError:
+        today = now.astimezone(JST).date()
+        return transact(engine, Mode.DECIDE, lambda c: link(c, card, resident, day, seconds(now), today))
+    except (SQLAlchemyError, Unavailable):
         raise EnrollError("the database does not take it") from None
     finally:
         engine.dispose()

@@ -54,7 +54,15 @@ PATHS: Final[Mapping[str, Path]] = {
         m.ReleaseRequest,
         m.ReleaseAnswer,
         handlers.release,
-        (R.CHANGED_MEANWHILE, R.SESSION_UNKNOWN, R.ORDER_UNKNOWN, R.OTHER_DOCUMENT, R.ORDER_OVER, R.UNDERPAID),
+        (
+            R.MAINTENANCE,
+            R.CHANGED_MEANWHILE,
+            R.SESSION_UNKNOWN,
+            R.ORDER_UNKNOWN,
+            R.OTHER_DOCUMENT,
+            R.ORDER_OVER,
+            R.UNDERPAID,
+        ),
         "Money is in: may paper come out? Yes is said once.",
     ),
     "cancel": Path(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import secrets
 import shutil
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
@@ -23,9 +25,11 @@ from cryptography.x509.oid import NameOID
 from city import gateway, municipality, sample
 from city.clock import JST
 from city.config import Config, load
+from city.database import connect
 from city.document import CannotPrint, Document, Typeset, Unprintable
 from city.enroll import link
-from city.handlers import City
+from city.handlers import City, Refused, note_refusal
+from city.paths import PATHS
 from city.pki import Files
 from firmware.link import messages as m
 from firmware.link import sealing
@@ -36,6 +40,7 @@ AKASHI = CITY_FILES["akashi"]
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=JST)  # a Tuesday
 CONTINUED = date(2026, 11, 2)  # by those who moved in with their card
 T = TypeVar("T")
+both = pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)
 
 
 class Authority:
@@ -132,17 +137,19 @@ class Rehearsal:
     card_key: RSAPrivateKey
     clock: Clock = field(default_factory=Clock)
     typeset: Callable[[Document], Typeset] = fake_typeset
-    seeded: Path | None = None  # a database that has been seeded at NOON
+    seeded: Path | None = None  # an embedded database that has been seeded at NOON
+    database: str = ""  # the URL of another one that has
 
     def __post_init__(self) -> None:
         ca = self.folder / "card-ca.pem"
         ca.write_bytes(self.authority.certificate.public_bytes(Encoding.PEM))
-        self.config: Config = load(write_config(self.folder, self.pki, ca))
+        database = {"database": self.database} if self.database else {}
+        self.config: Config = load(write_config(self.folder, self.pki, ca, **database))
         if self.seeded:
             shutil.copy(self.seeded, self.folder / "city.db")
         built = gateway.build(self.config, lambda document: self.typeset(document))
         self.city: City = replace(built, clock=self.clock)
-        if not self.seeded:
+        if not self.seeded and not self.database:
             sample.seed(self.city.engine, self.clock, self.city.data)
 
     def card(
@@ -156,6 +163,10 @@ class Rehearsal:
 
     def unknown_card(self, **validity: int) -> Card:
         return Card(self.card_key, self.authority.issue(self.card_key, **validity))
+
+    def beside(self) -> City:
+        """Another gateway's view of the same city: connections of its own, nothing in common but the database."""
+        return replace(self.city, engine=connect(self.config.gateway.database))
 
     def run(self, scenario: Callable[[str], Awaitable[T]]) -> Callable[[], Awaitable[T]]:
         """`scenario` with the address of a gateway that serves this city."""
@@ -172,6 +183,39 @@ class Rehearsal:
     def line(self, url: str, kiosk: str = "kiosk-1", **changes: Any) -> Line:
         certificate, key = self.pki.kiosk(kiosk)
         return Line(LineConfig(url, certificate, key, self.pki.city_ca, **{"deadline_s": 5.0, **changes}))
+
+
+class Direct:
+    """A kiosk's line without a line: the handlers, and the trace a refusal leaves."""
+
+    def __init__(self, city: City, kiosk: str = "kiosk-1") -> None:
+        self.city, self.kiosk = city, kiosk
+
+    def ask(self, name: str, message: m.Message) -> Any:
+        """Raises CityRefusal."""
+        try:
+            return PATHS[name].work(self.city, self.kiosk, message)
+        except Refused as refused:
+            note_refusal(self.city, self.kiosk, name, message, refused.code)
+            raise CityRefusal(m.Refusal(code=refused.code)) from None
+
+    async def hello(self, message: m.Hello) -> m.Terms:
+        return await asyncio.to_thread(self.ask, "hello", message)
+
+    async def open_session(self, message: m.SessionRequest) -> m.SessionAnswer:
+        return await asyncio.to_thread(self.ask, "sessions", message)
+
+    async def order(self, message: m.OrderRequest) -> m.OrderAnswer:
+        return await asyncio.to_thread(self.ask, "orders", message)
+
+    async def release(self, message: m.ReleaseRequest) -> m.ReleaseAnswer:
+        return await asyncio.to_thread(self.ask, "release", message)
+
+    async def cancel(self, session: str) -> m.Done:
+        return await asyncio.to_thread(self.ask, "cancel", m.CancelRequest(session=session))
+
+    async def outcome(self, message: m.Outcome) -> m.Done:
+        return await asyncio.to_thread(self.ask, "outcome", message)
 
 
 def new_id() -> str:
@@ -199,13 +243,14 @@ def session_request(
 class Visit:
     """One resident's way through the protocol."""
 
-    line: Line
+    line: Line | Direct
     card: Card
     keys: sealing.KeyPair = field(default_factory=sealing.generate)
+    kiosk: str = "kiosk-1"
 
     async def enter(self) -> m.SessionAnswer:
         terms = await self.line.hello(HELLO)
-        self.request = session_request(self.card, terms.challenge, self.keys)
+        self.request = session_request(self.card, terms.challenge, self.keys, self.kiosk)
         return await self.line.open_session(self.request)
 
     def asks(self, kind: str, copies: int = 1, **choices: tuple[str, ...]) -> m.OrderRequest:
@@ -215,7 +260,7 @@ class Visit:
         self.order = self.asks(kind, copies, **choices)
         self.answer = await self.line.order(self.order)
         manifest = msgspec.json.decode(self.answer.manifest, type=m.Manifest)
-        info = m.seal_info("kiosk-1", self.request.session, self.order.order)
+        info = m.seal_info(self.kiosk, self.request.session, self.order.order)
         return manifest, sealing.open(self.keys.private, info, self.answer.sealed)
 
     def pays(self, manifest: m.Manifest, paid: int | None = None) -> m.ReleaseRequest:

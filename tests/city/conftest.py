@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from city_bench import Authority, Rehearsal
+from city_bench import AKASHI, NOON, Authority, Rehearsal
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from postgres_server import Postgres, running
 
-from city import pki
+from city import municipality, pki, sample
+from city.database import connect, migrate
 from city.pki import Files
 
 
@@ -35,10 +37,45 @@ def seeded(
     return folder / "city.db"
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    with running() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def template(postgres: Postgres) -> str:
+    """A seeded database on the server, to be copied."""
+    name = postgres.create()
+    url = postgres.url(name)
+    migrate(url)
+    engine = connect(url)
+    sample.seed(engine, lambda: NOON, municipality.load(AKASHI))
+    engine.dispose()
+    return name
+
+
+@pytest.fixture
+def database(request: pytest.FixtureRequest) -> str:
+    """Which one the city has; `both` runs a test on each."""
+    return str(getattr(request, "param", "sqlite"))
+
+
 @pytest.fixture
 def rehearsal(
-    tmp_path: Path, line_pki: Files, authority: Authority, card_key: RSAPrivateKey, seeded: Path
+    tmp_path: Path,
+    line_pki: Files,
+    authority: Authority,
+    card_key: RSAPrivateKey,
+    seeded: Path,
+    database: str,
+    request: pytest.FixtureRequest,
 ) -> Iterator[Rehearsal]:
-    made = Rehearsal(tmp_path, line_pki, authority, card_key, seeded=seeded)
+    if database == "sqlite":
+        made = Rehearsal(tmp_path, line_pki, authority, card_key, seeded=seeded)
+    else:
+        template, postgres = request.getfixturevalue("template"), request.getfixturevalue("postgres")
+        url = postgres.url(postgres.create(template))
+        made = Rehearsal(tmp_path, line_pki, authority, card_key, database=url)
     yield made
     made.city.engine.dispose()

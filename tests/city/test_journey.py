@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from city_bench import HELLO, NOON, Rehearsal, Visit, new_id, outcome_of, refused, session_request, sha256
+from city_bench import HELLO, NOON, Rehearsal, Visit, both, new_id, outcome_of, refused, session_request, sha256
 from sqlalchemy import select, update
 
 from city import audit, tables
@@ -17,6 +17,8 @@ from city.document import Document, Typeset
 from firmware.link import messages as m
 from firmware.link import sealing, signing
 from firmware.link.messages import RefusalCode
+
+pytestmark = both
 
 
 def on_line(rehearsal: Rehearsal, scenario) -> None:
