@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -64,9 +64,16 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _wires(given: argparse.Namespace) -> dict[str, Any]:
-    """What `prepare` is to do otherwise for a reader behind PC/SC. Raises RehearsalError."""
+    """What `prepare` is to do otherwise. Raises RehearsalError."""
     if given.reader is None:
         return {}
+    return pcsc_wires(given.reader, given.vpcd_port, None if given.auto else _tell)
+
+
+def pcsc_wires(reader: str, port: int, tell: Callable[[str], None] | None = None) -> dict[str, Any]:
+    """Cards through pcscd: what `prepare` wants to hear. `port` is where the virtual reader waits for cards; that
+    nobody does is told, and without `tell` the end. Raises RehearsalError with what to do.
+    """
     from madoguchi.card_check import pcsc
     from madoguchi.diagnose.finding import Wrong
 
@@ -74,18 +81,18 @@ def _wires(given: argparse.Namespace) -> dict[str, Any]:
         names = pcsc.readers()
     except Wrong as wrong:
         raise RehearsalError(f"{wrong.said}: {wrong.remedy.en}") from None
-    if given.reader not in names:
+    if reader not in names:
         known = ", ".join(names) or "none; the virtual one: apt install vsmartcard-vpcd, then restart pcscd"
-        raise RehearsalError(f"no reader {given.reader!r}; PC/SC knows: {known}")
+        raise RehearsalError(f"no reader {reader!r}; PC/SC knows: {known}")
     try:
-        socket.create_connection((HOST, given.vpcd_port), 1).close()
+        socket.create_connection((HOST, port), 1).close()
     except OSError:
-        deaf = f"no virtual reader listens on port {given.vpcd_port} (--vpcd-port): cards of the dock would go nowhere"
-        if given.auto:
+        deaf = f"no virtual reader listens on port {port} (--vpcd-port): virtual cards would go nowhere"
+        if tell is None:
             raise RehearsalError(deaf) from None
-        _tell(deaf)
-    card = {"driver": "pcsc", "reader": given.reader, "listen": None, "cable": None}
-    return {"ports": {"reader": given.vpcd_port}, "kiosk": {"card": card}}
+        tell(deaf)
+    card = {"driver": "pcsc", "reader": reader, "listen": None, "cable": None}
+    return {"ports": {"reader": port}, "kiosk": {"card": card}}
 
 
 def _prepare(folder: Path) -> int:
