@@ -55,6 +55,7 @@ def compose(city: Municipality, certificate: Certificate, file: File, chosen: Pi
     blank = Document(
         kind=certificate.kind,
         form=certificate.form,
+        city=city.name["ja"],
         title=certificate.printed,
         subtitle="",
         holder=file.resident.name,
@@ -128,7 +129,6 @@ def _inkan(certificate: Certificate, file: File, _: Picked) -> dict[str, Any]:
 
 def _kazei(certificate: Certificate, file: File, chosen: Picked) -> dict[str, Any]:
     year = int(chosen["year"][0].removeprefix("y"))
-    wanted = certificate.amounts
     record = next(record for record in file.taxes if record.year == year)
     rows = (
         Row("生年月日", born(file.resident)),
@@ -138,9 +138,19 @@ def _kazei(certificate: Certificate, file: File, chosen: Picked) -> dict[str, An
     return {
         "subtitle": f"{era.fiscal_year(year)}（{era.year_of(date(year - 1, 12, 31))}分所得）",
         "people": (_person(file.resident, rows),),
-        "amounts": tuple(Row(label, f"{yen:,}円") for label, yen in record.amounts if label in (wanted or (label,))),
+        "amounts": _amounts(certificate, dict(record.amounts)),
         "statement": certificate.statement["tax"],
     }
+
+
+def _amounts(certificate: Certificate, amounts: Mapping[str, int]) -> tuple[Row, ...]:
+    """The record's amounts, by the city's headings (rows without a value) where it has some."""
+    sections = certificate.amounts or {"": tuple(amounts)}
+    rows = []
+    for heading, labels in sections.items():
+        known = [Row(label, f"{amounts[label]:,}円") for label in labels if label in amounts]
+        rows += [Row(heading, ""), *known] if heading and known else known
+    return tuple(rows)
 
 
 CONTENT: Final = {"juminhyo": _juminhyo, "inkan": _inkan, "kazei": _kazei}

@@ -47,6 +47,7 @@ class Document:
 
     kind: str  # the city's word, as in the order
     form: str  # juminhyo, inkan, kazei
+    city: str  # its name, at the head of every sheet
     title: str  # as printed: 住民票の写し
     subtitle: str  # under the title: （世帯全員）, 令和8年度; may be ""
     holder: str = field(repr=False)

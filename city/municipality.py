@@ -123,7 +123,7 @@ class Certificate(Entry, frozen=True, kw_only=True, rename={"since": "from"}):
     # kazei
     fiscal_year_begins: MonthDay = "06-15"  # from this day on the year's own certificate
     years: Annotated[int, Meta(ge=1, le=5)] = 2  # how many of the latest
-    amounts: tuple[str, ...] = ()  # labels of the rows printed; all of the record's when empty
+    amounts: dict[Text, tuple[Text, ...]] = {}  # heading -> rows of the record; all of them when empty
 
 
 class Municipality(Entry, frozen=True, kw_only=True):

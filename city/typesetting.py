@@ -27,8 +27,9 @@ FONT = Path("/usr/share/fonts/truetype/ipamj/ipamjm.ttf")
 FONT_PACKAGE = "fonts-ipamj-mincho"
 TEMPLATES = Path(__file__).parent / "templates"
 MAX_SHEETS = 20  # of one copy, as the manifest has it
+WIDE = ("住所", "本籍")  # rows that have a line to themselves, however short
 # form -> (template, characters of full width that half a line of its boxes holds)
-FORMS = {"juminhyo": ("juminhyo.typ", 15), "inkan": ("inkan.typ", 8), "kazei": ("kazei.typ", 15)}
+FORMS = {"juminhyo": ("juminhyo.typ", 15), "inkan": ("inkan.typ", 0), "kazei": ("kazei.typ", 15)}
 
 _SELECTOR = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 # Controls, and combining marks: a mark changes its neighbour's glyph, and undoes a variation selector before it.
@@ -138,7 +139,7 @@ def _data(document: Document, half_line: int) -> dict[str, Any]:
     """What the templates read; every string in here is printed."""
     title, _, name = document.issuer.partition("\u3000")
     return {
-        "city": title.removesuffix("長"),
+        "city": document.city,
         "title": document.title,
         "subtitle": document.subtitle,
         "holder": document.holder,
@@ -149,7 +150,7 @@ def _data(document: Document, half_line: int) -> dict[str, Any]:
         "notes": document.notes,
         "unique_number": document.unique_number,
         "issued_era": document.issued_era,
-        "issuer": f"{title}\u3000\u3000{name}",
+        "issuer": [title, name],
         "seal_letters": list(f"{title}之印"),
         "seal_mm": document.seal_mm,
         "verification": document.verification,
@@ -163,17 +164,17 @@ def _person_rows(person: Person) -> tuple[Row, ...]:
 
 
 def _lines(rows: tuple[Row, ...], half_line: int) -> list[list[dict[str, str]]]:
-    """Rows as lines of a box: a long value has a line to itself, a short one shares it with the next short one."""
+    """Rows as lines of a box, in their order: two short values that follow each other share a line."""
     out: list[list[dict[str, str]]] = []
-    open_line: list[dict[str, str]] | None = None
+    room = False
     for row in rows:
-        short = _ems(row.value) <= half_line
-        if short and open_line is not None:
-            open_line.append(_row(row))
-            open_line = None
-            continue
-        out.append([_row(row)])
-        open_line = out[-1] if short else open_line
+        short = _ems(row.value) <= half_line and not row.label.endswith(WIDE)
+        if short and room:
+            out[-1].append(_row(row))
+            room = False
+        else:
+            out.append([_row(row)])
+            room = short
     return out
 
 
@@ -186,7 +187,7 @@ def _ems(text: str) -> float:
     return max(sum(_WIDTH.get(unicodedata.east_asian_width(c), 1.0) for c in line) for line in text.split("\n"))
 
 
-_WIDTH = {"Na": 0.5, "N": 0.5, "H": 0.5}
+_WIDTH = {"Na": 0.6, "N": 0.6, "H": 0.5}
 
 
 def _set(data: Any, font: Font, seen: dict[str, str]) -> Any:

@@ -294,8 +294,47 @@ def test_inkan_and_kazei() -> None:
     assert (seal.seal, seal.title, seal.issued_era) == (b"png", "印鑑登録証明書", "令和8年11月24日")
     income = made("kazei", file(), year=("y2025",))
     assert income.subtitle == "令和7年度（令和6年分所得）"
-    assert [(row.label, row.value) for row in income.amounts] == [("合計所得金額", "1,234,000円")]
+    amounts = [(row.label, row.value) for row in income.amounts]
+    assert amounts == [("収入・所得の金額", ""), ("合計所得金額", "1,234,000円")]  # no heading without a row
     assert income.seal == b""
+
+
+def test_what_is_registered_beside_a_name_is_printed_on_every_certificate() -> None:
+    of = file(former_surname="渡邉", alias="ワタナベ", kana="アカシ　ア")
+    for kind in CERTIFICATES:
+        [shown] = made(kind, of).people
+        assert (shown.kana, shown.former, shown.alias) == ("アカシ　ア", "渡邉", "ワタナベ")
+
+
+def test_a_household_too_large_for_one_question_is_not_chosen_one_by_one() -> None:
+    many = [person(f"p{n}", n) for n in range(2, 34)]
+    ids = {o.id: [c.id for c in o.choices] for o in offer("juminhyo", file(*many)).options}
+    assert ids["scope"] == ["self", "household"]
+    assert "members" not in ids
+    assert len(made("juminhyo", file(*many), scope=("household",)).people) == 33
+    assert len({o.id: o.choices for o in offer("juminhyo", file(*many[:-1])).options}["members"]) == 32
+
+
+@pytest.mark.parametrize(
+    ("values", "code", "opens"),
+    [
+        ({"issued_on": date(2026, 11, 24)}, RefusalCode.CARD_TOO_NEW, "2026-11-25T06:30"),
+        ({"issued_on": date(2026, 11, 21)}, RefusalCode.CARD_TOO_NEW, "2026-11-25T06:30"),
+        ({"notified_on": date(2026, 11, 27)}, RefusalCode.NOTICE_IN_PROCESS, "2026-11-28T06:30"),
+        ({"notified_on": date(2026, 11, 28)}, RefusalCode.NOTICE_IN_PROCESS, "2026-12-01T06:30"),
+        ({"notified_on": date(2026, 12, 28)}, RefusalCode.NOTICE_IN_PROCESS, "2027-01-04T06:30"),
+        ({"notified_on": date(2026, 12, 29)}, RefusalCode.NOTICE_IN_PROCESS, "2027-01-05T06:30"),
+        ({}, RefusalCode.MOVED_OUT, None),
+    ],
+)
+def test_a_refusal_that_ends_by_itself_says_when(values, code: RefusalCode, opens: str | None) -> None:
+    of = file(**values)
+    when = rules.person_opens_at(CITY, code, of)
+    assert when == (at(opens) if opens else None)
+    if when is not None:
+        assert rules.person_refusal(CITY, when, of) is None
+        [filed] = values.values()
+        assert rules.person_refusal(CITY, datetime.combine(filed, NOON.timetz()), of) is code
 
 
 def test_version_follows_every_record() -> None:

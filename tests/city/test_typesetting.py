@@ -49,6 +49,7 @@ def document(kind: str = "juminhyo", names: tuple[str, ...] = ("明石　太郎"
     base = Document(
         kind=kind,
         form=kind,
+        city="明石市",
         title="住民票の写し",
         subtitle="（世帯全員）",
         holder=names[0],
@@ -132,6 +133,20 @@ def test_long_names_and_addresses_wrap_inside_their_boxes() -> None:
     margin = round(14.5 * 4 * 72 / 25.4)
     assert (page[:, :margin] == 255).all()
     assert (page[:, -margin:] == 255).all()
+
+
+def test_a_deputys_long_office_and_its_seal_keep_clear_of_the_code() -> None:
+    office = "汐見市長職務代理者　汐見市副市長　勅使河原　與左衛門"
+    result = typeset(document(issuer=office))
+    assert office.replace("　", "") in texts(result.pdf)[0]
+    left, top, _, height = (round(mm * 4 * 72 / 25.4) for mm in CODE_AREA_MM)
+    assert (grey(result.pdf)[top - 40 : top + height, left:] == 255).all()
+
+
+def test_rows_stand_in_their_order_and_addresses_alone() -> None:
+    text = texts(typeset(document()).pdf)[0]
+    places = [text.index(row.label + row.value.replace("　", "")) for row in ROWS]
+    assert places == sorted(places)
 
 
 def test_equal_content_is_the_same_in_many_threads() -> None:

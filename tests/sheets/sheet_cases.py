@@ -37,6 +37,7 @@ def document(kind: str = "juminhyo", names: tuple[str, ...] = (TARO,), **changes
     base = Document(
         kind=kind,
         form=kind,
+        city="明石市",
         title=titles[kind],
         subtitle="",
         holder=TARO,
