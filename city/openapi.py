@@ -73,4 +73,4 @@ def _ecma(value: Any) -> Any:
     """The same schemas with patterns that every JSON Schema validator reads."""
     if isinstance(value, dict):
         return {k: v.replace(*END) if k == "pattern" and isinstance(v, str) else _ecma(v) for k, v in value.items()}
-    return [_ecma(item) for item in value] if isinstance(value, list) else value
+    return [_ecma(item) for item in value] if isinstance(value, list | tuple) else value

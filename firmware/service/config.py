@@ -94,6 +94,7 @@ class Line(Section, frozen=True, kw_only=True):
     key: Path
     interface: str | None = None
     deadline_s: float = 15
+    renew_days: Annotated[int, Meta(ge=1, le=365)] = 60  # before the certificate's end, a new one is asked for
 
 
 class Trust(Section, frozen=True, kw_only=True):

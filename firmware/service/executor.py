@@ -29,6 +29,7 @@ from firmware.service.journal import Journal, new_id
 from firmware.service.lanes import Lanes
 from firmware.service.log import log
 from firmware.service.paper_work import PaperDesk
+from firmware.service.renew_work import RenewDesk
 from firmware.service.vault import Vault
 from firmware.texts.texts import Texts
 from hal.card.contract import Stay
@@ -57,6 +58,7 @@ class Executor:
     city: CityDesk
     paper: PaperDesk
     cash: CashDesk
+    renewal: RenewDesk
     stays: dict[str, Stay] = field(default_factory=dict)
     permits: Permits = field(default_factory=Permits)
     ended: bool = False
@@ -141,6 +143,7 @@ class Executor:
         if isinstance(event, e.TermsReceived):
             self._lanes.once("outbox", self._deliver)
             self._lanes.once("slips", self._print_due_slips)
+            self._lanes.once("renewal", self.renewal.renew)
         return event
 
     async def _deliver(self) -> None:

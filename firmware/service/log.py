@@ -30,6 +30,7 @@ CATALOGUE: Mapping[str, frozenset[str]] = {
     "line.fault": frozenset({"call", "reason"}),
     "line.refused": frozenset({"call", "code"}),
     "line.delivered": frozenset({"outcome"}),
+    "line.renewal": frozenset({"step"}),
     "sheets.rejected": frozenset({"reason", "page"}),
     "sheets.ready": frozenset({"sheets", "ms"}),
     "case.opened": frozenset({"case", "code", "pauses"}),

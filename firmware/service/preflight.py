@@ -17,6 +17,7 @@ from firmware.service.card_work import load_trust
 from firmware.service.city_work import line_config
 from firmware.service.config import Config
 from firmware.service.devices import printer
+from firmware.service.renew_work import settle
 from firmware.sheets.glyphs import FontUnusable, load_glyphs
 from firmware.sheets.guard import GOTHIC, guard
 from firmware.sheets.raster import A4_MM, dots
@@ -41,6 +42,7 @@ def check(config: Config) -> None:
 
 def _trust(config: Config) -> None:
     try:
+        settle(line_config(config))
         Line(line_config(config))
         load_public(config.trust.issuing_keys)
         load_trust(config.trust.card_ca)

@@ -25,13 +25,14 @@ from firmware.service.announcer import Announcer
 from firmware.service.card_work import CardDesk, load_trust
 from firmware.service.cases import journal_path
 from firmware.service.cash_work import CashDesk, told
-from firmware.service.city_work import CityDesk, line_config
+from firmware.service.city_work import BUILD, CityDesk, line_config
 from firmware.service.config import Config
 from firmware.service.devices import Devices
 from firmware.service.executor import Executor, Forbidden
 from firmware.service.journal import Journal, JournalBroken, new_id
 from firmware.service.log import log
 from firmware.service.paper_work import PaperDesk
+from firmware.service.renew_work import RenewDesk, settle
 from firmware.service.vault import Vault
 from firmware.texts.texts import Texts
 from hal.card.contract import CardStatus, Presence, Stay
@@ -134,7 +135,8 @@ class Resident:
         def cash(event: CashEvent) -> None:
             loop.call_soon_threadsafe(self.post, told(event))
 
-        voice = config.voice
+        settle(line_config(config))
+        voice, line = config.voice, Line(line_config(config))
         self._announcer = Announcer(devices.speaker, devices.lanes["speaker"], voice.recordings, voice.volume)
         return Executor(
             config=config,
@@ -148,7 +150,8 @@ class Resident:
             announcer=self._announcer,
             texts={language: Texts.load(language) for language in config.kiosk.languages},
             card=CardDesk(devices.card, load_trust(config.trust.card_ca), config.trust.allow_test_cards),
-            city=CityDesk(config, Line(line_config(config)), load_public(config.trust.issuing_keys)),
+            city=CityDesk(config, line, load_public(config.trust.issuing_keys)),
+            renewal=RenewDesk(line, line_config(config), config.line.renew_days, BUILD),
             paper=PaperDesk(devices.sheets, devices.receipts),
             cash=CashDesk(devices.cash, cash),
         )

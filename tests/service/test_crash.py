@@ -263,6 +263,7 @@ class Bench:
             city=CityDesk(config, self.line, ()),  # type: ignore[arg-type]
             paper=PaperDesk(device, device),
             cash=CashDesk(device, lambda _: None),
+            renewal=NOTHING,
         )
 
 

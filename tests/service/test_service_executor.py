@@ -60,6 +60,7 @@ class Bench:
             city=nothing,
             paper=PaperDesk(self.sheets, self.receipts),
             cash=CashDesk(self.cash, lambda _: None),
+            renewal=nothing,
         )
 
     def serve(self, wants: Any) -> int:
