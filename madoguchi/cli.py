@@ -7,19 +7,25 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module, metadata
 from pathlib import Path
+from typing import TypeAlias
 
 Run = Callable[[argparse.Namespace], int]
+Group: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 FAILED = 2
 
-# Programs with options of their own: command, module whose main(argv) it is, what it does.
+# Programs with options of their own: command, module whose main(argv) it is (or module:function), what it does.
 FORWARDED: dict[tuple[str, ...], tuple[str, str]] = {
     ("sim", "card"): ("hal.sim.card.command", "lay a card on a reader"),
     ("sim", "printer"): ("hal.sim.printer", "an ESC/POS printer that draws what it gets"),
     ("sim", "coins"): ("hal.sim.coins.program", "a ccTalk coin unit on a pty"),
     ("sim", "speaker"): ("madoguchi.hearing", "a speaker that writes down what is said"),
+    ("city", "migrate"): ("city.command:migrate", "bring the database's schema up to this build's"),
+    ("city", "audit"): ("city.command:audit", "verify the log"),
+    ("city", "cases"): ("city.command:cases", "anomalies at the city's end"),
     ("demo",): ("madoguchi.demo", "the whole rehearsal, with the dock or with --auto"),
     ("scenario",): ("madoguchi.scenario.command", "run journeys from files"),
     ("model-check",): ("madoguchi.proof.command", "explore the whole journey, and say what holds"),
+    ("walks",): ("madoguchi.walks.command", "long random walks over the whole system, and what does not hold"),
     ("browser",): ("madoguchi.browser", "the panel's browser on a board, one for each resident"),
     ("measure",): ("madoguchi.measure", "start-up, idling, memory, lines of code"),
     ("voice",): ("madoguchi.voice", "record everything the kiosk can say, once"),
@@ -37,9 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """0 when all went well, otherwise 1 or 2 and one line on stderr. Never a traceback."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        for command, (module, _) in FORWARDED.items():
+        for command, (program, _) in FORWARDED.items():
             if tuple(words[: len(command)]) == command:
-                return int(import_module(module).main(words[len(command) :]))
+                module, _, function = program.partition(":")
+                return int(getattr(import_module(module), function or "main")(words[len(command) :]))
         given = _parser().parse_args(words)
         run: Run = given.run
         return run(given)
@@ -66,11 +73,11 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     run = commands.add_parser("run", help="the kiosk itself")
     _config(run).set_defaults(run=_run)
-    _city_parser(commands.add_parser("city", help="the city's gateway"))
+    city = _city_parser(commands.add_parser("city", help="the city's gateway"))
     _cases_parser(commands.add_parser("cases", help="what an operator has to look into"))
     version = commands.add_parser("version", help="which build this is")
     version.set_defaults(run=_version)
-    groups: dict[str, argparse._SubParsersAction[argparse.ArgumentParser]] = {}
+    groups: dict[str, Group] = {"city": city}
     for (group, *rest), (_, text) in FORWARDED.items():
         if not rest:
             commands.add_parser(group, help=text)
@@ -135,7 +142,7 @@ def _close_cases(given: argparse.Namespace) -> int:
 # --- the city
 
 
-def _city_parser(parser: argparse.ArgumentParser) -> None:
+def _city_parser(parser: argparse.ArgumentParser) -> Group:
     parser.add_argument("--config", type=Path, metavar="FILE", help="TOML configuration")
     parser.set_defaults(run=_city)
     actions = parser.add_subparsers(metavar="ACTION")
@@ -143,6 +150,7 @@ def _city_parser(parser: argparse.ArgumentParser) -> None:
     enroll.add_argument("--card", required=True, type=Path, metavar="CERT.pem")
     enroll.add_argument("--resident", required=True, metavar="ID")
     enroll.set_defaults(run=_enroll)
+    return actions
 
 
 def _city(given: argparse.Namespace) -> int:

@@ -1,0 +1,74 @@
+"""Whether anything of a person is where nothing of a person may be: in logs, in the journal, in memory at idle."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from city import sample
+
+LEAST = 4  # characters of a name: shorter ones are words too
+# Counts and times of a log line, which may look like a PIN.
+COUNTS = frozenset({"at", "pid", "child", "ms", "apdus"})
+PRIVATE = re.compile(r"([0-9a-f]+)-([0-9a-f]+) rw.p \S+ \S+ 0\s*(?:\[(?:heap|stack|anon.*)\])?$")
+PIECE = 1 << 24  # bytes read at once
+
+
+def names() -> dict[str, str]:
+    """Sample resident: name."""
+    return {resident.id: resident.name for resident in sample.load()}
+
+
+def words() -> frozenset[str]:
+    """Names, readings, addresses and numbers of all sample residents."""
+    found: set[str] = set()
+    for household in sample.read():
+        found |= {household.address, household.previous_address, household.domicile}
+        for one in household.members:
+            found |= {one.name, one.name.replace("　", ""), one.kana, one.alias, one.mynumber}
+    return frozenset(word for word in found if len(word) >= LEAST)
+
+
+def leaks(text: str, words: Iterable[str], pins: Iterable[str]) -> Iterator[str]:
+    """What is told about each line that holds one of the words, or a PIN by itself. Never the word."""
+    alone = re.compile(rf"(?<![0-9A-Za-z])({'|'.join(pins)})(?![0-9A-Za-z])")
+    for number, line in enumerate(text.splitlines(), 1):
+        if any(word in line for word in words):
+            yield f"line {number} holds a name, an address or a number of a person"
+        if alone.search(_without_counts(line)):
+            yield f"line {number} holds a PIN"
+
+
+def _without_counts(line: str) -> str:
+    try:
+        said: Any = json.loads(line)
+    except ValueError:
+        return line
+    return str({key: value for key, value in said.items() if key not in COUNTS}) if isinstance(said, dict) else line
+
+
+def in_memory(pid: int, wanted: Iterable[str]) -> bool | None:
+    """Whether this process has one of these words in memory of its own. None: it lets nobody look."""
+    patterns = [word.encode(code) for word in wanted for code in ("utf-8", "utf-16-le", "utf-32-le")]
+    try:
+        with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
+            return any(pattern in piece for piece in _pieces(pid, memory) for pattern in patterns)
+    except OSError:
+        return None
+
+
+def _pieces(pid: int, memory: Any) -> Iterator[bytes]:
+    for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+        found = PRIVATE.match(line)
+        if not found:
+            continue
+        begin, end = (int(edge, 16) for edge in found.groups())
+        for at in range(begin, end, PIECE):
+            try:
+                memory.seek(at)
+                yield memory.read(min(PIECE, end - at))
+            except OSError:  # went away, or guards a stack
+                break
