@@ -238,13 +238,14 @@ async def run(config: Config, city: City) -> None:
 
 def main(config_path: str | Path) -> int:
     """The gateway as a program: 0 after a signal, 1 with one line on stderr when it cannot run."""
-    from city.typesetting import FONT, FontUnusable, load_font, typeset  # late: fonts and typst are heavy
+    from city.typesetting import FONT, FontUnusable, check_texts, typeset  # late: fonts and typst are heavy
 
     try:
         config = load_config(Path(config_path))
         font = config.typesetting.font or FONT
-        load_font(font)
-        asyncio.run(run(config, build(config, partial(typeset, font=font))))
+        city = build(config, partial(typeset, font=font))
+        check_texts(city.data, config.gateway.city, font)
+        asyncio.run(run(config, city))
     except (ConfigError, database.DatabaseError, FontUnusable, OSError) as error:
         listen = f" ({config.gateway.listen})" if isinstance(error, OSError) else ""
         sys.stderr.write(f"city: {error}{listen}\n")

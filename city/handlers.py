@@ -122,7 +122,7 @@ def hello(city: City, kiosk: str, message: m.Hello) -> m.Terms:
             replace(n, open=n.open and not paused.stops(kiosk, n.kind)) for n in rules.notices(data, now)
         ),
         contacts=data.contacts_on(now.astimezone(JST).date()),
-        refusal_contacts=data.refusal_contacts,
+        refusal_contacts=data.places,
         challenge=challenge,
         challenge_expires_s=data.challenge_s,
     )

@@ -16,7 +16,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from city.config import ConfigError
-from firmware.link.messages import Contact, Key, Localized, Text
+from firmware.link.messages import Contact, Key, Localized, RefusalCode, Text
+from firmware.link.refusals import LINE
 
 MonthDay = Annotated[str, Meta(pattern=r"^(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])\Z")]
 Names = Localized  # Japanese must be there
@@ -40,6 +41,14 @@ STATEMENTS: Final[dict[Form, frozenset[str]]] = {
     "inkan": frozenset({"seal"}),
     "kazei": frozenset({"tax"}),
 }
+
+ELSE: Final = "resident"  # the contact for causes without one of their own
+# Causes of the kiosk's own for which there is a place to go; the city's own are its refusal codes.
+KIOSK_CAUSES: Final = (
+    "pin-locked", "pin-kept", "not-mynumber", "no-certificate", "card-unreadable", "card-reader", "line-down",
+    "printer", "coins", "document-rejected", "print-failed", "change-owed",
+)  # fmt: skip
+CAUSES: Final = (*(code.value for code in RefusalCode if code not in LINE), "protocol-error", *KIOSK_CAUSES)
 
 
 class Entry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -151,6 +160,20 @@ class Municipality(Entry, frozen=True, kw_only=True):
         known = {subject: current(offices, day) for subject, offices in begun.items() if offices}
         return {subject: Contact(office=at.office, phone=at.phone, hours=at.hours) for subject, at in known.items()}
 
+    @property
+    def places(self) -> dict[Key, Key]:
+        """The subject of every cause that a resident can be told."""
+        return {cause: self.refusal_contacts.get(cause, ELSE) for cause in CAUSES}
+
+    def printed(self) -> Iterator[tuple[str, str]]:
+        """Key and text of all that goes onto paper from here."""
+        yield from (("name.ja", self.name["ja"]), ("verification", self.verification))
+        yield from ((f"issuers[{n}].name", issuer.name) for n, issuer in enumerate(self.issuers))
+        for n, c in enumerate(self.certificates):
+            labels = (label for heading, labels in c.amounts.items() for label in (heading, *labels))
+            texts = (c.printed, *c.statement.values(), *c.notes, *labels)
+            yield from ((f"certificates[{n}] ({c.kind})", text) for text in texts)
+
     def working_day(self, day: date, closed: tuple[Closed, ...] = ()) -> bool:
         return day.weekday() < 5 and day not in self.holidays and not any(day in days for days in closed)
 
@@ -251,9 +274,11 @@ def _periods(certificates: Sequence[Certificate]) -> Iterator[str]:
 
 
 def _places(city: Municipality, first: date) -> Iterator[str]:
-    if "resident" not in city.contacts:
-        yield "contacts.resident: missing; refusals without a contact of their own go there"
+    if ELSE not in city.contacts:
+        yield f"contacts.{ELSE}: missing; refusals without a contact of their own go there"
     for cause, subject in city.refusal_contacts.items():
+        if cause not in CAUSES:
+            yield f"refusal_contacts.{cause}: no such cause"
         if subject not in city.contacts:
             yield f"refusal_contacts.{cause}: no contact {subject!r}"
     for subject, offices in city.contacts.items():

@@ -13,14 +13,13 @@ from typing import Final
 from city import era
 from city.clock import JST
 from city.composition import Picked, available
-from city.municipality import Certificate, Eligibility, Hours, Municipality, current
+from city.municipality import ELSE, Certificate, Eligibility, Hours, Municipality, current
 from city.records import Card, File, Resident, Standing, TaxRecord, TaxStanding
 from city.records import members as members
 from firmware.link.messages import CertificateNotice, Choice, Offer, Option, Refusal, RefusalCode
 
 LOOK_AHEAD_DAYS: Final = 60  # no closure is longer
 MAX_CHOICES: Final = 32  # of one question, as `firmware.link.messages.Option` has it
-ELSE: Final = "resident"  # where refusals without a contact of their own go
 
 # -- hours --------------------------------------------------------------------------------------------------------
 

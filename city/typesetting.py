@@ -21,7 +21,9 @@ import pypdfium2
 import typst
 from fontTools.ttLib import TTFont, TTLibError
 
+from city.config import ConfigError
 from city.document import CannotPrint, Document, Person, Row, Typeset, Unprintable
+from city.municipality import Municipality
 
 FONT = Path("/usr/share/fonts/truetype/ipamj/ipamjm.ttf")
 FONT_PACKAGE = "fonts-ipamj-mincho"
@@ -93,6 +95,16 @@ def load_font(path: Path = FONT) -> Font:
             return Font(path, family, glyphs)
     except (OSError, TTLibError, KeyError) as error:
         raise FontUnusable(f"cannot use the font {path}: install the Debian package {FONT_PACKAGE}") from error
+
+
+def check_texts(city: Municipality, path: Path, font: Path = FONT) -> None:
+    """That the font has all that this city prints on every sheet. Raises ConfigError, FontUnusable."""
+    loaded = load_font(font)
+    for key, text in city.printed():
+        try:
+            loaded.check(text)
+        except CannotPrint as error:
+            raise ConfigError(f"{path}: {key}: {error.reason}: the font cannot print it") from None
 
 
 def typeset(document: Document, font: Path = FONT) -> Typeset:

@@ -44,7 +44,7 @@ class ModelCity:
                 closes_in_s=None,
                 certificates=rules.notices(self.city, self.now),
                 contacts=self.city.contacts_on(self.now.astimezone(JST).date()),
-                refusal_contacts=self.city.refusal_contacts,
+                refusal_contacts=self.city.places,
                 challenge=secrets.token_bytes(32),
                 challenge_expires_s=self.city.challenge_s,
             )

@@ -6,6 +6,7 @@ import re
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from city_bench import CITY_FILES
 from hypothesis import given, settings
@@ -15,7 +16,7 @@ from city import composition, municipality, rules
 from city.clock import JST
 from city.config import ConfigError
 from city.municipality import FIELD_ROWS, Municipality, current
-from city.typesetting import load_font
+from city.typesetting import check_texts
 from firmware.link.messages import RefusalCode
 
 CITIES = {name: municipality.load(path) for name, path in CITY_FILES.items()}
@@ -85,13 +86,8 @@ def test_the_year_switches_once_a_year(city: Municipality, data: st.DataObject) 
 
 @cities
 def test_every_printed_word_is_in_the_font_and_every_row_has_its_line(city: Municipality) -> None:
-    font = load_font()
-    for certificate in city.certificates:
-        for text in (certificate.printed, *certificate.statement.values(), *certificate.notes):
-            font.check(text)
-    for issuer in city.issuers:
-        font.check(issuer.name)
-    font.check(city.verification)
+    check_texts(city, Path("city.toml"))
+    assert len(list(city.printed())) > 10
     lines = {key for key, _, _ in composition.LINES}
     assert {row for rows in FIELD_ROWS.values() for row in rows} <= lines
     assert {row for c in city.certificates for row in c.rows} <= lines
@@ -197,6 +193,7 @@ def _fault(tmp_path: Path, text: str) -> str:
         ("[[contacts.resident]]", "[[contacts.counter]]", "contacts.resident: missing"),
         ("[[contacts.tax]]\nfrom = 2016-01-01", "[[contacts.tax]]\nfrom = 2020-01-01", "contacts.tax: nothing"),
         ('card-revoked = "card"', 'card-revoked = "police"', "refusal_contacts.card-revoked: no contact 'police'"),
+        ('no-tax-return = "tax"', 'no-tax-returns = "tax"', "refusal_contacts.no-tax-returns: no such cause"),
         ('title = { ja = "住民票の写し", ', "title = { ", "certificates[0] (juminhyo).title.ja: missing"),
     ],
 )
@@ -214,6 +211,18 @@ def test_a_damaged_file_is_a_city_or_one_line(tmp_path_factory: pytest.TempPathF
         assert municipality.load(path).certificates
     except ConfigError as error:
         assert re.fullmatch(r"[^\n]+", str(error))
+
+
+def test_a_text_that_cannot_be_printed_is_found_at_start() -> None:
+    city = msgspec.structs.replace(SHIOMI, verification="確認\U000e0101できます。")
+    with pytest.raises(ConfigError, match=r"city\.toml: verification: unknown-variation"):
+        check_texts(city, Path("city.toml"))
+
+
+def test_every_cause_has_a_place() -> None:
+    for city in CITIES.values():
+        assert set(city.places.values()) <= city.contacts.keys()
+        assert {"pin-locked", "line-down", "card-unconfirmed", "not-available"} <= city.places.keys()
 
 
 def test_a_file_that_is_not_there_or_not_text(tmp_path: Path) -> None:
