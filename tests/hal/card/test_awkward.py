@@ -43,7 +43,7 @@ def test_one_awkward_way(folder: Path, ca: CardCa, way: dict[str, Any]) -> None:
     assert channel.exchanged <= jpki.MOST_APDUS
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.fixed_dictionaries({}, optional={name: st.sampled_from(values) for name, values in WAYS.items()}))
 def test_any_of_them_together(folder: Path, ca: CardCa, ways: dict[str, Any]) -> None:
     assert whole_session(Direct(load_card(folder, options=ways)), [ca.certificate])
