@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509 import ocsp
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import NameOID
 
 from city.revocation import Responder, Trouble, Unanswered
 
@@ -38,7 +38,7 @@ class Authority:
 
     def issue(
         self, key: RSAPrivateKey, name: str, signer: RSAPrivateKey | None = None, *, ca: bool = False,
-        ocsp_signing: bool = False, days: tuple[int, int] = (-3650, 3650),
+        use: x509.ObjectIdentifier | None = None, days: tuple[int, int] = (-3650, 3650),
     ) -> x509.Certificate:  # fmt: skip
         now = datetime.now(UTC)
         builder = (
@@ -51,8 +51,8 @@ class Authority:
             .not_valid_after(now + timedelta(days[1]))
             .add_extension(x509.BasicConstraints(ca, None), True)
         )
-        if ocsp_signing:
-            builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.OCSP_SIGNING]), False)
+        if use:
+            builder = builder.add_extension(x509.ExtendedKeyUsage([use]), False)
         return builder.sign(signer or self.key, hashes.SHA256())
 
 

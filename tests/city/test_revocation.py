@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ocsp_bench import GOOD, REVOKED, UNKNOWN, Answers, Authority, Liar, OpenSsl, asks, card, http, trouble
@@ -29,6 +30,8 @@ from city.config import CardResponder, ConfigError
 from city.enroll import link
 from city.revocation import Responder, Revocation, Trouble, Unanswered
 from firmware.link.messages import RefusalCode
+
+OCSP_SIGNING = ExtendedKeyUsageOID.OCSP_SIGNING
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +67,7 @@ def openssl(tmp_path: Path, jpki: Authority) -> Iterator[OpenSsl]:
 def test_good_revoked_and_unknown_from_openssl(openssl: OpenSsl, jpki: Authority, keys) -> None:
     good, gone, stranger = (card(jpki, keys) for _ in range(3))
     openssl.index(("V", good), ("R", gone))
-    delegate = jpki.issue(keys[1], "responder", ocsp_signing=True)
+    delegate = jpki.issue(keys[1], "responder", use=OCSP_SIGNING)
     for signer, key in ((jpki.certificate, keys[0]), (delegate, keys[1])):
         responder = asks(jpki, openssl.start(signer, key, "-ndays", "1"))
         assert [trouble(responder, c) for c in (good, gone, stranger)] == [GOOD, REVOKED, UNKNOWN]
@@ -75,8 +78,9 @@ def test_an_openssl_of_another_signer_is_not_believed(openssl: OpenSsl, jpki: Au
     openssl.index(("V", good))
     for signer, key in (
         (other.certificate, keys[1]),  # the other generation, under the very same name
+        (jpki.issue(keys[1], "responder", use=ExtendedKeyUsageOID.CLIENT_AUTH), keys[1]),
         (jpki.issue(keys[1], "responder"), keys[1]),  # a certificate of the jpki's, not for this purpose
-        (other.issue(keys[2], "responder", ocsp_signing=True), keys[2]),
+        (other.issue(keys[2], "responder", use=OCSP_SIGNING), keys[2]),
     ):
         responder = asks(jpki, openssl.start(signer, key))
         assert trouble(responder, good) in (Trouble.SIGNER, Trouble.SIGNATURE)
@@ -85,7 +89,7 @@ def test_an_openssl_of_another_signer_is_not_believed(openssl: OpenSsl, jpki: Au
 def test_an_expired_delegate_is_none(openssl: OpenSsl, jpki: Authority, keys) -> None:
     good = card(jpki, keys)
     openssl.index(("V", good))
-    delegate = jpki.issue(keys[1], "responder", ocsp_signing=True, days=(-30, -1))
+    delegate = jpki.issue(keys[1], "responder", use=OCSP_SIGNING, days=(-30, -1))
     assert trouble(asks(jpki, openssl.start(delegate, keys[1])), good) is Trouble.SIGNER
 
 
