@@ -74,14 +74,18 @@ class Found:
 
 
 class Search:
-    """`first`: stop at the first fault. `stops`: a refused command stops the process, as in the service."""
+    """`first`: stop at the first fault. `stops`: a refused command is no fault but stops the process, as in the service;
+    then `first` is the first time that this happens.
+
+    `refusals`: what the permits refused, and the labels that lead there.
+    """
 
     def __init__(self, kiosk: Kiosk, *, first: bool = False, stops: bool = False) -> None:
         self.kiosk = kiosk
         self.found = Found()
         self._first = first
         self._stops = stops
-        self.stopped = 0  # times that the permits stopped the process
+        self.refusals: dict[str, tuple[str, ...]] = {}
         self.nodes: list[Node] = []
         self._ids: dict[Node, int] = {}
         self._from: list[tuple[int, str]] = []
@@ -152,8 +156,10 @@ class Search:
         faults: list[Fault] = []
         if step.error:
             faults.append(Fault("g", step.error))
-        self.stopped += bool(step.refused)
-        if step.refused and not self._stops:
+        if step.refused and self._stops:
+            self.refusals.setdefault(step.refused, (*self.path(number), happening.label))
+            self._enough = self._enough or self._first
+        elif step.refused:
             faults.append(Fault("l", f"refused: {step.refused}"))
         world = self._carry_out(node.world, happening, step, faults)
         after = Node(step.moment, step.facts, self._relative(world, step))
@@ -244,7 +250,7 @@ class Search:
     def _tell(self, faults: Iterable[Fault], path: tuple[str, ...]) -> None:
         for fault in faults:
             self.found.counterexamples.setdefault(fault, path)
-            self._enough = self._first
+            self._enough = self._enough or (self._first and not self._stops)
 
     def _dead_ends(self) -> None:
         at = [self.kiosk.moments[node.moment].state for node in self.nodes]

@@ -2,11 +2,12 @@
 
     [[steps]] or  steps = [{touch = "start"}, {card = "taro"}, {see = "pin", facts = {tries = 3}}, ...]
 
-Verbs: `touch` an action, or "action:value"; `pin` right or wrong, typed and entered; `card` a sample resident's, put
-on the reader, or "off"; `coin` yen; `take` sheets or receipt; `fault` and `heal` something at the far end of a wire;
-`wait` for "limit" (the screen's time runs out) or "remind" (its words are said again); `operator` "close-cases";
-`see` a screen, with facts that must hold. `happens` is of counter-examples (madoguchi/proof): a file with it has no
-other verb, and is run against the properties, on the model only.
+Verbs: `touch` an action, or "action:value"; `double` the same, touched twice before the screen can change; `pin` right
+or wrong, typed and entered; `card` a sample resident's, put on the reader, or "off"; `coin` yen; `take` sheets or
+receipt; `fault` and `heal` something at the far end of a wire; `wait` for "limit" (the screen's time runs out),
+"remind" (its words are said again), "noticed" (the kiosk knows that the card was moved) or "shut" (no coin can fall
+in); `operator` "close-cases"; `see` a screen, with facts that must hold. `happens` is of counter-examples
+(madoguchi/proof): a file with it has no other verb, and is run against the properties.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ Fault = Literal[
     "printer-slow",  # a sheet takes longer than anybody waits in a test
     "yank-at-verify",  # the card is pulled while it works on the PIN: nobody hears its answer
     "coins-mute",
+    "coin-jam",  # by the next coin
     "hoppers-empty",
 ]
 
@@ -36,13 +38,14 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 class Step(Entry, frozen=True, kw_only=True):
     touch: str | None = None
+    double: str | None = None
     pin: Literal["right", "wrong"] | None = None
     card: str | None = None
     coin: int | None = None
     take: Literal["sheets", "receipt"] | None = None
     fault: Fault | None = None
     heal: Fault | None = None
-    wait: Literal["limit", "remind"] | None = None
+    wait: Literal["limit", "remind", "noticed", "shut"] | None = None
     operator: Literal["close-cases"] | None = None
     happens: str | None = None
     see: str | None = None
@@ -58,7 +61,7 @@ class Step(Entry, frozen=True, kw_only=True):
         return getattr(self, self.verb)
 
 
-VERBS = ("touch", "pin", "card", "coin", "take", "fault", "heal", "wait", "operator", "happens", "see")
+VERBS = ("touch", "double", "pin", "card", "coin", "take", "fault", "heal", "wait", "operator", "happens", "see")
 
 
 class Expect(Entry, frozen=True, kw_only=True):
@@ -72,6 +75,7 @@ class Expect(Entry, frozen=True, kw_only=True):
     owed: int = 0
     outcomes: tuple[str, ...] = ()  # reported to the city, in order
     cases: tuple[str, ...] = ()  # opened, in order, whether closed since or not
+    open_at_city: int | None = None  # sessions begun here that the city still holds; None: not asked
 
 
 class Variant(Entry, frozen=True, kw_only=True):
@@ -79,6 +83,7 @@ class Variant(Entry, frozen=True, kw_only=True):
 
     at: str
     name: str = ""  # where one screen has several
+    defect: str = ""  # as in Script
     steps: tuple[Step, ...]
     expect: Expect = Expect()
 
@@ -92,6 +97,7 @@ class Script(Entry, frozen=True, kw_only=True):
     sheets_per_copy: int = 1  # the model's world has no typesetting
     city: dict[str, Any] = {}  # merged over the rehearsal city's data
     at: str | None = None  # the city's clock, ISO 8601
+    defect: str = ""  # of madoguchi/proof/defects.py: this journey is on the wires of a kiosk that has it
 
     @property
     def proof(self) -> bool:
@@ -131,9 +137,9 @@ def _varied(path: Path, script: Script, variant: Variant) -> Script:
     places = [i for i, step in enumerate(script.steps, 1) if step.see == variant.at]
     if not places:
         raise BadScript(f"{path}: no step sees {variant.at!r}")
-    title = f"{script.title}: {variant.at}" + (f", {variant.name}" if variant.name else "")
-    steps = script.steps[: places[0]] + variant.steps
-    return msgspec.structs.replace(script, title=title, steps=steps, expect=variant.expect, variants=())
+    title = ", ".join(filter(None, (f"{script.title}: {variant.at}", variant.name, variant.defect and "wrong machine")))
+    own = {"steps": script.steps[: places[0]] + variant.steps, "expect": variant.expect, "defect": variant.defect}
+    return msgspec.structs.replace(script, title=title, variants=(), **own)
 
 
 class Failed(Exception):
@@ -145,7 +151,7 @@ def compare(expect: Expect, found: Expect) -> None:
     differences = [
         f"{name}: expected {getattr(expect, name)!r}, found {getattr(found, name)!r}"
         for name in expect.__struct_fields__
-        if getattr(expect, name) != getattr(found, name)
+        if getattr(expect, name) not in (None, getattr(found, name))
     ]
     if differences:
         raise Failed("; ".join(differences))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -20,10 +21,11 @@ from firmware.service.cases import journal_path
 from firmware.service.journal import Entry, Journal
 from hal.sim.bench import Bench
 from madoguchi.person import Watcher
+from madoguchi.proof import wrong
 from madoguchi.rehearsal import OPENING, prepare
 from madoguchi.scenario.script import Expect, Failed, Script, Step, compare, holds
 from madoguchi.screen import Seen
-from madoguchi.system import System
+from madoguchi.system import KIOSK, System
 
 SEE_S = 25.0  # for a screen to come; the longest the kiosk waits for a wire that says nothing is well below
 PACE = 0.05  # of the kiosk where a scenario waits for a limit: nobody waits a minute in a test
@@ -38,12 +40,13 @@ BENCH_FAULTS = {"line-stall": "line-stalled", "hoppers-empty": "change-empty"}
 
 def paced(script: Script) -> bool:
     """Whether this journey waits for time to run out."""
-    return any(step.wait for step in script.steps)
+    return any(step.wait in ("limit", "remind") for step in script.steps)
 
 
-def setting(script: Script) -> tuple[bytes, str | None, bool]:
-    """Scripts of one setting can run one after the other on one system."""
-    return msgspec.json.encode(script.city, order="deterministic"), script.at, paced(script)
+def setting(script: Script) -> tuple[bytes, str | None, bool, str]:
+    """Scripts of one setting can run one after the other on one system; a wrong machine is not used twice."""
+    wrong_machine = script.defect and script.title
+    return msgspec.json.encode(script.city, order="deterministic"), script.at, paced(script), wrong_machine
 
 
 @asynccontextmanager
@@ -55,9 +58,9 @@ async def system_for(script: Script, folder: Path, run: Path) -> AsyncIterator[S
         pace=PACE if paced(script) else 1.0,
         start=datetime.fromisoformat(script.at) if script.at else OPENING,
         city=script.city,
-        kiosk={"line": {"deadline_s": LINE_S}},
+        kiosk={"line": {"deadline_s": LINE_S}, "kiosk": {"log": "debug"}},
     )
-    async with System(rehearsal) as system:
+    async with System(rehearsal, kiosk=wrong.program(script.defect) if script.defect else KIOSK) as system:
         yield system
 
 
@@ -70,7 +73,8 @@ async def run(script: Script, system: System) -> None:
         try:
             await journey.run()
         finally:
-            await journey.tidy_up()
+            if not script.defect:
+                await journey.tidy_up()
 
 
 class WireRun:
@@ -83,7 +87,10 @@ class WireRun:
         self._heard = 0  # number of the last thing said before the screen now seen
         self._paper = 0
         self._journal = journal_path(system.rehearsal.state)
+        self._log = system.rehearsal.run / "kiosk.log"
+        self._moves = 0  # of cards, that the kiosk knew of before the last one
         self._start = len(self._entries())
+        self._open = self._open_at_city()
         self._language = "ja"
 
     async def run(self) -> None:
@@ -127,6 +134,11 @@ class WireRun:
         await self._watcher.touch(seen, action, value)
         self._seen = None
 
+    async def double(self, step: Step) -> None:
+        seen = await self._now()
+        await self.touch(Step(touch=step.double))
+        await self._watcher.touch(seen, *str(step.double).split(":"))
+
     async def pin(self, step: Step) -> None:
         right = self._system.rehearsal.pin(self._bench.on_reader or "")
         digits = right if step.pin == "right" else f"{(int(right) + 1) % 10_000:04d}"
@@ -137,6 +149,7 @@ class WireRun:
         await self.touch(Step(touch="enter"))
 
     async def card(self, step: Step) -> None:
+        self._moves = self._known_moves()
         if step.card == "off":
             self._bench.remove_card()
         else:
@@ -144,15 +157,11 @@ class WireRun:
             self._bench.insert_card(str(step.card))
 
     async def coin(self, step: Step) -> None:
-        """A coin that comes back at once is put in again for a moment: the slot opens a little after the screen."""
-        for _ in range(40):
-            if self._bench.coin(step.coin or 0):
-                return
-            self._bench.take_coins()
-            if self._seen is None or self._seen.name != "paying":
-                return  # where none is taken it stays in the hand
-            await asyncio.sleep(0.05)
-        raise Failed("the coin unit takes no coin")
+        """The slot opens a little after the screen; where it does not, the coin stays in the hand."""
+        if self._seen is None or self._seen.name == "paying":
+            await self._slot(accepting=True)
+        self._bench.coin(step.coin or 0)
+        self._bench.take_coins()
 
     async def take(self, step: Step) -> None:
         if step.take == "receipt":
@@ -178,6 +187,14 @@ class WireRun:
             last = self._last_spoken()
             if not await self._bench.until(lambda _: self._last_spoken() > last, SEE_S):
                 raise Failed("nothing is said again")
+        if step.wait == "noticed":
+            await _sooner_or_later(lambda: self._known_moves() > self._moves, "nobody knows that the card was moved")
+        if step.wait == "shut":
+            await self._slot(accepting=False)
+
+    async def _slot(self, *, accepting: bool) -> None:
+        acceptor, otherwise = self._bench.coins.acceptor, "the slot is shut" if accepting else "the slot is open"
+        await _sooner_or_later(lambda: acceptor.accepting is accepting, otherwise)
 
     async def operator(self, _: Step) -> None:
         self._close_cases()
@@ -225,6 +242,17 @@ class WireRun:
 
     # -- what it came to
 
+    def _known_moves(self) -> int:
+        return self._log.read_text("utf-8").count('"card.status"')
+
+    def _open_at_city(self) -> int:
+        """Sessions that the city holds open, by its own database."""
+        database = sqlite3.connect(f"file:{self._system.rehearsal.run / 'city.sqlite'}?mode=ro", uri=True)
+        try:
+            return int(database.execute("SELECT count(*) FROM sessions WHERE state = 'open'").fetchone()[0])
+        finally:
+            database.close()
+
     def _entries(self) -> list[Entry]:
         journal = Journal(self._journal)
         try:
@@ -243,9 +271,13 @@ class WireRun:
     async def _compare(self) -> None:
         """The journal is written by another process: what it says last may be a moment behind the screen."""
         end = time.monotonic() + SEE_S
-        while self._found() != self._script.expect and time.monotonic() < end:  # noqa: ASYNC110
+        while True:
+            try:
+                return compare(self._script.expect, self._found())
+            except Failed:
+                if time.monotonic() > end:
+                    raise
             await asyncio.sleep(0.1)
-        compare(self._script.expect, self._found())
 
     def _found(self) -> Expect:
         entries = self._entries()[self._start :]
@@ -260,7 +292,16 @@ class WireRun:
             owed=sum(facts["owed"] for facts in ended),
             outcomes=tuple(entry.facts["result"] for entry in entries if entry.kind == "outcome"),
             cases=tuple(e.facts["code"] for e in entries if e.kind == "case" and e.facts["code"] != "claim"),
+            open_at_city=self._open_at_city() - self._open,
         )
+
+
+async def _sooner_or_later(there: Callable[[], bool], otherwise: str) -> None:
+    end = time.monotonic() + SEE_S
+    while not there():
+        if time.monotonic() > end:
+            raise Failed(otherwise)
+        await asyncio.sleep(0.02)
 
 
 def _slow(bench: Bench, on: bool) -> None:
@@ -286,6 +327,7 @@ SPECIAL: dict[str, Callable[[Bench, bool], None]] = {
 }
 STEPS: dict[str, Callable[[WireRun, Step], Awaitable[None]]] = {
     "touch": WireRun.touch,
+    "double": WireRun.double,
     "pin": WireRun.pin,
     "card": WireRun.card,
     "coin": WireRun.coin,

@@ -42,6 +42,7 @@ class World:
     cases: list[str] = field(default_factory=list)
     paused: bool = False
     watching: bool = False
+    at_city: bool = False
     document: str = ""
     holder: str = ""
     offers: dict[str, Offer] = field(default_factory=dict)
@@ -68,7 +69,9 @@ class World:
             self.post(e.CardPresent(stay=f"model#{self.stays}"))
 
     def insert(self, value: int) -> None:
-        if self.accepting and "coins-mute" not in self.faults:
+        if self.accepting and "coin-jam" in self.faults:
+            self.post(e.CoinsFailed(reason="coin-jam"))
+        elif self.accepting and "coins-mute" not in self.faults:
             self.found["inserted"] += value
             self.post(e.CoinInserted(value=value))
 
@@ -148,7 +151,7 @@ class World:
             if isinstance(got, RefusalCode):
                 self.post(e.CityRefused(epoch=command.epoch, code=got.value))
             else:
-                self.offers = {offer.kind: offer for offer in got}
+                self.offers, self.at_city = {offer.kind: offer for offer in got}, True
                 self.post(e.SessionOpened(epoch=command.epoch, offers=got, expires_in_days=900))
 
         self.line(e.CityRefused(epoch=command.epoch, code="line-down"), answer)
@@ -177,7 +180,11 @@ class World:
             lambda: self.post(e.Released(epoch=command.epoch, document=command.document)),
         )
 
+    def cancel(self, _: c.CancelAtCity) -> None:
+        self.at_city = False
+
     def report(self, command: c.ReportOutcome) -> None:
+        self.at_city = False
         self.outcomes.append(command.result)
         self.found["kept"] += command.kept
 
@@ -249,6 +256,7 @@ ANSWERS: dict[type[c.Command], Callable[[World, Any], None]] = {
     c.OpenSession: World.open_session,
     c.PlaceOrder: World.place_order,
     c.ReleaseOrder: World.release,
+    c.CancelAtCity: World.cancel,
     c.ReportOutcome: World.report,
     c.CheckPrinters: World.check_printers,
     c.PrintSheet: World.print_sheet,
