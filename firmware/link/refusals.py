@@ -69,6 +69,11 @@ ANOMALIES: Final = frozenset(
     }
 )
 
+# The city's books and the kiosk's differ about an outcome: telling it again changes nothing, a person must look.
+DENIALS: Final = frozenset(
+    {RefusalCode.MALFORMED, RefusalCode.TOO_BIG, RefusalCode.ORDER_UNKNOWN, RefusalCode.OUTCOME_REUSED}
+)
+
 # The kiosk as it is now cannot work with this city: out of service until somebody has been there.
 UNFIT: Final = frozenset(
     {

@@ -22,7 +22,7 @@ from firmware.flow import events as e
 from firmware.link import messages as m
 from firmware.link import sealing, signing
 from firmware.link.client import MIX_UPS, CityRefusal, Line, LineConfig, LineFault, LineReason
-from firmware.link.refusals import ANOMALIES, UNFIT
+from firmware.link.refusals import ANOMALIES, DENIALS, UNFIT
 from firmware.service import terms as words
 from firmware.service.config import Config
 from firmware.service.journal import new_id
@@ -166,8 +166,13 @@ class CityDesk:
         except (LineFault, CityRefusal) as error:
             self._note("cancel", error)
 
-    async def deliver(self, outcomes: list[m.Outcome], done: Callable[[str], None]) -> None:
-        """`done` hears of each that the city has. One it refuses stays undelivered, and holds up none behind it."""
+    async def deliver(
+        self, outcomes: list[m.Outcome], done: Callable[[str], None], denied: Callable[[m.Outcome, str], None]
+    ) -> None:
+        """`done` hears of each that the city has, `denied` of each that its books contradict, and by which code.
+
+        One that is refused for any other cause is told again later. None holds up those behind it.
+        """
         for outcome in outcomes:
             try:
                 await self.line.outcome(outcome)
@@ -175,7 +180,11 @@ class CityDesk:
                 self._note("outcome", fault)
                 return
             except CityRefusal as refused:
-                self._note("outcome", refused)
+                if refused.refusal.code in DENIALS:
+                    log("line.refused", call="outcome", code=refused.refusal.code.value)
+                    denied(outcome, refused.refusal.code.value)
+                else:
+                    self._note("outcome", refused)
             else:
                 log("line.delivered", outcome=outcome.outcome)
                 done(outcome.outcome)

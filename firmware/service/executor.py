@@ -147,7 +147,12 @@ class Executor:
         return event
 
     async def _deliver(self) -> None:
-        await self.city.deliver(self.journal.undelivered(), self.journal.delivered)
+        await self.city.deliver(self.journal.undelivered(), self.journal.delivered, self._denied)
+
+    def _denied(self, outcome: Outcome, code: str) -> None:
+        case = f"outcome.{code}"
+        if number := self.journal.denied(outcome, case):
+            self._case_opened(number, c.OpenCase(code=case, pauses=True))
 
     def open_session(self, command: c.OpenSession) -> None:
         self._lanes.answer(self.city.open_session(command.epoch, self.vault))
@@ -288,7 +293,9 @@ class Executor:
         return e.Health(problem="case-open" if self.journal.paused() else printers or cash or self.city.trouble)
 
     def open_case(self, command: c.OpenCase) -> None:
-        case = self.journal.open_case(self.vault.session, command.code, pauses=command.pauses)
+        self._case_opened(self.journal.open_case(self.vault.session, command.code, pauses=command.pauses), command)
+
+    def _case_opened(self, case: str, command: c.OpenCase) -> None:
         log("case.opened", case=case, code=command.code, pauses=command.pauses)
         if command.pauses:
             self.post(e.Health(problem="case-open"))  # now: the next person may be about to touch "start"

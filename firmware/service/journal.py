@@ -231,6 +231,14 @@ class Journal:
         with self.transaction():
             self._db.execute("UPDATE outbox SET delivered_at=? WHERE id=?", (_now(), outcome))
 
+    def denied(self, outcome: Outcome, code: str) -> str:
+        """The city's books say otherwise: no more told, but a case, in one step. Its number, or "" the second time."""
+        with self.transaction():
+            taken = self._db.execute(
+                "UPDATE outbox SET delivered_at='denied' WHERE id=? AND delivered_at IS NULL", (outcome.outcome,)
+            )
+            return self.open_case(outcome.session, code, pauses=True) if taken.rowcount else ""
+
     # -- cases
 
     def open_case(self, session: str, code: str, *, pauses: bool) -> str:

@@ -22,6 +22,7 @@ from firmware.flow import events as e
 from firmware.flow.states import State
 from firmware.link.client import CityRefusal, LineFault, LineReason
 from firmware.link.messages import Outcome, Refusal, RefusalCode, Result
+from firmware.link.refusals import DENIALS
 from firmware.service import supervisor
 from firmware.service.cases import journal_path
 from firmware.service.cash_work import CashDesk
@@ -291,6 +292,24 @@ def test_an_outcome_that_the_city_refuses_holds_up_none_behind_it(bench: Bench) 
     bench.line.does = [None, REFUSED, None]
     asyncio.run(bench.executor._deliver())
     assert [left.outcome for left in bench.journal.undelivered()] == [told[1].outcome]
+
+
+@pytest.mark.parametrize("code", [code for code in RefusalCode if code in DENIALS])
+def test_an_outcome_that_the_citys_books_contradict_is_a_case_and_not_told_again(
+    bench: Bench, code: RefusalCode
+) -> None:
+    told = [an_outcome() for _ in range(3)]
+    for outcome in told:
+        bench.journal.report(outcome)
+    bench.line.does = [CityRefusal(Refusal(code=code)), None, CityRefusal(Refusal(code=RefusalCode.BUSY))]
+    asyncio.run(bench.executor._deliver())
+    [case] = bench.journal.cases()
+    assert (case.code, case.session, case.pauses) == (f"outcome.{code}", told[0].session, True)
+    bench.line.does = [None]
+    asyncio.run(bench.executor._deliver())  # busy is only later
+    assert bench.journal.undelivered() == []
+    assert bench.journal.denied(told[0], "outcome.again") == ""
+    assert bench.journal.verify() == 4
 
 
 def test_a_line_that_fails_is_not_asked_for_the_rest(bench: Bench) -> None:

@@ -184,7 +184,8 @@ def test_every_fault_of_the_line_is_one_refusal(reason: LineReason) -> None:
     assert opening(LineFault(reason)) == e.CityRefused(epoch=3, code="line-down")
     assert asyncio.run(city(hello=raising(LineFault(reason))).fetch_terms()) == e.LineLost()
     done: list[str] = []
-    asyncio.run(city(outcome=raising(LineFault(reason))).deliver([SimpleNamespace()], done.append))  # type: ignore[list-item]
+    deliver = city(outcome=raising(LineFault(reason))).deliver
+    asyncio.run(deliver([SimpleNamespace()], done.append, lambda *_: pytest.fail("nobody denied it")))  # type: ignore[list-item]
     assert done == []
 
 
