@@ -125,6 +125,18 @@ def test_offers_and_fees_by_date(day: str, fees: dict[str, int]) -> None:
     assert {n.kind: n.fee for n in rules.notices(SHIOMI, at(f"{day}T12:00"))} == fees
 
 
+def test_the_order_of_entries_in_the_file_means_nothing() -> None:
+    turned = msgspec.structs.replace(
+        SHIOMI,
+        hours=SHIOMI.hours[::-1],
+        eligibility=SHIOMI.eligibility[::-1],
+        certificates=tuple(msgspec.structs.replace(c, fees=c.fees[::-1]) for c in SHIOMI.certificates),
+    )
+    for moment in ("2025-06-30T12:00", "2026-04-01T07:30", "2027-05-01T21:59"):
+        assert rules.notices(turned, at(moment)) == rules.notices(SHIOMI, at(moment))
+        assert rules.opening(turned, at(moment)) == rules.opening(SHIOMI, at(moment))
+
+
 @pytest.mark.parametrize(
     ("moment", "open_", "opens"),
     [

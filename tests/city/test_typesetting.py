@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFont
 
+from city import typesetting
 from city.document import CannotPrint, Document, Person, Row, Unprintable
 from city.typesetting import FONT, FontUnusable, load_font, typeset
 from firmware.link.messages import CODE_AREA_MM
@@ -147,6 +148,15 @@ def test_rows_stand_in_their_order_and_addresses_alone() -> None:
     text = texts(typeset(document()).pdf)[0]
     places = [text.index(row.label + row.value.replace("　", "")) for row in ROWS]
     assert places == sorted(places)
+    lines = [[row["label"] for row in line] for line in typesetting._lines(ROWS, 15)]
+    assert lines == [
+        ["生年月日", "性別"],
+        ["続柄", "住民となった年月日"],
+        ["住所を定めた年月日", "届出の年月日"],
+        ["前住所"],
+        ["本籍"],
+        ["筆頭者の氏名", "個人番号"],
+    ]
 
 
 def test_equal_content_is_the_same_in_many_threads() -> None:
