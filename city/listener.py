@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from asyncio import sslproto
 from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
@@ -23,10 +24,13 @@ HEAD_S: Final = 10.0  # from connection, or a request's first byte, to the end o
 ANSWER_S: Final = 30.0  # for a peer that has stopped reading to go on
 GOODBYE_S: Final = 2.0  # for TLS to be ended in order
 IDLE_S: Final = 1800.0  # one resident's connection, and the hello every few seconds before
-HANDSHAKES: Final = 256  # at once
+HANDSHAKES: Final = 1000  # at once
 MAX_LINE: Final = 1024  # bytes of the request line, and of one header
 MAX_HEADERS: Final = 32
 BACKLOG: Final = 512
+
+# asyncio sets aside a quarter of a MiB for what arrives on each connection; no request is that long.
+sslproto.SSLProtocol.max_size = 32 * 1024
 
 Refuse = Callable[[int], web.Response]
 

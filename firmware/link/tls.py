@@ -23,6 +23,7 @@ class ResumingContext(ssl.SSLContext):
     """A client's context that remembers its last connection. One line, one city: there is nothing to confuse."""
 
     _last: ssl.SSLObject | None = None
+    _ticket: ssl.SSLSession | None = None
 
     def __new__(cls) -> Self:
         return super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)  # checks chain and host name
@@ -35,10 +36,18 @@ class ResumingContext(ssl.SSLContext):
         server_hostname: str | bytes | None = None,
         session: ssl.SSLSession | None = None,
     ) -> ssl.SSLObject:
-        ticket = session or (self._last.session if self._last else None)
-        usable = ticket if ticket and ticket.has_ticket else None
-        self._last = super().wrap_bio(incoming, outgoing, server_side, server_hostname, usable)
+        self._ticket = _ticket(self._last) or self._ticket
+        self._last = super().wrap_bio(incoming, outgoing, server_side, server_hostname, session or self._ticket)
         return self._last
+
+
+def _ticket(connection: ssl.SSLObject | None) -> ssl.SSLSession | None:
+    """The city's ticket on that connection. In TLS 1.3 it comes after the handshake, with the first answer."""
+    try:
+        found = connection.session if connection else None
+    except ValueError:  # the handshake came to nothing
+        return None
+    return found if found and found.has_ticket else None
 
 
 def context(certificate: Path, key: Path, ca: Path) -> ssl.SSLContext:
