@@ -22,6 +22,8 @@ FORWARDED: dict[tuple[str, ...], tuple[str, str]] = {
     ("city", "migrate"): ("city.command:migrate", "bring the database's schema up to this build's"),
     ("city", "audit"): ("city.command:audit", "verify the log"),
     ("city", "cases"): ("city.command:cases", "anomalies at the city's end"),
+    ("city", "kiosks"): ("city.kiosk_command", "whose certificates the gateways take"),
+    ("city", "openapi"): ("city.kiosk_command:describe", "the gateway's own description"),
     ("demo",): ("madoguchi.demo", "the whole rehearsal, with the dock or with --auto"),
     ("scenario",): ("madoguchi.scenario.command", "run journeys from files"),
     ("model-check",): ("madoguchi.proof.command", "explore the whole journey, and say what holds"),

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from city_bench import HELLO, Rehearsal, Visit, refused
+from city_bench import HELLO, Rehearsal, Visit, refused, write_config
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -27,6 +27,7 @@ from firmware.link.client import Line, LineConfig, LineFault, LineReason
 from firmware.link.messages import RefusalCode
 from firmware.link.renewal import Papers, RenewalError, adopt, due, request, settle, try_out
 from firmware.service.renew_work import RenewDesk
+from madoguchi.cli import main
 
 
 @pytest.fixture(autouse=True)
@@ -338,3 +339,32 @@ def test_the_issuing_key_changes_while_kiosks_pin_both(rehearsal: Rehearsal) -> 
         signing.verify_manifest(old, after[0].manifest, after[0].manifest_signature)
     with pytest.raises(signing.SignatureError):  # and when the old one is no longer pinned, nor are its documents
         signing.verify_manifest(both[1:], before[0].manifest, before[0].manifest_signature)
+
+
+# -- the operator's command -------------------------------------------------------------------------------------------
+
+
+def test_an_operator_lists_revokes_and_admits(rehearsal: Rehearsal, own, tmp_path: Path, capsys) -> None:
+    ca = rehearsal.folder / "card-ca.pem"
+    config = str(write_config(rehearsal.folder, rehearsal.pki, ca))
+    assert main(["city", "kiosks", "list", "--config", config]) == 0
+    assert capsys.readouterr().out == "none yet\n"
+
+    async def scenario(url: str) -> None:
+        async with Line(own(url)) as line:
+            await line.hello(HELLO)
+            assert main(["city", "kiosks", "revoke", "kiosk-1", "--config", config]) == 0
+            assert await refused(line.hello(HELLO)) is RefusalCode.KIOSK_REVOKED
+        new = own(url, number=2)
+        assert main(["city", "kiosks", "admit", str(new.certificate), "--config", config]) == 0
+        async with Line(new) as line:
+            assert await refused(line.hello(HELLO)) is None
+
+    run(rehearsal, scenario)
+    capsys.readouterr()
+    assert main(["city", "kiosks", "list", "--config", config]) == 0
+    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert sorted((row[0], row[3]) for row in rows) == [("kiosk-1", "good"), ("kiosk-1", "revoked")]
+    assert main(["city", "kiosks", "revoke", "kiosk-9", "--config", config]) == 1
+    assert main(["city", "openapi"]) == 0
+    assert '"openapi": "3.1.0"' in capsys.readouterr().out

@@ -1,0 +1,97 @@
+"""`kiosk city kiosks list|revoke|admit` and `kiosk city openapi`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from cryptography.hazmat.primitives.serialization import Encoding
+from sqlalchemy import Connection
+
+from city import audit, database, kiosks, openapi
+from city.cards import read_certificates
+from city.clock import starting
+from city.config import Config, load
+from city.database import DatabaseError, Mode
+from city.handlers import seconds
+
+T = TypeVar("T")
+
+
+def describe(argv: Sequence[str]) -> int:
+    """The gateway's OpenAPI document on standard output."""
+    argparse.ArgumentParser(prog="kiosk city openapi", description="what the gateway serves").parse_args(argv)
+    sys.stdout.write(json.dumps(openapi.document(), ensure_ascii=False, indent=1) + "\n")
+    return 0
+
+
+def main(argv: Sequence[str]) -> int:
+    """0; 1 when there is no such kiosk or certificate. Raises ConfigError, DatabaseError."""
+    parser = argparse.ArgumentParser(prog="kiosk city kiosks", description="whose certificates the gateways take")
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    for name, run, text, what in (
+        ("list", _list, "certificates seen or given: kiosk, fingerprint, last day, state", None),
+        ("revoke", _revoke, "take none of a kiosk's certificates any more, or not this one", "KIOSK|FINGERPRINT"),
+        ("admit", _admit, "list a new certificate of a kiosk that had one revoked", "CERT.pem"),
+    ):
+        action = actions.add_parser(name, help=text)
+        action.add_argument("--config", required=True, type=Path, metavar="FILE", help="the gateway's TOML")
+        if what:
+            action.add_argument("which", metavar=what)
+        action.set_defaults(run=run)
+    given = parser.parse_args(argv)
+    do: Callable[[Config, argparse.Namespace], int] = given.run
+    return do(load(given.config), given)
+
+
+def _list(config: Config, _: argparse.Namespace) -> int:
+    found = _work(config, Mode.READ, kiosks.listed)
+    sys.stdout.write("".join("\t".join(row) + "\n" for row in found) or "none yet\n")
+    return 0
+
+
+def _revoke(config: Config, given: argparse.Namespace) -> int:
+    at = seconds(starting(config.clock.start)())
+
+    def work(connection: Connection) -> int:
+        count = kiosks.revoke(connection, given.which)
+        if count:
+            audit.append(connection, "kiosk-revoked", at, which=given.which, certificates=count)
+        return count
+
+    count = _work(config, Mode.DECIDE, work)
+    if not count:
+        sys.stderr.write(f"city: no good certificate of {given.which}\n")
+        return 1
+    sys.stdout.write(f"{count} revoked; no gateway takes it in {kiosks.REFRESH_S:.0f} seconds\n")
+    return 0
+
+
+def _admit(config: Config, given: argparse.Namespace) -> int:
+    at = seconds(starting(config.clock.start)())
+    shown = kiosks.read(read_certificates(Path(given.which))[0].public_bytes(Encoding.DER))
+    if shown is None:
+        sys.stderr.write(f"city: {given.which}: names no kiosk\n")
+        return 1
+
+    def work(connection: Connection) -> None:
+        kiosks.admit(connection, shown)
+        audit.append(connection, "kiosk-admitted", at, kiosk=shown.kiosk, certificate=shown.fingerprint)
+
+    _work(config, Mode.DECIDE, work)
+    sys.stdout.write(f"{shown.kiosk}\t{shown.fingerprint}\n")
+    return 0
+
+
+def _work(config: Config, mode: Mode, work: Callable[[Connection], T]) -> T:
+    engine = database.connect(config.gateway.database, 1)
+    try:
+        return database.transact(engine, mode, work)
+    except database.Unavailable:
+        raise DatabaseError("the database does not answer") from None
+    finally:
+        engine.dispose()
