@@ -30,6 +30,7 @@ FORWARDED: dict[tuple[str, ...], tuple[str, str]] = {
     ("walks",): ("madoguchi.walks.command", "long random walks over the whole system, and what does not hold"),
     ("browser",): ("madoguchi.browser", "the panel's browser on a board, one for each resident"),
     ("measure",): ("madoguchi.measure", "start-up, idling, memory, lines of code"),
+    ("measure-line",): ("madoguchi.measure_line", "round trips, bytes and times of the line, beside curl"),
     ("voice",): ("madoguchi.voice", "record everything the kiosk can say, once"),
     ("bench-card",): ("madoguchi.bench_card", "what a session with a card costs, beside other programs"),
     ("card-check",): ("madoguchi.card_check", "a card on a PC/SC reader, step by step"),
