@@ -100,6 +100,7 @@ LANES: dict[type[c.Command], str] = {
     c.PrintReceipt: "receipts",
     c.WatchOutlet: "outlet",
 }
+AHEAD = 1  # number of what is read of the card behind its first answer, while the PIN is typed: only a failure is told
 Answer = tuple[str, e.Event, bool]  # label, event, whether it is an anomaly
 
 
@@ -113,8 +114,8 @@ def _refused(epoch: int) -> Answer:
 
 
 ANSWERS: dict[type[c.Command], Callable[[int, int], tuple[Answer, ...]]] = {
-    c.ReadCard: lambda t, _: (
-        *((f"card-read {tries}", e.CardRead(epoch=t, tries=tries), False) for tries in (3, 1, 0)),
+    c.ReadCard: lambda t, n: (
+        *((f"card-read {tries}", e.CardRead(epoch=t, tries=tries), False) for tries in (3, 1, 0) if n != AHEAD),
         ("card-failed removed", e.CardFailed(epoch=t, cause="removed"), False),
         ("card-failed card-expired", e.CardFailed(epoch=t, cause="card-expired"), False),
     ),
@@ -171,9 +172,10 @@ def _short(amount: int, paid: int) -> e.Event:
 
 @cache
 def answers(ask: Ask) -> tuple[Happening, ...]:
-    late = "late " if ask.epoch == LATE else ""
+    ahead = "ahead " if ask.kind is c.ReadCard and ask.number == AHEAD else ""
+    when = "late " + ahead if ask.epoch == LATE else ahead
     found = ANSWERS[ask.kind](ask.epoch, ask.number)
-    return tuple(Happening(late + label, event, ask, anomaly) for label, event, anomaly in found)
+    return tuple(Happening(when + label, event, ask, anomaly) for label, event, anomaly in found)
 
 
 # -- what happens by itself
@@ -261,6 +263,10 @@ def happened(world: World, happening: Happening) -> World:
     if ask is not None:
         asks = list(world.asks)
         asks.remove(ask)
+        if isinstance(event, e.CardRead) and event.tries:
+            asks.append(ask._replace(number=AHEAD))
+        if ask.kind is c.Authenticate:
+            asks = [other for other in asks if other.kind is not c.ReadCard]
         world = world._replace(asks=tuple(asks))
     if event is None:
         return world._replace(paused=False)
