@@ -40,6 +40,7 @@ class PcscChannel:
         self._context: Any = None
         self._handle: Any = None
         self._pci: Any = None
+        self._state = 0  # dwEventState after power-up
         self._lane = Lane(calls.reader, self._power_down)
         try:
             self.count = self._lane.run(lambda: self._power_up(cold), deadline_s)
@@ -86,11 +87,20 @@ class PcscChannel:
     def _power_up(self, cold: bool) -> int:
         how = (SHARE_EXCLUSIVE, T0 | T1)
         self._context = self._calls("SCardEstablishContext", SCOPE_SYSTEM)
-        self._handle, protocol = self._calls("SCardConnect", self._context, self._calls.reader, *how)
-        if cold:
-            protocol = self._calls("SCardReconnect", self._handle, *how, UNPOWER)
+        before = self._look(State.UNAWARE, 0)
+        try:
+            self._handle, protocol = self._calls("SCardConnect", self._context, self._calls.reader, *how)
+            if cold:
+                protocol = self._calls("SCardReconnect", self._handle, *how, UNPOWER)
+        except DeviceFault as fault:
+            if fault.reason not in (Reason.MUTE, Reason.REMOVED):
+                raise
+            # a failed power-up says nothing yet: pcscd calls a card that was just pulled mute, and a mute one gone
+            reason = Reason.REMOVED if self._left(before) else Reason.MUTE
+            raise DeviceFault(self._calls.reader, reason, fault.detail) from None
         self._pci = self._calls.pci(protocol)
-        return self._look(State.UNAWARE, 0) >> COUNT_SHIFT
+        self._state = self._look(State.UNAWARE, 0)
+        return self._state >> COUNT_SHIFT
 
     def _power_down(self) -> None:
         unpowered = False
@@ -106,23 +116,27 @@ class PcscChannel:
     def _exchange(self, numbers: list[int]) -> bytes:
         code, answer = self._calls.ask("SCardTransmit", self._handle, self._pci, numbers)
         if code == Code.NOT_TRANSACTED or (code == Code.SUCCESS and not answer):
-            raise DeviceFault(self._calls.reader, self._gone_or_silent(), f"{code:08X}")
+            left = self._left(self._state)
+            raise DeviceFault(self._calls.reader, Reason.REMOVED if left else Reason.SILENT, f"{code:08X}")
         if code != Code.SUCCESS:
             raise self._calls.fault(code)
         if len(answer) not in ANSWER_SIZES:
             raise DeviceFault(self._calls.reader, Reason.GARBLED, f"answer of {len(answer)} bytes")
         return bytes(answer)
 
-    def _gone_or_silent(self) -> Reason:
-        """An exchange without an answer: was the card pulled, or does it lie there and say nothing?"""
+    def _left(self, state: int) -> bool:
+        """No answer: was the card pulled, or does it lie there and say nothing? pcscd may need a moment to know.
+
+        Only the count tells: after a failed power-up pcscd can report "empty" without having counted a removal.
+        """
+        count = state >> COUNT_SHIFT
         end = time.monotonic() + min(NOTICED_S, self._deadline_s / 2)
-        state = self._look(State.UNAWARE, 0)
-        while state & State.PRESENT and state >> COUNT_SHIFT == self.count:
+        while state >> COUNT_SHIFT == count:
             left_ms = int((end - time.monotonic()) * 1000)
             if left_ms <= 0:
-                return Reason.SILENT
+                return False
             state = self._look(state, left_ms)
-        return Reason.REMOVED
+        return True
 
     def _look(self, known: int, wait_ms: int) -> int:
         """The reader's dwEventState, as soon as it is not `known`. Raises DeviceFault."""

@@ -85,10 +85,11 @@ class Ear:
                 self._calls.ask("SCardReleaseContext", context)
 
     def _look(self, known: dict[str, int], wait_ms: int) -> dict[str, int]:
-        """States by reader's name: other than `known`, or the same after the wait. Raises DeviceFault."""
+        """States by reader's name, as soon as one is not as `known`, or after the wait. Raises DeviceFault.
+
+        That another program has taken the card is no event to pcscd; it shows after the wait.
+        """
         code, seen = self._calls.ask("SCardGetStatusChange", self._context, wait_ms, list(known.items()))
-        if code == Code.TIMEOUT and wait_ms:
-            return known
         if code in (Code.UNKNOWN_READER, Code.READER_UNAVAILABLE):
             return known | {self._calls.reader: int(State.UNKNOWN)}
         if code not in (Code.SUCCESS, Code.TIMEOUT):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 
@@ -15,6 +16,7 @@ from hal.card.pcsc.ear import Ear
 from hal.faults import DeviceFault, Reason
 
 PATIENCE_S = 2.0  # the ear gives a sign of life every 0.5 s; after this the daemon hangs and nothing is known
+SETTLE_S = 1.0  # a reader that has just come back needs this to find a card that lies there
 COUNTS = (1 << COUNT_SHIFT) - 1
 UNKNOWN = CardStatus(Presence.UNKNOWN)
 
@@ -33,6 +35,7 @@ class PcscReader:
         self._deadline_s = deadline_s
         self._status = UNKNOWN
         self._era = 0
+        self._settled = 0.0  # monotonic time until which a reader that came back is not believed to be empty
         self._calls: Calls | None = None
         self._ear: Ear | None = None
         self._watcher: threading.Thread | None = None
@@ -123,12 +126,16 @@ class PcscReader:
     def _judge(self, state: int) -> CardStatus:
         """Translate dwEventState."""
         if state & LOST:
-            return UNKNOWN
-        if state & State.EMPTY:
-            return CardStatus(Presence.ABSENT)
-        if not state & State.PRESENT:
+            self._settled = time.monotonic() + SETTLE_S
             return UNKNOWN
         stay = Stay(self._name, self._era << COUNT_SHIFT | state >> COUNT_SHIFT & COUNTS)
+        if state & State.EMPTY:
+            if stay == self._status.stay:  # a power-up failed, and no removal was counted
+                return CardStatus(Presence.MUTE, stay)
+            settling = self._status == UNKNOWN and time.monotonic() < self._settled
+            return UNKNOWN if settling else CardStatus(Presence.ABSENT)
+        if not state & State.PRESENT:
+            return UNKNOWN
         if state & State.MUTE or stay == self._silent:
             return CardStatus(Presence.MUTE, stay)
         holding = self._slot.locked()

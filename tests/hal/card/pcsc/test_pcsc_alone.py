@@ -1,0 +1,281 @@
+"""The PC/SC driver with a PC/SC that does what no daemon can be made to do on demand."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
+
+import pytest
+from card_bench import Watched, until
+
+from hal.card.contract import CardStatus, Presence, Stay
+from hal.card.pcsc import PcscReader
+from hal.card.pcsc.calls import Calls, State
+from hal.card.pcsc.lane import Lane
+from hal.faults import DeviceFault, Reason
+
+NAME = "Reader 00 00"
+LYING = 0x10000 | State.PRESENT
+
+
+def signed(code: int) -> int:
+    """As pyscard hands codes out."""
+    return code - (1 << 32) if code >> 31 else code
+
+
+class FakeScard(ModuleType):
+    """pyscard's `scard`: the reader's state is what `state` says, every other call what `calls` says, or success."""
+
+    SCARD_PCI_T0, SCARD_PCI_T1 = "T0", "T1"
+
+    def __init__(self) -> None:
+        super().__init__("smartcard.scard")
+        self.state = int(State.EMPTY)
+        self.calls: dict[str, Callable[..., Any]] = {}
+        self.made: list[str] = []
+        self.changed = threading.Condition()
+
+    def set(self, state: int) -> None:
+        with self.changed:
+            self.state = state
+            self.changed.notify_all()
+
+    def SCardGetStatusChange(self, context: int, wait_ms: int, states: list[tuple[str, int]]) -> tuple[int, list[Any]]:  # noqa: N802
+        with self.changed:
+            self.changed.wait_for(lambda: states[0][1] & ~2 != self.state, min(wait_ms, 20) / 1000)
+            return 0, [(name, self.state if name == NAME else 0, []) for name, _ in states]
+
+    def __getattr__(self, function: str) -> Callable[..., Any]:
+        if not function.startswith("SCard"):
+            raise AttributeError(function)
+        self.made.append(function)
+        results = {"SCardConnect": (0, 7, 2), "SCardReconnect": (0, 2), "SCardTransmit": (0, [0x90, 0x00])}
+        default = results.get(function, (0, 5) if function == "SCardEstablishContext" else 0)
+        return self.calls.get(function, lambda *arguments: default)
+
+
+@pytest.fixture
+def scard(monkeypatch: pytest.MonkeyPatch) -> FakeScard:
+    fake, package = FakeScard(), ModuleType("smartcard")
+    package.scard = fake  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "smartcard", package)
+    monkeypatch.setitem(sys.modules, "smartcard.scard", fake)
+    return fake
+
+
+@pytest.fixture
+def reader(scard: FakeScard) -> Iterator[Watched]:
+    watched = Watched(PcscReader(NAME, deadline_s=0.2))
+    yield watched
+    watched.reader.close()
+
+
+def lying(scard: FakeScard, reader: Watched, count: int = 1) -> Stay:
+    scard.set(count << 16 | State.PRESENT)
+    until(lambda: reader.reader.status().stay == Stay(NAME, count))
+    return Stay(NAME, count)
+
+
+def test_without_pyscard_the_configuration_is_at_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "smartcard", None)
+    with pytest.raises(DeviceFault) as fault:
+        PcscReader(NAME).start(print)
+    assert fault.value.reason is Reason.CONFIGURATION
+
+
+def test_two_cards_of_one_model_swapped_between_two_looks(scard: FakeScard, reader: Watched) -> None:
+    first = lying(scard, reader)
+    second = lying(scard, reader, 3)
+    assert Presence.ABSENT not in [status.presence for status in reader.told[1:]]
+    with pytest.raises(DeviceFault) as fault:
+        reader.reader.connect(first)
+    assert fault.value.reason is Reason.REMOVED
+    scard.calls["SCardConnect"] = lambda *_: (scard.set(5 << 16 | State.PRESENT), (0, 7, 2))[1]
+    with pytest.raises(DeviceFault) as fault:
+        reader.reader.connect(second)  # and a third one is faster than the connection
+    assert fault.value.reason is Reason.REMOVED
+    until(lambda: scard.made.count("SCardDisconnect") == 1)
+
+
+def test_a_stuck_exchange_keeps_the_reader_until_it_returns(scard: FakeScard, reader: Watched) -> None:
+    stay = lying(scard, reader)
+    stuck = threading.Event()
+    scard.calls["SCardTransmit"] = lambda *_: (stuck.wait(10), (0, [0x90, 0x00]))[1]
+    channel = reader.reader.connect(stay)
+    with pytest.raises(DeviceFault) as fault:
+        channel.transmit(bytes(4))
+    assert fault.value.reason is Reason.SILENT
+    channel.disconnect()
+    assert "SCardDisconnect" not in scard.made  # nobody touches the handle beside the call that has it
+    reader.wait(Presence.MUTE)
+
+    stay = lying(scard, reader, 3)  # told all the same
+    with pytest.raises(DeviceFault) as fault:
+        reader.reader.connect(stay)
+    assert fault.value.reason is Reason.SILENT
+    stay = lying(scard, reader, 5)
+
+    made = len(scard.made)
+    threading.Timer(0.05, stuck.set).start()
+    reader.reader.connect(stay).disconnect()  # waits for the end of the old one
+    assert scard.made[made:] == [
+        *("SCardDisconnect", "SCardReleaseContext"),
+        *("SCardEstablishContext", "SCardConnect", "SCardDisconnect", "SCardReleaseContext"),
+    ]
+
+
+def test_a_stuck_connection_is_given_back(scard: FakeScard, reader: Watched) -> None:
+    stay = lying(scard, reader)
+    stuck = threading.Event()
+    scard.calls["SCardConnect"] = lambda *_: (stuck.wait(10), (0, 7, 2))[1]
+    with pytest.raises(DeviceFault) as fault:
+        reader.reader.connect(stay)
+    assert fault.value.reason is Reason.SILENT
+    assert "SCardDisconnect" not in scard.made
+    stuck.set()
+    until(lambda: scard.made[-2:] == ["SCardDisconnect", "SCardReleaseContext"])
+
+
+def test_power_is_cut_first_unless_it_was_cut_last(scard: FakeScard, reader: Watched) -> None:
+    stay = lying(scard, reader)
+    cuts = []
+    scard.calls["SCardDisconnect"] = lambda handle, how: signed(0x80100013) if len(cuts) == 1 else 0
+    for _ in range(4):
+        before = scard.made.count("SCardReconnect")
+        reader.reader.connect(stay).disconnect()
+        cuts.append(scard.made.count("SCardReconnect") - before)
+    assert cuts == [1, 0, 1, 0]  # the second one could not cut it
+
+
+def test_what_comes_with_a_failure_is_never_looked_at(scard: FakeScard, reader: Watched) -> None:
+    """On failure pyscard hands out its buffer of 65,548 bytes as it lay in memory."""
+    heap = list(b"1234" * 16387)
+    channel = reader.reader.connect(lying(scard, reader))
+    scard.calls["SCardTransmit"] = lambda *_: (signed(0x8010002F), heap)
+    with pytest.raises(DeviceFault) as fault:
+        channel.transmit(bytes(4))
+    assert fault.value.reason is Reason.NOT_CONNECTED
+    assert str(fault.value) == f"{NAME}: not-connected (8010002F)"
+    channel.disconnect()
+
+
+@pytest.mark.parametrize("answer", [[0x90], [0x00] * 259, [0x00] * 65548])
+def test_an_answer_of_no_length_that_exists(scard: FakeScard, reader: Watched, answer: list[int]) -> None:
+    channel = reader.reader.connect(lying(scard, reader))
+    scard.calls["SCardTransmit"] = lambda *_: (0, answer)
+    with pytest.raises(DeviceFault) as fault:
+        channel.transmit(bytes(4))
+    assert fault.value.reason is Reason.GARBLED
+    channel.disconnect()
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (0x8010000B, Reason.IN_USE),
+        (0x8010000C, Reason.MUTE),  # unless pcscd counts a removal
+        (0x8010000F, Reason.GARBLED),
+        (0x80100013, Reason.NOT_CONNECTED),
+        (0x80100066, Reason.MUTE),
+        (0x8010001D, Reason.NOT_CONNECTED),
+        (0x12345678, Reason.NOT_CONNECTED),
+    ],
+)
+def test_every_code_is_a_fault(scard: FakeScard, reader: Watched, code: int, reason: Reason) -> None:
+    stay = lying(scard, reader)
+    scard.calls["SCardConnect"] = lambda *_: (signed(code), 0, 0)
+    with pytest.raises(DeviceFault) as fault:
+        reader.reader.connect(stay)
+    assert fault.value.reason is reason
+    until(lambda: scard.made[-1] == "SCardReleaseContext")
+
+
+@pytest.mark.parametrize("code", [0x8010000C, 0x80100067, 0x80100069])
+def test_a_card_that_leaves_while_it_starts(scard: FakeScard, reader: Watched, code: int) -> None:
+    """pcscd says "mute" or "empty" first, and counts the removal a little later; only then is it one."""
+    stay = lying(scard, reader)
+    scard.calls["SCardReconnect"] = lambda *_: (scard.set(1 << 16 | State.EMPTY), (signed(code), 0))[1]
+    threading.Timer(0.05, scard.set, [2 << 16 | State.EMPTY]).start()
+    with pytest.raises(DeviceFault) as fault:
+        reader.reader.connect(stay)
+    assert fault.value.reason is Reason.REMOVED
+    reader.wait(Presence.ABSENT)
+    told = [CardStatus(Presence.PRESENT, stay), CardStatus(Presence.MUTE, stay), CardStatus(Presence.ABSENT)]
+    assert reader.told[1:] == told
+
+
+@pytest.mark.parametrize("error", [SystemError, RuntimeError, type("SmartcardException", (Exception,), {})])
+def test_no_exception_of_the_library_comes_out(scard: FakeScard, reader: Watched, error: type[Exception]) -> None:
+    def fail(*_: object) -> None:
+        raise error("1234")
+
+    stay = lying(scard, reader)
+    scard.calls["SCardConnect"] = fail
+    with pytest.raises(DeviceFault, match=f"^{NAME}: not-connected .{error.__name__}.$"):
+        reader.reader.connect(stay)
+
+
+def test_a_reader_that_came_back_is_not_at_once_believed_to_be_empty(scard: FakeScard, reader: Watched) -> None:
+    reader.wait(Presence.ABSENT)
+    scard.set(State.UNAVAILABLE)
+    reader.wait(Presence.UNKNOWN)
+    scard.set(State.EMPTY)
+    stay = Stay(NAME, 1 << 16 | 1)
+    scard.set(LYING)
+    until(lambda: reader.reader.status().stay == stay)
+    scard.set(State.EMPTY)
+    reader.wait(Presence.ABSENT)  # seen to be taken off: at once
+    assert reader.told[1:] == [
+        CardStatus(Presence.UNKNOWN),
+        CardStatus(Presence.PRESENT, stay),
+        CardStatus(Presence.ABSENT),
+    ]
+
+
+def test_an_empty_reader_that_came_back_is_empty_after_a_while(scard: FakeScard, reader: Watched) -> None:
+    reader.wait(Presence.ABSENT)
+    scard.set(State.UNAVAILABLE)
+    reader.wait(Presence.UNKNOWN)
+    scard.set(State.EMPTY)
+    reader.wait(Presence.ABSENT)
+
+
+def test_a_daemon_without_room_for_another_context(scard: FakeScard, reader: Watched) -> None:
+    stay = lying(scard, reader)
+    scard.calls["SCardEstablishContext"] = lambda *_: (signed(0x80100006), 0)
+    with pytest.raises(DeviceFault) as fault:
+        reader.reader.connect(stay)
+    assert fault.value.reason is Reason.NOT_CONNECTED
+
+
+# --- the lane ---
+
+
+def test_work_that_did_not_begin_in_time_never_begins() -> None:
+    stuck, done = threading.Event(), []
+    lane = Lane("device", lambda: done.append("farewell"))
+    with pytest.raises(DeviceFault):
+        lane.run(lambda: stuck.wait(10), 0.01)
+    with pytest.raises(DeviceFault) as fault:
+        lane.run(lambda: done.append("late"), 0.01)
+    assert fault.value.reason is Reason.NOT_CONNECTED
+    stuck.set()
+    until(lambda: done == ["farewell"])
+
+
+def test_a_lane_passes_on_what_work_raises_and_ends_once() -> None:
+    done: list[str] = []
+    lane = Lane("device", lambda: done.append("farewell"))
+    with pytest.raises(ZeroDivisionError):
+        lane.run(lambda: 1 // 0, 1.0)
+    assert lane.run(lambda: 1, 1.0) == 1
+    lane.end(1.0)
+    lane.end(1.0)
+    assert done == ["farewell"]
+
+
+def test_a_call_is_for_one_reader_only(scard: FakeScard) -> None:
+    assert Calls(NAME).ask("SCardConnect")[0] == 0
