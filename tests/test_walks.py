@@ -5,19 +5,103 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from typing import Any
+
 import pytest
 
 from madoguchi.demo import FOLDER
-from madoguchi.walks.drive import House, walks
+from madoguchi.person import Watcher
+from madoguchi.screen import Seen
+from madoguchi.walks import acts, drive, walk
+from madoguchi.walks.acts import Act
+from madoguchi.walks.drive import Found, House, Tally, attempt, shorten, walks
+from madoguchi.walks.walk import Walk
 
 WALKS, STEPS = 3, 40
+TO_THE_TILL = ("card taro", "type the PIN", "card off", "touch choose juminhyo", *["touch next"] * 3, "touch confirm")
+
+pytestmark = pytest.mark.wires
 
 
-@pytest.mark.wires
-@pytest.mark.timeout(600)  # a walk that fails is made shorter first
-def test_walks() -> None:
+@pytest.fixture(scope="module")
+def house() -> Iterator[House]:
     with House(FOLDER) as house:
-        tally = walks(house, WALKS, STEPS, first=2)
+        yield house
+
+
+@pytest.mark.timeout(600)  # a walk that fails is made shorter first
+def test_walks(house: House) -> None:
+    tally = walks(house, WALKS, STEPS, first=2)
     assert not tally.found, "\n".join(f"({one.letter}) {one.what}: {one.replay}" for one in tally.found)
     assert tally.counts["steps"] == WALKS * STEPS
     assert tally.counts["journeys"] >= 2, "the first walk is one errand after the other"
+
+
+# -- what the wires or the kiosk would show if it were wrong
+
+
+def play(house: House, monkeypatch: pytest.MonkeyPatch, *names: str) -> Found | None:
+    """A walk by the names of what is done."""
+
+    def by_name(found: Sequence[Act], number: int) -> Act:
+        return next((act for act in found if act.name == names[number]), found[0])
+
+    monkeypatch.setattr(acts, "choose", by_name)
+    return attempt(house, [number * walk.HASTY for number in range(len(names))], Tally())
+
+
+def test_a_coin_that_nobody_counted_is_noticed(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def swallowed_only(self: Walk, value: int) -> None:
+        self.bench.coins.acceptor.swallowed.append(value)
+
+    monkeypatch.setattr(Walk, "coin", swallowed_only)
+    found = play(house, monkeypatch, "coin 10")
+    assert found is not None
+    assert (found.letter, found.did) == ("c", ("coin 10",))
+
+
+def test_a_kiosk_that_obeys_older_screens_is_noticed(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch = Watcher.touch
+
+    async def any_screen(self: Watcher, seen: Seen, action: str, value: str = "") -> None:
+        seen.number += seen.name == ""  # made up, one too low
+        await touch(self, seen, action, value)
+
+    monkeypatch.setattr(Watcher, "touch", any_screen)
+    found = play(house, monkeypatch, "touch start", "touch an older screen")
+    assert found is not None
+    assert found.letter == "f"
+
+
+def test_a_slot_left_open_is_noticed(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walk, "NOTICE_S", 0.3)
+    monkeypatch.setattr("hal.sim.coins.acceptor.Acceptor.accepting", property(lambda _: True))
+    found = play(house, monkeypatch, "wait")
+    assert found is not None and found.letter == "i"
+
+
+def test_a_name_in_the_log_is_noticed(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def talkative(self: Walk) -> None:
+        with (self.system.rehearsal.run / "kiosk.log").open("a", encoding="utf-8") as log:
+            log.write("明石　太郎\n")
+
+    monkeypatch.setattr(walk, "TOLD_S", 0.0)
+    monkeypatch.setattr(Walk, "lift", talkative)
+    monkeypatch.setattr(Walk, "load_paper", talkative)
+    monkeypatch.setattr(Walk, "close_cases", talkative)
+    found = play(house, monkeypatch, "wait")
+    assert found is not None and found.letter == "p"
+
+
+def test_a_failing_walk_is_made_shorter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three of two hundred numbers matter."""
+
+    def attempt(_: Any, numbers: Sequence[int], __: Tally) -> Found | None:
+        left = iter(numbers)
+        lasts = all(any(number == wanted for number in left) for wanted in (7, 70, 170))
+        return Found("c", "", tuple(numbers), ()) if lasts else None
+
+    monkeypatch.setattr(drive, "attempt", attempt)
+    nowhere: Any = None
+    assert shorten(nowhere, Found("c", "", tuple(range(200)), ())).numbers == (7, 70, 170)

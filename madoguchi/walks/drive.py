@@ -28,6 +28,7 @@ from madoguchi.walks.walk import Violated, Walk
 
 NUMBERS = 1 << 16
 SHORTEN_S = 240.0
+LAST_STEPS = 6  # of a walk that failed: often enough
 # Wires at work, not numbers: a walk takes as long as it takes, and what it needs is made once.
 CHECKS = tuple(HealthCheck)
 # Slow enough that things happen in the middle of a sheet, a payout, an exchange with the card.
@@ -173,18 +174,25 @@ def attempt(house: House, numbers: Sequence[int], tally: Tally) -> Found | None:
 
 
 def shorten(house: House, found: Found, seconds: float = SHORTEN_S) -> Found:
-    """The same property broken by fewer steps: pieces are left out, ever smaller ones, as long as time lasts."""
+    """The same property broken by fewer steps: by the last ones alone, or by leaving pieces out, as long as time lasts.
+
+    Short walks are tried first, they take least.
+    """
     end = time.monotonic() + seconds
+
+    def breaks(numbers: Sequence[int]) -> Found | None:
+        again = attempt(house, numbers, Tally()) if time.monotonic() < end else None
+        shorter = again is not None and again.letter == found.letter and len(again.numbers) < len(found.numbers)
+        return again if shorter else None
+
+    size = LAST_STEPS
+    while size < len(found.numbers):
+        found = breaks(found.numbers[-size:]) or found
+        size *= 2
     size = len(found.numbers) // 2
     while size and time.monotonic() < end:
-        for at in range(0, len(found.numbers), size):
-            if time.monotonic() > end:
-                break
-            fewer = found.numbers[:at] + found.numbers[at + size :]
-            again = attempt(house, fewer, Tally())
-            if again is not None and again.letter == found.letter and len(again.numbers) < len(found.numbers):
-                found, size = again, min(size, len(again.numbers))
-                break
-        else:
-            size //= 2
+        pieces = range(0, len(found.numbers), size)
+        fewer = (breaks(found.numbers[:at] + found.numbers[at + size :]) for at in pieces)
+        again = next((one for one in fewer if one), None)
+        found, size = (again, min(size, len(again.numbers))) if again else (found, size // 2)
     return found

@@ -105,6 +105,7 @@ class Evidence:
         self.names: set[str] = set()  # of those whose cards they are
         self.causes: set[str] = set()
         self._logs = {name: (system.rehearsal.run / name).stat().st_size for name in LOGS}
+        self._memory = private.Memory(system.kiosk.pid or 0)
         self._begun = self.journal.verify()
         self._inside = self._money()
         self._open = self._open_at_city()
@@ -171,7 +172,7 @@ class Evidence:
             if any(word.encode() in file.read_bytes() for word in words):
                 yield judge.Fault("p", f"{file.name} holds a name, an address or a number of a person")
         for pid in (self.system.kiosk.pid, self.trail.serving):
-            if pid and private.in_memory(pid, self.names):
+            if pid and self._memory.holds(pid, self.names):
                 yield judge.Fault("d", "the name of somebody who was here is still in memory")
 
     def _said(self, name: str) -> str:

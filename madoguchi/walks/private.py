@@ -14,7 +14,7 @@ LEAST = 4  # characters of a name: shorter ones are words too
 # Counts and times of a log line, which may look like a PIN.
 COUNTS = frozenset({"at", "pid", "child", "ms", "apdus"})
 PRIVATE = re.compile(r"([0-9a-f]+)-([0-9a-f]+) rw.p \S+ \S+ 0\s*(?:\[(?:heap|stack|anon.*)\])?$")
-PIECE = 1 << 24  # bytes read at once
+PIECE = 1 << 16  # bytes read at once
 
 
 def names() -> dict[str, str]:
@@ -50,25 +50,35 @@ def _without_counts(line: str) -> str:
     return str({key: value for key, value in said.items() if key not in COUNTS}) if isinstance(said, dict) else line
 
 
-def in_memory(pid: int, wanted: Iterable[str]) -> bool | None:
-    """Whether this process has one of these words in memory of its own. None: it lets nobody look."""
-    patterns = [word.encode(code) for word in wanted for code in ("utf-8", "utf-16-le", "utf-32-le")]
+class Memory:
+    """What a process has in memory of its own. Children share most of it, so only what changed is searched."""
+
+    def __init__(self, pid: int) -> None:
+        self._known = {hash(piece) for piece in _pieces(pid)}
+
+    def holds(self, pid: int, wanted: Iterable[str]) -> bool:
+        """Whether one of these words has come in since, there or in a child; False too where nobody may look."""
+        patterns = [word.encode(code) for word in wanted for code in ("utf-8", "utf-16-le", "utf-32-le")]
+        fresh = (piece for piece in _pieces(pid) if hash(piece) not in self._known)
+        return any(pattern in piece for piece in fresh for pattern in patterns)
+
+
+def _pieces(pid: int) -> Iterator[bytes]:
     try:
         with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
-            return any(pattern in piece for piece in _pieces(pid, memory) for pattern in patterns)
+            for begin, end in _regions(pid):
+                for at in range(begin, end, PIECE):
+                    try:
+                        memory.seek(at)
+                        yield memory.read(min(PIECE, end - at))
+                    except OSError:  # went away, or guards a stack
+                        break
     except OSError:
-        return None
+        return
 
 
-def _pieces(pid: int, memory: Any) -> Iterator[bytes]:
+def _regions(pid: int) -> Iterator[tuple[int, int]]:
     for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
         found = PRIVATE.match(line)
-        if not found:
-            continue
-        begin, end = (int(edge, 16) for edge in found.groups())
-        for at in range(begin, end, PIECE):
-            try:
-                memory.seek(at)
-                yield memory.read(min(PIECE, end - at))
-            except OSError:  # went away, or guards a stack
-                break
+        if found:
+            yield int(found[1], 16), int(found[2], 16)
