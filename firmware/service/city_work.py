@@ -205,13 +205,13 @@ class CityDesk:
         if isinstance(error, LineFault):
             reason = error.reason
             log("line.fault", call=call, reason=reason.value)
-            anomaly, unfit = reason in MIX_UPS, reason is LineReason.VERSION
+            case, unfit = f"line.{reason}" if reason in MIX_UPS else "", reason is LineReason.VERSION
         else:
             code = error.refusal.code
             log("line.refused", call=call, code=code.value)
-            anomaly, unfit = code in ANOMALIES, code in UNFIT
-        if anomaly:
-            self.alarm(f"line.{error}")
+            case, unfit = f"city.{code}" if code in ANOMALIES else "", code in UNFIT
+        if case:
+            self.alarm(case)
         if unfit:
             self.trouble = "config"
 

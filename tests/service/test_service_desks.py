@@ -215,7 +215,8 @@ def test_every_reason_is_logged_as_it_is_and_what_nothing_innocent_explains_is_a
     [record] = [r for r in caplog.records if r.getMessage() in ("line.fault", "line.refused")]
     assert str(error) in record.facts.values()
     cause = error.reason if isinstance(error, LineFault) else error.refusal.code
-    assert cases == ([f"line.{error}"] if cause in MIX_UPS | ANOMALIES else [])
+    end = "line" if isinstance(error, LineFault) else "city"
+    assert cases == ([f"{end}.{error}"] if cause in MIX_UPS | ANOMALIES else [])
     assert work.trouble == ("config" if cause in UNFIT | {LineReason.VERSION} else "")
 
 
