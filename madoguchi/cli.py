@@ -27,6 +27,7 @@ FORWARDED: dict[tuple[str, ...], tuple[str, str]] = {
     ("demo",): ("madoguchi.demo", "the whole rehearsal, with the dock or with --auto"),
     ("scenario",): ("madoguchi.scenario.command", "run journeys from files"),
     ("model-check",): ("madoguchi.proof.command", "explore the whole journey, and say what holds"),
+    ("load",): ("madoguchi.load.command", "many kiosks at once on the line, and a judge of what they hold"),
     ("walks",): ("madoguchi.walks.command", "long random walks over the whole system, and what does not hold"),
     ("browser",): ("madoguchi.browser", "the panel's browser on a board, one for each resident"),
     ("measure",): ("madoguchi.measure", "start-up, idling, memory, lines of code"),

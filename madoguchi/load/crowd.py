@@ -1,0 +1,176 @@
+"""Processes full of kiosks: each kiosk serves one resident after another, without a pause between them.
+
+Who meets a busy city, or none, comes back a little later, as a resident would. All processes begin together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import multiprocessing
+import random
+import resource
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from multiprocessing.synchronize import Barrier
+from types import TracebackType
+from typing import Final, Self
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from firmware.link.signing import load_public
+from firmware.sheets.glyphs import load_glyphs
+from madoguchi.load.people import Person
+from madoguchi.load.visit import Call, Place, Visit, visit
+
+ATTEMPTS: Final = 30  # of one resident
+BACK_S: Final = 1.0  # after so long, on average, somebody comes back
+TICK_S: Final = 0.05  # how late the loop wakes up tells whether this process is the bottleneck
+READY_S: Final = 60.0
+BUSY: Final = "busy"
+UNREACHED: Final = frozenset({BUSY, "unreachable", "timeout", "tls", "truncated", "malformed", "http"})
+_together: Barrier  # of the processes of one crowd
+
+
+@dataclass(frozen=True)
+class Task:
+    """What one process does: `journeys` residents in all, or as many as begin within `seconds`."""
+
+    places: tuple[Place, ...]
+    people: tuple[Person, ...] = field(repr=False)
+    seconds: float
+    journeys: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Journey:
+    """A resident's whole stay, coming back included; the last visit says how it ended. Seconds."""
+
+    end: str
+    way: str
+    visits: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a crowd did. `began` and `ended` by the machine's monotonic clock, `cpu` in seconds, `late` of its loops."""
+
+    visits: list[Visit]
+    journeys: list[Journey]
+    calls: list[Call]
+    began: float
+    ended: float
+    cpu: float
+    late: list[float]
+
+
+class Crowd:
+    """So many processes, kept for several runs."""
+
+    def __init__(self, processes: int) -> None:
+        self._processes = processes
+        context = multiprocessing.get_context("spawn")
+        self._pool = ProcessPoolExecutor(processes, context, _ready, (context.Barrier(processes),))
+
+    def run(self, places: Sequence[Place], people: Sequence[Person], seconds: float, journeys: int, seed: int) -> Told:
+        """Blocks until the last resident has gone."""
+        n = self._processes
+        tasks = [
+            Task(tuple(places[i::n]), tuple(people[i::n]), seconds, -(-(journeys - i) // n), seed * n + i)
+            for i in range(n)
+        ]
+        return together(self._pool.map(_serve, tasks))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+
+def together(parts: Iterable[Told]) -> Told:
+    parts = list(parts)
+    return Told(
+        visits=list(itertools.chain.from_iterable(part.visits for part in parts)),
+        journeys=list(itertools.chain.from_iterable(part.journeys for part in parts)),
+        calls=list(itertools.chain.from_iterable(part.calls for part in parts)),
+        began=min(part.began for part in parts),
+        ended=max(part.ended for part in parts),
+        cpu=sum(part.cpu for part in parts),
+        late=list(itertools.chain.from_iterable(part.late for part in parts)),
+    )
+
+
+# -- in a process of the crowd
+
+
+def _ready(barrier: Barrier) -> None:
+    global _together
+    _together = barrier
+    logging.getLogger().addHandler(logging.NullHandler())
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    load_glyphs()
+
+
+def _serve(task: Task) -> Told:
+    _together.wait(READY_S)
+    return asyncio.run(serve(task))
+
+
+async def serve(task: Task) -> Told:
+    """All kiosks of one task, in this loop. Documents are read on one thread beside it (pdfium has one anyway)."""
+    told = Told([], [], [], time.monotonic(), 0.0, 0.0, [])
+    cpu, waiting, luck = time.process_time(), deque(task.people), random.Random(task.seed)  # noqa: S311
+    issuing = load_public([task.places[0].keys.issuing]) if task.places else ()
+    left = itertools.count(task.journeys, -1)
+
+    def goes_on() -> bool:
+        enough = next(left) <= 0 if task.journeys else time.monotonic() - told.began > task.seconds
+        return not enough and bool(waiting)
+
+    with ThreadPoolExecutor(1) as lane:
+
+        async def kiosk(place: Place, own: random.Random) -> None:
+            while goes_on():
+                person = waiting.popleft()
+                told.journeys.append(await _journey(place, person, issuing, own, lane, told))
+                waiting.append(person)
+
+        ticking = asyncio.create_task(_tick(told.late))
+        await asyncio.gather(*(kiosk(place, random.Random(luck.random())) for place in task.places))  # noqa: S311
+        ticking.cancel()
+    return replace(told, ended=time.monotonic(), cpu=time.process_time() - cpu)
+
+
+async def _journey(
+    place: Place,
+    person: Person,
+    issuing: tuple[Ed25519PublicKey, ...],
+    luck: random.Random,
+    lane: ThreadPoolExecutor,
+    told: Told,
+) -> Journey:
+    began, visits = time.monotonic(), 0
+    while True:
+        seen = await visit(place, person, issuing, luck, lane, told.calls)
+        told.visits.append(seen)
+        visits += 1
+        if seen.end not in UNREACHED or visits == ATTEMPTS:
+            return Journey(seen.end, seen.way, visits, time.monotonic() - began)
+        await asyncio.sleep(luck.uniform(0, 2 * BACK_S))
+
+
+async def _tick(late: list[float]) -> None:
+    while True:
+        began = time.monotonic()
+        await asyncio.sleep(TICK_S)
+        late.append(time.monotonic() - began - TICK_S)
