@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import postgres_server
 import pytest
 
 from firmware.link.messages import Outcome, Result
-from madoguchi.load import command, judge, postgres
+from madoguchi.load import command, judge
 from madoguchi.load.judge import FAULTS, Books, Entry
 from madoguchi.load.people import Person
 from madoguchi.load.visit import Visit
@@ -132,8 +133,8 @@ def load(capsys: pytest.CaptureFixture[str]) -> Callable[..., dict[str, Any]]:
     return run
 
 
-@pytest.mark.skipif(bool(postgres.missing()), reason=postgres.missing())
 def test_nobody_gets_what_is_another_s_from_two_gateways(load: Callable[..., dict[str, Any]]) -> None:
+    postgres_server.required()
     found = load("--kiosks", "4", "--journeys", "16", "--postgres", "--gateways", "2")
     assert found["must_be_zero"] == dict.fromkeys(FAULTS, 0)
     assert found["journeys"] == 16 and found["printed"] > 4 and not found["errors"]
