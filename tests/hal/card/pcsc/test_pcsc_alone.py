@@ -13,7 +13,7 @@ from card_bench import Watched, until
 
 from hal.card.contract import CardStatus, Presence, Stay
 from hal.card.pcsc import PcscReader
-from hal.card.pcsc.calls import Calls, State
+from hal.card.pcsc.calls import UNPOWER, State
 from hal.card.pcsc.lane import Lane
 from hal.faults import DeviceFault, Reason
 
@@ -141,13 +141,45 @@ def test_a_stuck_connection_is_given_back(scard: FakeScard, reader: Watched) -> 
 
 def test_power_is_cut_first_unless_it_was_cut_last(scard: FakeScard, reader: Watched) -> None:
     stay = lying(scard, reader)
-    cuts = []
-    scard.calls["SCardDisconnect"] = lambda handle, how: signed(0x80100013) if len(cuts) == 1 else 0
+    cuts: list[int] = []
+    how: list[int] = []
+
+    def disconnect(handle: int, disposition: int) -> int:
+        how.append(disposition)
+        return signed(0x80100013) if len(cuts) == 1 else 0
+
+    scard.calls["SCardDisconnect"] = disconnect
     for _ in range(4):
         before = scard.made.count("SCardReconnect")
         reader.reader.connect(stay).disconnect()
         cuts.append(scard.made.count("SCardReconnect") - before)
     assert cuts == [1, 0, 1, 0]  # the second one could not cut it
+    assert how == [UNPOWER] * 4
+
+
+def test_power_is_cut_first_after_another_program(scard: FakeScard, reader: Watched) -> None:
+    stay = lying(scard, reader)
+    reader.reader.connect(stay).disconnect()
+    scard.set(LYING | State.EXCLUSIVE)
+    reader.wait(Presence.IN_USE)
+    scard.set(LYING)
+    reader.wait(Presence.PRESENT)
+    reader.reader.connect(stay).disconnect()
+    assert scard.made.count("SCardReconnect") == 2
+
+
+def test_our_own_hold_is_no_use_by_another(scard: FakeScard, reader: Watched) -> None:
+    """pcscd reports the hold a little after it began, and its end a little after it ended."""
+    stay = lying(scard, reader)
+    channel = reader.reader.connect(stay)
+    scard.set(LYING | State.EXCLUSIVE)
+    threading.Event().wait(0.1)
+    channel.disconnect()
+    threading.Event().wait(0.1)
+    scard.set(LYING)
+    scard.set(2 << 16 | State.EMPTY)
+    reader.wait(Presence.ABSENT)
+    assert reader.told[-2:] == [CardStatus(Presence.PRESENT, stay), CardStatus(Presence.ABSENT)]
 
 
 def test_what_comes_with_a_failure_is_never_looked_at(scard: FakeScard, reader: Watched) -> None:
@@ -257,12 +289,16 @@ def test_a_daemon_without_room_for_another_context(scard: FakeScard, reader: Wat
 def test_work_that_did_not_begin_in_time_never_begins() -> None:
     stuck, done = threading.Event(), []
     lane = Lane("device", lambda: done.append("farewell"))
-    with pytest.raises(DeviceFault):
-        lane.run(lambda: stuck.wait(10), 0.01)
+    first = threading.Thread(target=lambda: lane.run(lambda: stuck.wait(10), 10))
+    first.start()
     with pytest.raises(DeviceFault) as fault:
-        lane.run(lambda: done.append("late"), 0.01)
+        lane.run(lambda: done.append("late"), 0.05)
+    assert fault.value.reason is Reason.SILENT
+    with pytest.raises(DeviceFault) as fault:
+        lane.run(lambda: done.append("after the end"), 0.05)
     assert fault.value.reason is Reason.NOT_CONNECTED
     stuck.set()
+    first.join()
     until(lambda: done == ["farewell"])
 
 
@@ -275,7 +311,3 @@ def test_a_lane_passes_on_what_work_raises_and_ends_once() -> None:
     lane.end(1.0)
     lane.end(1.0)
     assert done == ["farewell"]
-
-
-def test_a_call_is_for_one_reader_only(scard: FakeScard) -> None:
-    assert Calls(NAME).ask("SCardConnect")[0] == 0
