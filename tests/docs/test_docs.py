@@ -57,7 +57,7 @@ def documented(half: str) -> dict[str, set[str]]:
     told: dict[str, set[str]] = {}
     for part in re.split(r"^### ", kiosk if half == "kiosk" else city, flags=re.M)[1:]:
         head, _, body = part.partition("\n")
-        rows = [line.split("|")[1] for line in body.splitlines() if line.startswith("| `")]
+        rows = [line.split("|")[1] for line in body.splitlines() if line.startswith(("| `", "| ... `"))]
         for name in re.findall(r"\[(\w+)\]", head):
             told[name] = {key for row in rows for key in re.findall(r"`(\w+)`", row)}
     return told
