@@ -1,7 +1,8 @@
 """The city's server: typed requests, typed answers, one bounded queue. `main` runs it until SIGTERM.
 
 Everything that goes wrong is answered as a `Refusal`; nothing of an error's inside reaches the wire. All work is done
-in worker threads: when as many requests wait as the configuration allows, the next is refused as busy, uncharged.
+in worker threads: when as many requests wait as the configuration allows, or one more would wait too long, the next is
+refused as busy, uncharged.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import logging
 import re
 import signal
 import sys
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -42,27 +44,46 @@ log = logging.getLogger("city")
 HEAD: Final = f"/v{m.PROTOCOL}/"
 VERSIONED: Final = re.compile(r"/v(\d{1,3})/")
 BODY_S: Final = 10.0  # for a request to arrive
+PATIENCE_S: Final = 6.0  # a request that would wait longer for a thread is refused at once: a kiosk waits 15 s in all
+ENTRANCE_S: Final = {"hello": 2.0, "sessions": 2.0}  # who has not begun is sent away before those who have
+GONE_S: Final = 12.0  # after so long in the queue nobody waits for the answer
+MEMORY: Final = 0.05  # weight of the last work in what one is expected to take
 T = TypeVar("T")
 
 
 class Workers:
-    """Threads behind one bounded queue."""
+    """Threads behind one queue that is bounded in number and in time."""
 
     def __init__(self, threads: int, waiting: int) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="city")
-        self._free = threads + waiting
+        self._threads, self._waiting = threads, waiting
+        self._inside = 0  # waiting or being worked on
+        self._work_s = 0.0  # what one takes, lately
 
-    async def run(self, work: Callable[[], T]) -> T:
-        """Raises Refused(BUSY) at once when the queue is full. Work that has begun is never abandoned half-way."""
-        if self._free == 0:
+    async def run(self, work: Callable[[], T], patience_s: float = PATIENCE_S) -> T:
+        """Raises Refused(BUSY) at once when the queue is full, or the wait would be longer than `patience_s`.
+
+        Work that has begun is never abandoned half-way.
+        """
+        waiting = self._inside - self._threads
+        if waiting >= self._waiting or waiting * self._work_s / self._threads > patience_s:
             raise Refused(RefusalCode.BUSY)
-        self._free -= 1
-        future = asyncio.get_running_loop().run_in_executor(self._pool, work)
+        self._inside += 1
+        future = asyncio.get_running_loop().run_in_executor(self._pool, self._work, work, time.monotonic())
         future.add_done_callback(self._release)
         return await asyncio.shield(future)
 
+    def _work(self, work: Callable[[], T], asked: float) -> T:
+        began = time.monotonic()
+        if began - asked > GONE_S:
+            raise Refused(RefusalCode.BUSY)
+        try:
+            return work()
+        finally:
+            self._work_s += MEMORY * (time.monotonic() - began - self._work_s)
+
     def _release(self, future: asyncio.Future[Any]) -> None:
-        self._free += 1
+        self._inside -= 1
         if not future.cancelled():
             future.exception()  # seen, even when the caller has gone
 
@@ -118,7 +139,8 @@ class Gateway:
         if request.method != "POST":
             return self._refusal(RefusalCode.PROTOCOL_ERROR, 405, {"Allow": "POST"})
         message = await _message(request, path.request)
-        return _json(await self._workers.run(partial(self._work, shown, name, path.work, message)))
+        work = partial(self._work, shown, name, path.work, message)
+        return _json(await self._workers.run(work, ENTRANCE_S.get(name, PATIENCE_S)))
 
     def _work(self, shown: Shown | None, name: str, work: Work, message: m.Message) -> m.Message:
         """In a worker's thread: first whether this kiosk is one of ours still."""

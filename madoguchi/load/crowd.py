@@ -23,12 +23,13 @@ from typing import Final, Self
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from firmware.link.signing import load_public
+from firmware.service.city_work import line_config
 from firmware.sheets.glyphs import load_glyphs
 from madoguchi.load.people import Person
-from madoguchi.load.visit import Call, Place, Visit, visit
+from madoguchi.load.visit import Call, Place, TimedLine, Visit, visit
 
 ATTEMPTS: Final = 30  # of one resident
-BACK_S: Final = 1.0  # after so long, on average, somebody comes back
+BACK_S, LONGER = 1.0, 5  # after so long, on average, somebody comes back; each time longer, up to so many times
 TICK_S: Final = 0.05  # how late the loop wakes up tells whether this process is the bottleneck
 READY_S: Final = 60.0
 BUSY: Final = "busy"
@@ -49,12 +50,12 @@ class Task:
 
 @dataclass(frozen=True)
 class Journey:
-    """A resident's whole stay, coming back included; the last visit says how it ended. Seconds."""
+    """A resident's whole stay, coming back included, in seconds; `last` visit alone, which says how it ended."""
 
     end: str
-    way: str
     visits: int
     seconds: float
+    last: float
 
 
 @dataclass(frozen=True)
@@ -160,13 +161,14 @@ async def _journey(
     told: Told,
 ) -> Journey:
     began, visits = time.monotonic(), 0
-    while True:
-        seen = await visit(place, person, issuing, luck, lane, told.calls)
-        told.visits.append(seen)
-        visits += 1
-        if seen.end not in UNREACHED or visits == ATTEMPTS:
-            return Journey(seen.end, seen.way, visits, time.monotonic() - began)
-        await asyncio.sleep(luck.uniform(0, 2 * BACK_S))
+    async with TimedLine(line_config(place.config()), told.calls) as line:
+        while True:
+            seen = await visit(place, person, line, issuing, luck, lane)
+            told.visits.append(seen)
+            visits += 1
+            if seen.end not in UNREACHED or visits == ATTEMPTS:
+                return Journey(seen.end, visits, time.monotonic() - began, seen.seconds)
+            await asyncio.sleep(luck.uniform(0, 2 * BACK_S * min(visits, LONGER)))
 
 
 async def _tick(late: list[float]) -> None:

@@ -80,14 +80,14 @@ class Stopwatch:
         watch = self
 
         class Workers(gateway.Workers):
-            async def run(self, work: Callable[[], T]) -> T:
+            async def run(self, work: Callable[[], T], patience_s: float = gateway.PATIENCE_S) -> T:
                 asked = time.perf_counter()
 
                 def begun() -> T:
                     watch.add(WAITING, time.perf_counter() - asked, 0.0)
                     return work()
 
-                return await super().run(begun)
+                return await super().run(begun, patience_s)
 
         return Workers
 

@@ -32,7 +32,7 @@ from firmware.link import messages as m
 from firmware.link import sealing, signing
 from firmware.link.client import CityRefusal, Line, LineConfig, LineFault
 from firmware.service import config as k
-from firmware.service.city_work import CityDesk, line_config
+from firmware.service.city_work import CityDesk
 from firmware.service.journal import new_id
 from firmware.service.vault import Vault
 from firmware.sheets.fault import SheetFault, SheetReason
@@ -96,14 +96,11 @@ class TimedLine(Line):
 
     asked: m.OrderRequest | None = None
     got: m.OrderAnswer | None = None
+    last: str = ""  # the result of the last call
 
     def __init__(self, config: LineConfig, calls: list[Call]) -> None:
         super().__init__(config)
         self.calls = calls
-
-    @property
-    def last(self) -> str:
-        return self.calls[-1].result if self.calls else ""
 
     async def order(self, request: m.OrderRequest) -> m.OrderAnswer:
         self.asked, self.got = request, None
@@ -126,6 +123,7 @@ class TimedLine(Line):
         else:
             return answer
         finally:
+            self.last = result
             self.calls.append(Call(name, time.perf_counter() - began, result))
 
 
@@ -176,25 +174,23 @@ class Place:
 async def visit(
     place: Place,
     person: Person,
+    line: TimedLine,
     issuing: tuple[Ed25519PublicKey, ...],
     luck: random.Random,
     lane: Executor,
-    calls: list[Call],
 ) -> Visit:
-    """One visit on a connection of its own, as on a board, where each resident has a process. Never raises."""
-    config = place.config()
+    """One visit, on the line of this resident: on a board each has a process, and that a connection."""
     vault = Vault(session=new_id())
     way = luck.choices(list(WAYS), list(WAYS.values()))[0]
     seen = Visit(kiosk=place.kiosk, resident=person.id, way=way, session=vault.session)
     began = time.perf_counter()
-    async with TimedLine(line_config(config), calls) as line:
-        desk = Desk(config, line, issuing, alarm=lambda code: setattr(seen, "amiss", code), dots=place.dots)
-        one = _One(seen, desk, line, vault, person, luck, lane)
-        seen.end = await one.go()
-        if seen.end != "printed" and vault.opened:
-            await desk.cancel(vault.session)
-        if seen.asked:
-            await one.tell()
+    desk = Desk(place.config(), line, issuing, alarm=lambda code: setattr(seen, "amiss", code), dots=place.dots)
+    one = _One(seen, desk, line, vault, person, luck, lane)
+    seen.end = await one.go()
+    if seen.end != "printed" and vault.opened:
+        await desk.cancel(vault.session)
+    if seen.asked:
+        await one.tell()
     seen.seconds = time.perf_counter() - began
     return seen
 
