@@ -6,18 +6,20 @@ the process: N gateways on one database behave as one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.dialects import postgresql, sqlite
 
 from city import tables as t
 from city.records import Card, File, Record, Resident, Seal, TaxRecord
 
 R = TypeVar("R", bound=Record)
+# Both know ON CONFLICT; SQL as such does not.
+INSERT: Final[Mapping[str, Callable[[Table], Any]]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 # -- records ------------------------------------------------------------------------------------------------------
 
@@ -204,10 +206,6 @@ def outcome_of(connection: Connection, outcome: str) -> bytes | None:
 
 
 def _insert(connection: Connection, table: Table, values: Mapping[str, Any]) -> bool:
-    """False on a key that is taken; the transaction goes on."""
-    try:
-        with connection.begin_nested():
-            connection.execute(insert(table).values(values))
-    except IntegrityError:
-        return False
-    return True
+    """False on a key that is taken; the transaction goes on. One statement: others wait for this transaction."""
+    unless_taken = INSERT[connection.dialect.name](table).values(values).on_conflict_do_nothing()
+    return connection.execute(unless_taken.returning(*table.primary_key)).first() is not None
