@@ -24,7 +24,8 @@ from madoguchi.walks import judge, private
 
 LOGS = ("kiosk.log", "city.log")
 WHOLE_SHEET = 1_000  # lines; what is shorter was torn
-UNHEARD_S = 1.0  # a coin that fell in so shortly before the end of a process may not have been counted
+KNOWN_S = 1.5  # until the kiosk must know that a card lies there
+UNHEARD_S = 1.0  # a coin that fell in so shortly before that may not have been counted
 
 
 class Trail:
@@ -72,8 +73,8 @@ class Coins:
     def fell(self, value: int, heard: bool) -> None:
         self._fell.append((time.monotonic(), value, heard))
 
-    def killed(self) -> None:
-        """From now on, and a little before, nobody counts."""
+    def unheard(self) -> None:
+        """From now on, and a little before, nobody counts: the process is dead, or the unit mute."""
         self._gaps.append([time.monotonic() - UNHEARD_S, float("inf")])
 
     def counted_again(self) -> None:
@@ -106,7 +107,9 @@ class Evidence:
         self.causes: set[str] = set()
         self._logs = {name: (system.rehearsal.run / name).stat().st_size for name in LOGS}
         self._memory = private.Memory(system.kiosk.pid or 0)
-        self._begun = self.journal.verify()
+        self._begun = self._asked = self.journal.verify()
+        self._lies: tuple[str | None, float] = (None, 0.0)  # which card, and from when on the kiosk must know
+        self._known = False
         self._inside = self._money()
         self._open = self._open_at_city()
 
@@ -130,6 +133,16 @@ class Evidence:
             paused=self.journal.paused(),
             unfinished=bool(self.journal.unfinished()),
         )
+
+    def written_beside_a_card(self) -> list[Entry]:
+        """What the journal has got since the last question, if a card has lain there since well before that."""
+        now, name = time.monotonic(), self.bench.on_reader
+        fresh = self.journal.entries(after=self._asked)
+        self._asked = fresh[-1].seq if fresh else self._asked
+        if name is None or name != self._lies[0] or self.bench.cable.cut_off:
+            self._lies = name, now + KNOWN_S
+        known, self._known = self._known, now > self._lies[1] and name is not None
+        return fresh if known and self._known else []
 
     def _money(self) -> int:
         return sum(self.bench.coins.acceptor.swallowed) - sum(self.bench.coins.paid_out)
@@ -181,6 +194,8 @@ class Evidence:
             return log.read().decode("utf-8", "replace")
 
     def lay(self, name: str) -> None:
+        """This card was set down."""
+        self._lies = None, 0.0
         self.names.add(private.names()[name])
         certificate = (self.system.rehearsal.cards[name] / "certificate.der").read_bytes()
         self.laid.add(hashlib.sha256(certificate).hexdigest())

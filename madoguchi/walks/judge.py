@@ -35,6 +35,7 @@ PROPERTIES = {
 CARD_FREE = frozenset(state.screen for state, spec in SPECS.items() if spec.card is CardPolicy.MUST_BE_ABSENT)
 MIDDLE = frozenset({Phase.CARD, Phase.CHOOSE, Phase.ORDER, Phase.PAY, Phase.ISSUE})
 FORWARD = frozenset({Phase.CHOOSE, Phase.ORDER, Phase.PAY, Phase.ISSUE})
+NEVER_BESIDE_A_CARD = frozenset({"release-asked", "sheet-begun"})
 # Cases that need a cause, and those that never come about by what a person or a broken wire does.
 CAUSED_BY = {"payout.": "coins", "power.": "power"}
 EXPLAINED = ("print.", "payout.", "coins.", "paper.not-taken", "claim", "power.")
@@ -85,6 +86,13 @@ def standing(now: Now) -> Iterator[Fault]:
     for letter, what, wrong in STANDING:
         if wrong(now):
             yield Fault(letter, f"the screen is {now.screen or 'dark'} and {what}")
+
+
+def beside_a_card(entries: Iterable[Entry]) -> Iterator[Fault]:
+    """`entries`: written while a card had lain on the reader for so long that the kiosk must know."""
+    for entry in entries:
+        if entry.kind in NEVER_BESIDE_A_CARD:
+            yield Fault("b", f"{entry.kind} while a card lay on the reader")
 
 
 # -- the trail in the kiosk's log

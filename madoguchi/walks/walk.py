@@ -182,6 +182,8 @@ class Walk:
         kind, switch = luck.BREAKS[name]
         if on:
             self._trouble(kind)
+        if name == "coins-mute":
+            (self.evidence.coins.unheard if on else self.evidence.coins.counted_again)()
         (self.broken.add if on else self.broken.discard)(name)
         done = switch(self, on)
         if done is not None:
@@ -196,7 +198,7 @@ class Walk:
         _, kind, act = luck.KILLS[name]
         self._trouble(kind)
         self.counts["kills"] += 1
-        self.evidence.coins.killed()
+        self.evidence.coins.unheard()
         await act(self)
         self.seen = None
         self._read_log()
@@ -220,6 +222,7 @@ class Walk:
         """What is wrong may last while the kiosk notices, and no longer."""
         end = time.monotonic() + NOTICE_S
         await self.look(0.01)
+        self._judge(judge.beside_a_card(self.evidence.written_beside_a_card()))
         while found := self._standing():
             if time.monotonic() > end:
                 self._judge(found)

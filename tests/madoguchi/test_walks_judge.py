@@ -54,6 +54,11 @@ def test_a_moment_that_is_wrong(letter: str, now: Now) -> None:
     assert letter in {fault.letter for fault in judge.standing(now)}
 
 
+def test_a_sheet_begun_beside_a_card() -> None:
+    assert [fault.letter for fault in judge.beside_a_card(entries(*JOURNEY))] == ["b", "b", "b"]
+    assert not list(judge.beside_a_card(entries(*BEGUN)))
+
+
 # -- the log
 
 
