@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from madoguchi.proof.defects import named
 from madoguchi.proof.kiosk import Kiosk
 from madoguchi.proof.properties import Fault
 from madoguchi.proof.search import Search
@@ -21,12 +22,12 @@ def scenario(title: str, steps: Sequence[str]) -> str:
     return f'title = "{title}"\nsteps = [\n{"".join(lines)}]\n'
 
 
-def run(script: Script, kiosk: Kiosk | None = None) -> None:
+def run(script: Script) -> None:
     """Raises Failed, with the step's number, at the first property that does not hold.
 
     It ends in peace where a step can no longer happen: the defect that made it possible is not there.
     """
-    search = Search(kiosk or Kiosk(), first=True)
+    search = Search(named(script.defect).kiosk() if script.defect else Kiosk(), first=True)
     number = search.begin()
     for count, step in enumerate(script.steps, 1):
         node = search.nodes[number]

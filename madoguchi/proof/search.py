@@ -74,8 +74,9 @@ class Found:
 
 
 class Search:
-    """`first`: stop at the first fault. `stops`: a refused command is no fault but stops the process, as in the service;
-    then `first` is the first time that this happens.
+    """`first`: stop at the first fault.
+
+    `stops`: a refused command is no fault but stops the process, as in the service; `first` is then the first stop.
 
     `refusals`: what the permits refused, and the labels that lead there.
     """

@@ -119,9 +119,8 @@ class ModelRun:
             raise Failed(f"{self.flow.screen.name} does not offer {action!r}")
         return self._queue.append(e.Touch(screen=self.flow.screen.number, action=action, value=value))
 
-    def double(self, step: Step) -> None:
-        for _ in range(2):
-            self.touch(Step(touch=step.double))
+    def slip(self, step: Step) -> None:
+        self._queue.append(e.Touch(screen=self.flow.screen.number, action=str(step.slip)))
 
     def pin(self, step: Step) -> None:
         self.world.pin_right = step.pin == "right"
@@ -195,7 +194,7 @@ class ModelRun:
 
 STEPS: dict[str, Callable[[ModelRun, Step], None]] = {
     "touch": ModelRun.touch,
-    "double": ModelRun.double,
+    "slip": ModelRun.slip,
     "pin": ModelRun.pin,
     "card": ModelRun.card,
     "coin": ModelRun.coin,

@@ -44,9 +44,14 @@ def paced(script: Script) -> bool:
 
 
 def setting(script: Script) -> tuple[bytes, str | None, bool, str]:
-    """Scripts of one setting can run one after the other on one system; a wrong machine is not used twice."""
-    wrong_machine = script.defect and script.title
-    return msgspec.json.encode(script.city, order="deterministic"), script.at, paced(script), wrong_machine
+    """Scripts of one setting can run one after the other on one system."""
+    alone = script.title if _leaves_a_mess(script) else ""
+    return msgspec.json.encode(script.city, order="deterministic"), script.at, paced(script), alone
+
+
+def _leaves_a_mess(script: Script) -> bool:
+    """A machine that is wrong, or a journey that may break off anywhere."""
+    return bool(script.defect) or script.expect is None
 
 
 @asynccontextmanager
@@ -66,14 +71,12 @@ async def system_for(script: Script, folder: Path, run: Path) -> AsyncIterator[S
 
 async def run(script: Script, system: System) -> None:
     """Raises Failed, with the step's number. The system is left idle, everything mended, for the next script."""
-    if script.proof:
-        raise Failed("a counter-example is replayed on the model only")
     async with Watcher(system.rehearsal.panel).watching() as watcher:
         journey = WireRun(script, system, watcher)
         try:
             await journey.run()
         finally:
-            if not script.defect:
+            if not _leaves_a_mess(script):
                 await journey.tidy_up()
 
 
@@ -134,10 +137,8 @@ class WireRun:
         await self._watcher.touch(seen, action, value)
         self._seen = None
 
-    async def double(self, step: Step) -> None:
-        seen = await self._now()
-        await self.touch(Step(touch=step.double))
-        await self._watcher.touch(seen, *str(step.double).split(":"))
+    async def slip(self, step: Step) -> None:
+        await self._watcher.touch(await self._now(), str(step.slip))
 
     async def pin(self, step: Step) -> None:
         right = self._system.rehearsal.pin(self._bench.on_reader or "")
@@ -176,6 +177,7 @@ class WireRun:
         await self._break(str(step.heal), on=False)
 
     async def _break(self, name: str, *, on: bool) -> None:
+        self._moves = self._known_moves()
         special = SPECIAL.get(name)
         if special is not None:
             special(self._bench, on)
@@ -189,6 +191,7 @@ class WireRun:
                 raise Failed("nothing is said again")
         if step.wait == "noticed":
             await _sooner_or_later(lambda: self._known_moves() > self._moves, "nobody knows that the card was moved")
+            await self._latest()
         if step.wait == "shut":
             await self._slot(accepting=False)
 
@@ -327,7 +330,7 @@ SPECIAL: dict[str, Callable[[Bench, bool], None]] = {
 }
 STEPS: dict[str, Callable[[WireRun, Step], Awaitable[None]]] = {
     "touch": WireRun.touch,
-    "double": WireRun.double,
+    "slip": WireRun.slip,
     "pin": WireRun.pin,
     "card": WireRun.card,
     "coin": WireRun.coin,

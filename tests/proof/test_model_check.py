@@ -6,6 +6,7 @@ import json
 import random
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from firmware.flow.machine import Flow
@@ -71,7 +72,7 @@ def test_a_counter_example_is_a_scenario(name: str, tmp_path: Path) -> None:
     file.write_text(replay.scenario(name, path))
     (script,) = load(file)
     with pytest.raises(Failed, match="property"):
-        replay.run(script, defect.kiosk())
+        replay.run(msgspec.structs.replace(script, defect=name))
     assert scenario_main([str(file)]) == 0
 
 
