@@ -22,7 +22,7 @@ from madoguchi.demo import FOLDER
 from madoguchi.load import judge
 from madoguchi.load.crowd import Crowd, Told
 from madoguchi.load.figures import rung, table
-from madoguchi.load.ground import Gateways, Ground, cpu_of_tree, found, made
+from madoguchi.load.ground import Gateways, Ground, cpu_of_tree, found, machine, made
 from madoguchi.load.people import Person, register
 from madoguchi.load.visit import Place
 
@@ -62,7 +62,7 @@ async def _climb(given: argparse.Namespace, ground: Ground) -> list[dict[str, An
         _tell("registering residents")
         count = int(PEOPLE * max(numbers)) + 10
         people = await loop.run_in_executor(None, register, engine, ground.city(), ground.cards, count, ground.now())
-        with Crowd(min(given.clients, *numbers)) as crowd:
+        with Crowd(min(given.clients, max(numbers))) as crowd:
             rungs = []
             for n, kiosks in enumerate(numbers):
                 one = await _rung(given, ground, crowd, people, kiosks, given.seed + n)
@@ -85,9 +85,11 @@ async def _rung(
         places = [
             Place(name, gateways.urls[n % len(gateways.urls)], ground.keys, given.dots) for n, name in enumerate(names)
         ]
+        busy = machine()
         told: Told = await loop.run_in_executor(
             None, crowd.run, places, people, given.seconds, given.journeys or 0, seed
         )
+        busy = machine() - busy
     used = cpu_of_tree(ground.server) - server
     engine = ground.engine()
     try:
@@ -98,7 +100,7 @@ async def _rung(
     for fault, which in verdict.found.items():
         for one in which[:5]:
             _tell(f"{fault}: {one}")
-    return rung(kiosks, told, gateways.reports, used, verdict)
+    return rung(kiosks, told, gateways.reports, used, busy, verdict)
 
 
 def _database(given: argparse.Namespace) -> str:

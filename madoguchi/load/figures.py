@@ -14,7 +14,9 @@ from madoguchi.load.judge import Verdict
 CALLS = ("hello", "sessions", "orders", "release", "outcome", "cancel")
 
 
-def rung(kiosks: int, told: Told, reports: Sequence[Report], server_cpu: float, verdict: Verdict) -> dict[str, Any]:
+def rung(
+    kiosks: int, told: Told, reports: Sequence[Report], server_cpu: float, busy_cpu: float, verdict: Verdict
+) -> dict[str, Any]:
     """One run's figures, ready for JSON. Times in ms; processor time in ms for one journey that was served."""
     elapsed = told.ended - told.began
     served = [journey for journey in told.journeys if journey.end not in UNREACHED]
@@ -28,7 +30,8 @@ def rung(kiosks: int, told: Told, reports: Sequence[Report], server_cpu: float, 
         "journeys_per_s": round(len(served) / elapsed, 2),
         "journeys_per_s_per_core": round(len(served) / elapsed / (os.cpu_count() or 1), 2),
         "journeys_per_city_cpu_s": round(len(served) / city_cpu, 2) if reports and city_cpu else None,
-        "journey_ms": spread(j.seconds for j in served if j.end == "printed"),
+        "journey_ms": spread(j.last for j in served if j.end == "printed"),
+        "stay_ms": spread(j.seconds for j in served if j.end == "printed"),
         "call_ms": {name: spread(c.seconds for c in told.calls if c.name == name and not c.result) for name in CALLS},
         "calls": len(told.calls),
         "busy": sum(call.result == BUSY for call in told.calls),
@@ -38,7 +41,7 @@ def rung(kiosks: int, told: Told, reports: Sequence[Report], server_cpu: float, 
         "ends": dict(sorted(Counter(journey.end for journey in told.journeys).items())),
         "must_be_zero": verdict.counts,
         "city_ms": _city(reports, server_cpu, len(served)) if reports and served else None,
-        "cpu_share": _shares(told.cpu, sum(report.cpu for report in reports), server_cpu) if reports else None,
+        "cores": _cores(elapsed, told.cpu, sum(report.cpu for report in reports), server_cpu, busy_cpu),
         "client_late_ms": spread(told.late),
         "gateway_mib": round(max((report.memory for report in reports), default=0.0)),
     }
@@ -72,11 +75,11 @@ def _city(reports: Sequence[Report], server_cpu: float, journeys: int) -> dict[s
     }
 
 
-def _shares(clients: float, gateways: float, server: float) -> dict[str, float]:
-    """Of all the processor time that was used here."""
-    whole = (clients + gateways + server) or 1.0
-    named = {"kiosks": clients, "gateways": gateways, "database server": server}
-    return {name: round(seconds / whole, 3) for name, seconds in named.items()}
+def _cores(elapsed: float, kiosks: float, gateways: float, server: float, busy: float) -> dict[str, float]:
+    """How many cores each kept busy; what is left to nobody was idle."""
+    others = max(0.0, busy - kiosks - gateways - server)
+    named = {"kiosks": kiosks, "gateways": gateways, "database server": server, "others here": others}
+    return {name: round(seconds / elapsed, 2) for name, seconds in named.items()} | {"of": float(os.cpu_count() or 1)}
 
 
 # -- for people
@@ -93,6 +96,7 @@ COLUMNS = (  # heading, width, decimals, where it is found
     ("p99", 6, 0, ("call_ms", "orders", "p99")),
     ("release p50", 12, 0, ("call_ms", "release", "p50")),
     ("p99", 6, 0, ("call_ms", "release", "p99")),
+    ("stay p50", 10, 0, ("stay_ms", "p50")),
     ("busy", 6, 0, ("busy",)),
     ("back", 6, 0, ("came_back",)),
     ("lost", 5, 0, ("given_up",)),
@@ -108,8 +112,8 @@ def table(rungs: Sequence[dict[str, Any]]) -> str:
     last = rungs[-1]
     if last["city_ms"]:
         spent = "  ".join(f"{name} {ms}" for name, ms in last["city_ms"]["cpu"].items())
-        shares = "  ".join(f"{who} {share:.0%}" for who, share in last["cpu_share"].items())
-        lines += [f"ms of processor for a journey at {last['kiosks']} kiosks: {spent}", f"of all of it: {shares}"]
+        lines.append(f"ms of processor for a journey at {last['kiosks']} kiosks: {spent}")
+    lines.append("cores: " + "  ".join(f"{who} {share}" for who, share in last["cores"].items()))
     return "\n".join(lines)
 
 

@@ -190,6 +190,12 @@ def _free_ports(count: int) -> list[int]:
     return ports
 
 
+def machine() -> float:
+    """Processor seconds for which this machine's cores have been busy since it started."""
+    values = [int(value) for value in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+    return (sum(values) - values[3] - values[4]) / os.sysconf("SC_CLK_TCK")  # idle, and waiting for disks
+
+
 def cpu_of_tree(pid: int) -> float:
     """Processor seconds of a process, its children, and those it has outlived; 0.0 for none."""
     if not pid:

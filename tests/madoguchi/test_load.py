@@ -138,7 +138,7 @@ def test_nobody_gets_what_is_another_s_from_two_gateways(load: Callable[..., dic
     found = load("--kiosks", "4", "--journeys", "16", "--postgres", "--gateways", "2")
     assert found["must_be_zero"] == dict.fromkeys(FAULTS, 0)
     assert found["journeys"] == 16 and found["printed"] > 4 and not found["errors"]
-    assert found["city_ms"]["cpu"]["typesetting"] > 0 and found["cpu_share"]["gateways"] > 0
+    assert found["city_ms"]["cpu"]["typesetting"] > 0 and found["cores"]["gateways"] > 0
 
 
 def test_a_full_queue_refuses_and_people_come_back(load: Callable[..., dict[str, Any]]) -> None:
