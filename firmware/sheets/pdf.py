@@ -5,6 +5,7 @@ pdfium is not thread-safe: everything happens under one lock.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,9 +19,11 @@ import pypdfium2.raw as raw
 from firmware.sheets.fault import SheetFault, SheetReason
 
 _lock = threading.Lock()
-# Markers of active content that pdfium does not count. Searched in the bytes: it is for documents gone wrong, not
-# a defence against a forger of PDFs, whom the city's signature keeps out.
-_ACTIVE = (b"/JavaScript", b"/OpenAction", b"/Launch", b"/EmbeddedFile", b"/RichMedia", b"/XFA")
+# Names of active content that pdfium does not count. Searched in the bytes: it is for documents gone wrong, not a
+# defence against a forger of PDFs, whom the city's signature keeps out. Whole names, and not in what is compressed: a
+# font's random tag (/XFAQRS+...) and its bytes have any four characters in one document of some thousands.
+_ACTIVE = re.compile(rb"/(?:JavaScript|OpenAction|Launch|EmbeddedFiles?|RichMedia\w*|XFA)(?![^\s()<>\[\]{}/%])")
+_STREAM = re.compile(rb"stream\r?\n.*?endstream", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ def read(data: bytes, expected_pages: int) -> tuple[Page, ...]:
             raw.FPDFDoc_GetJavaScriptActionCount(document)
             or raw.FPDFDoc_GetAttachmentCount(document)
             or raw.FPDF_GetFormType(document) != raw.FORMTYPE_NONE
-            or any(marker in data for marker in _ACTIVE)
+            or _ACTIVE.search(_STREAM.sub(b"", data))
         ):
             raise SheetFault(SheetReason.ACTIVE_CONTENT)
         if len(document) != expected_pages:

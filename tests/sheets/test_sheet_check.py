@@ -21,6 +21,7 @@ from sheet_cases import HANAKO, TARO, YOSHIDA, Case, case, document
 
 from city.typesetting import FONT, typeset
 from firmware.link.signing import sign_code
+from firmware.sheets import pdf as reader
 from firmware.sheets.check import check_document, check_manifest
 from firmware.sheets.fault import SheetFault, SheetReason
 from firmware.sheets.glyphs import FontUnusable, load_glyphs
@@ -282,3 +283,16 @@ def test_a_damaged_document_is_a_sheet_fault_or_still_right(single: Case, data: 
     subject = instead(bytes(damaged))
     with contextlib.suppress(SheetFault):
         check_document(subject.pdf, subject.manifest, subject.expected)
+
+
+def test_a_font_s_tag_and_compressed_bytes_are_no_active_content() -> None:
+    """One document of some thousands has such a tag, and such four bytes somewhere: it is as good as any."""
+    plain = sheet()
+    tag = plain[plain.index(b"+IPAmjMincho") - 6 :][:6]
+    tagged = plain.replace(tag, b"XFAQRS")
+    assert tagged != plain
+    assert reader.read(tagged, 1) == reader.read(plain, 1)
+    compressed = (
+        raw_pdf().replace(b"\nendstream", b"%/XFA/JavaScript \nendstream").replace(b"/Length 28", b"/Length 46")
+    )
+    assert reader.read(compressed, 1)
