@@ -128,7 +128,7 @@ def _serve(task: Task) -> Told:
 
 
 async def serve(task: Task) -> Told:
-    """All kiosks of one task, in this loop; there may be none. Documents are read on one thread beside it (pdfium has one anyway)."""
+    """All kiosks of one task, in this loop. Documents are read on one thread beside it (pdfium has one anyway)."""
     told = Told([], [], [], time.monotonic(), 0.0, 0.0, [])
     cpu, waiting, luck = time.process_time(), deque(task.people), random.Random(task.seed)  # noqa: S311
     issuing = load_public([task.places[0].keys.issuing]) if task.places else ()
