@@ -18,12 +18,13 @@ from firmware.link.messages import CODE_HEAD, Outcome, SheetCode
 from firmware.service.cases import journal_path
 from firmware.service.journal import Entry, Journal
 from firmware.sheets import base45
+from firmware.sheets.raster import A4_MM, dots
 from hal.sim.bench import Sheet
 from madoguchi.system import System
 from madoguchi.walks import judge, private
 
 LOGS = ("kiosk.log", "city.log")
-WHOLE_SHEET = 1_000  # lines; what is shorter was torn
+WHOLE_SHEET = dots(A4_MM[1], 203)  # lines; what is shorter was torn, or cut to be out of the way
 KNOWN_S = 1.5  # until the kiosk must know that a card lies there
 UNHEARD_S = 1.0  # a coin that fell in so shortly before that may not have been counted
 
