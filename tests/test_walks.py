@@ -94,6 +94,20 @@ def test_a_name_in_the_log_is_noticed(house: House, monkeypatch: pytest.MonkeyPa
     assert found is not None and found.letter == "p"
 
 
+def test_a_seed_is_the_same_walks(monkeypatch: pytest.MonkeyPatch) -> None:
+    nowhere: Any = None
+
+    def chosen(first: int) -> list[Sequence[int]]:
+        seen: list[Sequence[int]] = []
+        monkeypatch.setattr(drive, "attempt", lambda _, numbers, __: seen.append(tuple(numbers)))
+        walks(nowhere, 4, 50, first)
+        return seen
+
+    assert chosen(1) == chosen(1) != chosen(2)
+    assert chosen(1)[0] == (0,) * 50
+    assert all(len(numbers) == 50 for numbers in chosen(2))
+
+
 def test_a_failing_walk_is_made_shorter(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three of two hundred numbers matter."""
 

@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         else:
             tally = walks(house, given.walks, given.steps, given.seed, enough=ENOUGH, tell=_tell)
     tally.seconds = time.monotonic() - began
-    print(json.dumps(report(tally), ensure_ascii=False, indent=None if given.json else 1))
-    for one in tally.found:
-        print(f"({one.letter}) {judge.PROPERTIES[one.letter]}: {one.what}\n  {one.replay}", file=sys.stderr)
+    told = report(tally)
+    print(json.dumps(told, ensure_ascii=False) if given.json else "\n".join(_lines(told, tally.found)))
     return 1 if tally.found else 0
 
 
@@ -52,6 +51,16 @@ def report(tally: Tally) -> dict[str, Any]:
         "steps_per_second": round(tally.counts["steps"] / tally.seconds, 1),
         "violations": [_told(found) for found in tally.found],
     }
+
+
+def _lines(told: dict[str, Any], found: Sequence[Found]) -> Iterator[str]:
+    """For a person at the terminal."""
+    yield ", ".join(f"{value} {name}" for name, value in told.items() if name != "violations")
+    yield f"{len(found)} violations"
+    for one in found:
+        yield f"NG  ({one.letter}) {judge.PROPERTIES[one.letter]}"
+        yield f"    {one.what}: {', '.join(one.did)}"
+        yield f"    {one.replay}"
 
 
 def _told(found: Found) -> dict[str, object]:
@@ -72,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     much.add_argument("--numbers", type=_numbers, metavar="N,N,…", help="one walk again, as a failure tells it")
     parser.add_argument("--steps", type=int, default=200, metavar="N", help="of each walk (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="the same seed, the same walks")
-    parser.add_argument("--json", action="store_true", help="the figures in one line")
+    parser.add_argument("--json", action="store_true", help="figures and violations as JSON")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="keys, cards and voice (default: %(default)s)")
     return parser
 
