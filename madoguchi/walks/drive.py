@@ -109,7 +109,7 @@ class House:
 
     def _keep(self, system: System) -> None:
         """The logs of the last walk that failed."""
-        kept = self._folder / "failed"
+        kept = self._folder / "failed-walk"
         shutil.rmtree(kept, ignore_errors=True)
         shutil.copytree(system.rehearsal.run, kept, ignore=shutil.ignore_patterns("city*.sqlite*", "coins", "lock"))
 
