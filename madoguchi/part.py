@@ -14,6 +14,7 @@ from signal import SIGKILL, SIGTERM
 READY_S = 30.0
 ASKED_S = 2.0  # after each SIGTERM; the second means: at once
 LAST_WORDS = 5
+WITH_US = ("setpriv", "--pdeathsig", "KILL")  # left over, a kiosk would go on driving wires that others use by now
 
 
 class PartDead(Exception):
@@ -51,6 +52,7 @@ class Part:
         self._is_ready.clear()
         # a session of its own: Ctrl-C in the terminal is ours to pass on, in the right order
         self._process = await asyncio.create_subprocess_exec(
+            *WITH_US,
             sys.executable,
             "-m",
             self.program,

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -42,6 +45,28 @@ def test_started_again_after_its_end(tmp_path: Path) -> None:
 
     asyncio.run(run())
     assert (tmp_path / "log").read_text().count("speaker at") == 2, "its log goes on"
+
+
+def test_a_part_dies_with_the_rehearsal_that_started_it(tmp_path: Path) -> None:
+    script = f"""
+import asyncio, pathlib
+from madoguchi.part import Part
+async def run():
+    part = Part("speaker", {SPEAKER!r}, "speaker at", pathlib.Path({str(tmp_path / "log")!r}))
+    await part.start()
+    print(part.pid, flush=True)
+    await asyncio.sleep(60)
+asyncio.run(run())
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as rehearsal:
+        assert rehearsal.stdout is not None
+        pid = int(rehearsal.stdout.readline())
+        os.kill(pid, 0)
+        rehearsal.kill()
+    end = time.monotonic() + 10
+    while Path(f"/proc/{pid}").exists() and "State:\tZ" not in Path(f"/proc/{pid}/status").read_text():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def test_a_part_that_cannot_start_leaves_its_last_words(tmp_path: Path) -> None:
