@@ -46,7 +46,7 @@ def test_a_journey_leaves_paper_a_number_and_the_right_change(resident: str, cer
     assert len(found["pages"]) == len(found["receipt"]) == 1
 
 
-@pytest.mark.parametrize(("resident", "says"), [("sakura", "15"), ("nobody", "no resident 'nobody'")])
+@pytest.mark.parametrize(("resident", "says"), [("sakura", "年齢"), ("nobody", "no resident 'nobody'")])
 def test_a_journey_that_fails_says_why_in_one_line(resident: str, says: str, tmp_path: Path) -> None:
     done = demo("--auto", "--json", "--resident", resident, "--out", str(tmp_path))
     assert done.returncode != 0 and done.stdout == ""
