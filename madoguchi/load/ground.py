@@ -114,7 +114,7 @@ def found(urls: Sequence[str], config: Path, folder: Path) -> Ground:
     keys.folder.mkdir()
     try:
         cards = load_card_ca(loaded.cards.ca[0].parent)
-        for name in ("city_ca", "kiosk_ca", "kiosk_ca_key", "issuing"):
+        for name in ("city_ca", "gateway", "kiosk_ca", "kiosk_ca_key", "issuing"):
             source = getattr(theirs, name)
             (keys.folder / source.name).write_bytes(source.read_bytes())
     except OSError as error:
