@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from typing import TypeVar
 
 import msgspec
@@ -29,11 +30,12 @@ from firmware.service.journal import new_id
 from firmware.service.log import log
 from firmware.service.vault import Vault
 from firmware.sheets.check import Expected, check_document, check_manifest
-from firmware.sheets.fault import SheetFault
+from firmware.sheets.fault import SheetFault, SheetReason
 from firmware.sheets.prepare import Sheet, prepare
 
 T = TypeVar("T")
 BUILD = "0.1.0"
+CLOCK_S = 60.0  # the city's clock may be ahead of what was heard of it
 
 
 def line_config(config: Config) -> LineConfig:
@@ -119,7 +121,7 @@ class CityDesk:
         try:
             signing.verify_manifest(self.issuing_keys, got.manifest, got.manifest_signature)
             manifest = msgspec.json.decode(got.manifest, type=m.Manifest)
-            expected = _expected(self.config.kiosk.id, request, answer, vault)
+            expected = _expected(self.config.kiosk.id, request, answer, vault, self._days())
             check_manifest(manifest, expected)
             info = m.seal_info(self.config.kiosk.id, vault.session, vault.order)
             pdf = sealing.open(key.private, info, got.sealed)
@@ -141,6 +143,14 @@ class CityDesk:
             sheets=manifest.pages * manifest.copies,
             fee=manifest.fee,
         )
+
+    def _days(self) -> tuple[date, date]:
+        """By the city's own clock: when it was asked, and now. Raises SheetFault when it told no such time."""
+        try:
+            asked = datetime.fromisoformat(self.terms.now if self.terms else "")
+        except ValueError:
+            raise SheetFault(SheetReason.DATE) from None
+        return asked.date(), (asked + timedelta(seconds=time.monotonic() - self.terms_at + CLOCK_S)).date()
 
     def _prepare(self, pdf: bytes, manifest: m.Manifest) -> tuple[Sheet, ...]:
         section = self.config.sheets
@@ -222,7 +232,9 @@ REJECTIONS: dict[type[Exception], str] = {
 }
 
 
-def _expected(kiosk: str, request: m.OrderRequest, answer: m.SessionAnswer, vault: Vault) -> Expected:
+def _expected(
+    kiosk: str, request: m.OrderRequest, answer: m.SessionAnswer, vault: Vault, days: tuple[date, date]
+) -> Expected:
     """What this session knows for itself, from what the resident was shown and chose."""
     offer = next(offer for offer in answer.offers if offer.kind == request.kind)
     return Expected(
@@ -234,6 +246,8 @@ def _expected(kiosk: str, request: m.OrderRequest, answer: m.SessionAnswer, vaul
         holder=answer.holder,
         members=words.chosen_members(answer, tuple(request.choices.items())),
         kind=request.kind,
+        title=offer.title.get("ja", ""),
+        days=days,
         copies=request.copies,
         fee=offer.fee * request.copies,
     )

@@ -4,9 +4,9 @@ The kiosk distrusts even the city. A gateway that mixes up two people signs the 
 the right one; what gives it away is the text on the sheets, compared with what this session was told and asked for.
 
 Text is read back out of the PDF and compared glyph by glyph (see `glyphs`): variation selectors count. What is read is
-the file's own account of its glyphs (its ToUnicode table), not their outlines: that the outline is right rests on the
-city's check against the same font and on the signed hash of the document. Text that stands for other glyphs
-(ActualText), text that is not painted and glyphs without text are refused.
+the file's own account of its glyphs (its ToUnicode table): text that stands for other glyphs (ActualText), text that
+is not painted and glyphs without text are refused, and the drawings the file brings along must be those of this kiosk's
+own font (see `outlines`).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from datetime import date
 from pathlib import Path
 
 from firmware.link.messages import PROTOCOL, Manifest
+from firmware.sheets import outlines
 from firmware.sheets import pdf as reader
 from firmware.sheets.fault import SheetFault, SheetReason
 from firmware.sheets.glyphs import FONT, Glyphs, load_glyphs
@@ -27,12 +28,16 @@ A4 = (595.28, 841.89)  # points
 _SEAL_SIDE = (20.0, 75.0)  # points: registered seals are 8 to 25 mm
 _SEAL_INK = (0.01, 0.7)
 _ERAS = (("令和", date(2019, 5, 1), date.max), ("平成", date(1989, 1, 8), date(2019, 4, 30)))
+_OF_A_SEAL = "印鑑"  # a certificate whose title speaks of a seal shows one (岡山市: it was missing), no other does
 _DATE = re.compile(r"(\D+)(元|\d{1,2})年(\d{1,2})月(\d{1,2})日")
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What this session knows for itself. `members`: the names chosen; empty where the holder alone is meant."""
+    """What this session knows for itself. `members`: the names chosen; empty where the holder alone is meant.
+
+    `title`: as it was offered. `days`: the first and the last on which the document can have been made out.
+    """
 
     session: str
     order: str
@@ -42,6 +47,8 @@ class Expected:
     holder: str = field(repr=False)
     members: tuple[str, ...] = field(repr=False)
     kind: str
+    title: str
+    days: tuple[date, date]
     copies: int
     fee: int  # yen, for all copies
 
@@ -53,6 +60,7 @@ _BINDINGS = (
     ("card_sha256", SheetReason.CARD),
     ("request_sha256", SheetReason.REQUEST),
     ("kind", SheetReason.KIND),
+    ("title", SheetReason.TITLE),
     ("holder", SheetReason.HOLDER),
     ("copies", SheetReason.COPIES),
     ("fee", SheetReason.FEE),
@@ -70,7 +78,10 @@ def check_manifest(manifest: Manifest, expected: Expected) -> None:
         raise SheetFault(SheetReason.MEMBERS)
     if len(manifest.codes) != manifest.pages:
         raise SheetFault(SheetReason.CODE)
-    issue_day(manifest)
+    if not expected.days[0] <= issue_day(manifest) <= expected.days[1]:
+        raise SheetFault(SheetReason.DATE)
+    if not (0 < manifest.seal_page <= manifest.pages if _OF_A_SEAL in manifest.title else manifest.seal_page == 0):
+        raise SheetFault(SheetReason.SEAL)
 
 
 def check_document(pdf: bytes, manifest: Manifest, expected: Expected, font: Path = FONT) -> None:
@@ -83,14 +94,17 @@ def check_document(pdf: bytes, manifest: Manifest, expected: Expected, font: Pat
     pages = reader.read(pdf, manifest.pages)
     glyphs = load_glyphs(font)
     printed: Counter[str] = Counter()
+    drawn: set[int] = set()
     for number, page in enumerate(pages, 1):
         _check_form(page, number)
         text = glyphs.canonical(page.text, number)
+        drawn |= glyphs.drawn(text)
         _check_marks(text, manifest, number, glyphs)
         printed += _check_names(text, expected, number, glyphs)
         _check_seal(page, number, manifest.seal_page)
     if printed != Counter(map(glyphs.canonical, _people(expected.members, expected.holder))):
         raise SheetFault(SheetReason.MEMBER_NOT_PRINTED)
+    outlines.check(frozenset[bytes]().union(*(page.fonts for page in pages)), drawn, font)
 
 
 def issue_day(manifest: Manifest) -> date:

@@ -27,6 +27,7 @@ class SheetReason(StrEnum):
     PAPER_SIZE = "paper-size"
     FONT_NOT_EMBEDDED = "font-not-embedded"
     HIDDEN_TEXT = "hidden-text"  # text that can be read in the file and is not what is painted
+    OTHER_GLYPHS = "other-glyphs"  # letters drawn otherwise than this kiosk's font draws them
     # what stands on the sheet
     MISSING_GLYPH = "missing-glyph"
     PRIVATE_USE = "private-use"
@@ -37,7 +38,7 @@ class SheetReason(StrEnum):
     HOLDER_NOT_PRINTED = "holder-not-printed"
     MEMBER_NOT_PRINTED = "member-not-printed"
     STRANGER_PRINTED = "stranger-printed"  # a name that nobody asked for
-    SEAL = "seal"  # no imprint, or one where none belongs
+    SEAL = "seal"  # no imprint, a certificate that cannot be without, or one where none belongs
     # the dots for the printer
     OFF_PAPER = "off-paper"  # ink beyond the printer's width
     CODE_AREA = "code-area"  # the place for the code is not blank

@@ -30,9 +30,17 @@ class FontUnusable(Exception):
 
 @dataclass(frozen=True, repr=False)
 class Glyphs:
-    """`spelling`: every text of one cluster the font knows, to the canonical text of its glyph."""
+    """`spelling`: every text of one cluster the font knows, to the canonical text of its glyph.
+
+    `index`: the canonical text of each glyph, to its place in the font.
+    """
 
     spelling: dict[str, str]
+    index: dict[str, int]
+
+    def drawn(self, canonical: str) -> set[int]:
+        """The glyphs of a canonical text."""
+        return {self.index[cluster[0]] for cluster in _CLUSTER.finditer(canonical)}
 
     def canonical(self, text: str, page: int = 0) -> str:
         """`text` without white space, each glyph in its one spelling. Raises SheetFault."""
@@ -52,6 +60,7 @@ def load_glyphs(path: Path = FONT) -> Glyphs:
         with TTFont(path, lazy=True) as font:
             cmap = font["cmap"]
             plain: dict[int, str] = cmap.getBestCmap()
+            places: dict[str, int] = font.getReverseGlyphMap()
             pairs = [
                 (chr(base) + chr(selector), glyph or plain[base])
                 for table in cmap.tables
@@ -63,4 +72,5 @@ def load_glyphs(path: Path = FONT) -> Glyphs:
         raise FontUnusable(f"cannot use the font {path}: install the Debian package {FONT_PACKAGE}") from error
     first: dict[str, str] = {}
     known = [(chr(code), glyph) for code, glyph in sorted(plain.items()) if unicodedata.category(chr(code)) != "Co"]
-    return Glyphs({text: first.setdefault(glyph, text) for text, glyph in known + pairs})
+    spelling = {text: first.setdefault(glyph, text) for text, glyph in known + pairs}
+    return Glyphs(spelling, {text: places[glyph] for glyph, text in first.items()})

@@ -5,6 +5,7 @@ pdfium is not thread-safe: everything happens under one lock.
 
 from __future__ import annotations
 
+import ctypes
 import re
 import threading
 from collections.abc import Iterator
@@ -46,6 +47,7 @@ class Page:
     embedded: bool
     painted: bool
     images: tuple[Image, ...]
+    fonts: frozenset[bytes] = field(repr=False)  # the font programs
 
 
 def read(data: bytes, expected_pages: int) -> tuple[Page, ...]:
@@ -121,7 +123,22 @@ def _read_page(document: pdfium.PdfDocument, number: int) -> Page:
             embedded=all(raw.FPDFFont_GetIsEmbedded(raw.FPDFTextObj_GetFont(item)) == 1 for item in texts),
             painted=all(_painted(item) for item in texts),
             images=tuple(_image(item) for item in images),
+            fonts=_fonts(texts),
         )
+
+
+def _fonts(texts: list[pdfium.PdfObject]) -> frozenset[bytes]:
+    """The programs of the fonts that these texts are set in."""
+    fonts = {ctypes.addressof(font.contents): font for font in map(raw.FPDFTextObj_GetFont, texts)}
+    return frozenset(map(_program, fonts.values()))
+
+
+def _program(font: raw.FPDF_FONT) -> bytes:
+    size = ctypes.c_size_t()
+    raw.FPDFFont_GetFontData(font, None, 0, size)
+    program = (ctypes.c_uint8 * size.value)()
+    raw.FPDFFont_GetFontData(font, program, size.value, size)
+    return bytes(program)
 
 
 def _painted(item: pdfium.PdfObject) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import msgspec
 import pytest
-from city_bench import CITY_FILES, Rehearsal, Visit
+from city_bench import CITY_FILES, NOON, Rehearsal, Visit
 from city_bench import refused as refusal_of
 
 from city import municipality
@@ -41,6 +41,8 @@ def expected(
         holder=session.holder,
         members=tuple(session.members.values()) if "scope" in choices else (),
         kind=visit.order.kind,
+        title=manifest.title,
+        days=(NOON.date(), NOON.date()),
         copies=visit.order.copies,
         fee=manifest.fee,
     )

@@ -20,6 +20,7 @@ from firmware.sheets.check import Expected
 
 KEY = Ed25519PrivateKey.generate()
 VERIFY: Callable[[bytes], SheetCode] = partial(verify_code, [KEY.public_key()])
+ISSUED = date(2026, 11, 24)
 TARO, HANAKO, YOSHIDA = "葛\U000e0102城　太郎", "辻\U000e0103　花子", "𠮷田　邊\U000e0109子"
 
 
@@ -47,7 +48,7 @@ def document(kind: str = "juminhyo", names: tuple[str, ...] = (TARO,), **changes
         statement="この写しは、原本と相違ないことを証明します。",
         notes=(),
         unique_number="A7K29QXM4T8R",
-        issued_on=date(2026, 11, 24),
+        issued_on=ISSUED,
         issued_era="令和8年11月24日",
         issuer="明石市長　明石　次郎",
         verification="二次元コードで確認できます。",
@@ -83,12 +84,12 @@ def case(doc: Document, pdf: bytes | None = None, pages: int = 0) -> Case:
         "holder": doc.holder,
         "members": names,
         "kind": doc.kind,
+        "title": doc.title,
         "copies": 1,
         "fee": 100,
     }
     manifest = Manifest(
         protocol=1,
-        title=doc.title,
         issued_on=doc.issued_era,
         unique_number=doc.unique_number,
         record_version=7,
@@ -98,4 +99,4 @@ def case(doc: Document, pdf: bytes | None = None, pages: int = 0) -> Case:
         codes=tuple(sign_code(KEY, code) for code in codes),
         **bound,  # type: ignore[arg-type]
     )
-    return Case(pdf, manifest, Expected(**bound))  # type: ignore[arg-type]
+    return Case(pdf, manifest, Expected(days=(ISSUED, ISSUED), **bound))  # type: ignore[arg-type]

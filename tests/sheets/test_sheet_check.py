@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import io
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
@@ -18,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from sheet_cases import HANAKO, TARO, YOSHIDA, Case, case, document
+from updated_font import typeset_with, updated_font
 
 from city.typesetting import FONT, typeset
 from firmware.link.signing import sign_code
@@ -142,6 +145,12 @@ def blank_seal() -> bytes:
     return out.getvalue()
 
 
+@lru_cache
+def changed_font() -> Path:
+    """As the font in force, but for one character's drawing."""
+    return updated_font(Path(tempfile.mkdtemp()), "郎", "太")
+
+
 R = SheetReason
 TAMPERED: list[tuple[R, int, Callable[[], Case]]] = [
     (R.PROTOCOL, 0, lambda: manifest(case(document()), protocol=2)),
@@ -178,16 +187,19 @@ TAMPERED: list[tuple[R, int, Callable[[], Case]]] = [
     (R.HIDDEN_TEXT, 1, lambda: instead(edited(sheet(), hide_text))),
     # two spellings of one glyph: typst says the second by an ActualText
     (R.HIDDEN_TEXT, 1, lambda: instead(plain_pdf(MARKS + "侮\U000e0103\ufa30"))),
+    (R.OTHER_GLYPHS, 0, lambda: instead(typeset_with(changed_font(), document()).pdf)),
     (R.MISSING_GLYPH, 1, lambda: instead(plain_pdf(MARKS + "\U0001f600"))),
     (R.MISSING_GLYPH, 1, lambda: instead(plain_pdf(MARKS + "\u0e01"))),
     (R.PRIVATE_USE, 1, lambda: instead(plain_pdf(MARKS + "\uf860"))),
     (R.TITLE, 1, lambda: instead(sheet(title="住民票記載事項証明書"))),
+    (R.TITLE, 0, lambda: manifest(case(document()), title="所得・課税証明書")),
     (R.UNIQUE_NUMBER, 1, lambda: instead(sheet(unique_number="A7K29QXM4T8Q"))),
     (R.UNIQUE_NUMBER, 1, lambda: instead(sheet(notes=("A7K29QXM4T8R",)))),
     (R.PAGE_NUMBER, 1, lambda: instead(plain_pdf(MARKS + "（1/1）"))),
     (R.PAGE_NUMBER, 1, lambda: instead(plain_pdf(MARKS.replace("（1/1）", "")))),
     (R.PAGE_NUMBER, 1, shuffled_pages),
     (R.DATE, 1, lambda: instead(sheet(issued_era="令和8年11月23日"))),
+    (R.DATE, 0, lambda: case(document(issued_era="令和8年11月23日"))),
     (R.DATE, 0, lambda: case(document(issued_era="平成38年11月24日"))),
     (R.DATE, 0, lambda: case(document(issued_era="令和8年11月31日"))),
     (R.STRANGER_PRINTED, 1, lambda: instead(sheet(names=(HANAKO,), holder=HANAKO))),
@@ -198,8 +210,10 @@ TAMPERED: list[tuple[R, int, Callable[[], Case]]] = [
     (R.MEMBER_NOT_PRINTED, 0, lambda: instead(sheet(), names=(TARO, HANAKO))),
     (R.SEAL, 1, lambda: instead(sheet(kind="inkan", seal=blank_seal()), kind="inkan")),
     (R.SEAL, 1, lambda: instead(sheet(kind="inkan", seal_mm=4.0), kind="inkan")),
-    (R.SEAL, 1, lambda: manifest(case(document("inkan")), seal_page=0)),
-    (R.SEAL, 1, lambda: manifest(case(document()), seal_page=1)),
+    (R.SEAL, 1, lambda: instead(sheet(title="印鑑登録証明書"), kind="inkan")),
+    (R.SEAL, 0, lambda: case(document(title="印鑑登録証明書"))),
+    (R.SEAL, 0, lambda: manifest(case(document("inkan")), seal_page=2)),
+    (R.SEAL, 0, lambda: manifest(case(document()), seal_page=1)),
     (R.CODE_AREA, 1, lambda: instead(edited(sheet(), ink_in_the_code_area))),
     (R.CODE, 1, swapped_codes),
     (R.CODE, 1, foreign_code),
