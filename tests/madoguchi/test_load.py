@@ -142,8 +142,8 @@ def test_nobody_gets_what_is_another_s_from_two_gateways(load: Callable[..., dic
 
 
 def test_a_full_queue_refuses_and_people_come_back(load: Callable[..., dict[str, Any]]) -> None:
-    found = load("--kiosks", "12", "--journeys", "16", "--workers", "1", "--waiting", "1")
-    assert found["busy"] and found["came_back"] and found["journeys"] == 16
+    found = load("--kiosks", "6", "--journeys", "10", "--workers", "1", "--waiting", "1")
+    assert found["busy"] and found["came_back"] and found["journeys"] == 10
     assert found["must_be_zero"] == dict.fromkeys(FAULTS, 0)
 
 
