@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import secrets
+import signal
 import sys
 import tempfile
 import time
@@ -35,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """0 when all that must be 0 is, and somebody was served."""
     given = _parser().parse_args(argv)
     logging.getLogger().addHandler(logging.NullHandler())
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the servers started here are ended likewise
     with tempfile.TemporaryDirectory(prefix="madoguchi-load-") as folder, _ground(given, Path(folder)) as ground:
         rungs = asyncio.run(_climb(given, ground))
     if given.json:
