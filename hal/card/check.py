@@ -50,12 +50,15 @@ def check_card_certificate(
     """
     with _unreadable():
         certificate = x509.load_der_x509_certificate(der)
-        _demand(_issued(certificate, trusted, now) and _fit(certificate), CardCause.WRONG_ISSUER)
+        issuers = _issuers(certificate, trusted)
+        _demand(bool(issuers) and _fit(certificate), CardCause.WRONG_ISSUER)
         _demand(allow_test or not _for_tests(certificate), CardCause.WRONG_ISSUER)
         key = certificate.public_key()
         _demand(not isinstance(key, rsa.RSAPublicKey) or key.key_size >= SHORTEST_KEY_BITS, CardCause.WRONG_ISSUER)
         _demand(now >= certificate.not_valid_before_utc, CardCause.NOT_YET_VALID)
         _demand(now <= certificate.not_valid_after_utc, CardCause.EXPIRED)
+        # After the card's own time: with a CA of an earlier generation its last cards are expired, not strange.
+        _demand(any(_in_time(ca, now) for ca in issuers), CardCause.WRONG_ISSUER)
         kind, known = _known(key)
         _demand(kind in SIGN_COMMANDS, CardCause.UNKNOWN_KEY)
         return CardProfile(hashlib.sha256(der).hexdigest(), certificate.not_valid_after_utc, known.key_size, kind)
@@ -108,13 +111,15 @@ def _dss(plain: bytes, size: int) -> bytes:
     return utils.encode_dss_signature(int.from_bytes(plain[:size], "big"), int.from_bytes(plain[size:], "big"))
 
 
-def _issued(certificate: x509.Certificate, trusted: Sequence[x509.Certificate], now: datetime) -> bool:
-    """Whether one of the CAs signed it. Several generations share one name: only the signature tells."""
+def _issuers(certificate: x509.Certificate, trusted: Sequence[x509.Certificate]) -> list[x509.Certificate]:
+    """Which of the CAs signed it. Several generations share one name: only the signature tells."""
     if not isinstance(certificate.signature_hash_algorithm, SOUND_HASHES):
-        return False
-    return any(
-        _signed_by(certificate, ca) for ca in trusted if ca.not_valid_before_utc <= now <= ca.not_valid_after_utc
-    )
+        return []
+    return [ca for ca in trusted if _signed_by(certificate, ca)]
+
+
+def _in_time(certificate: x509.Certificate, now: datetime) -> bool:
+    return certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
 
 
 def _signed_by(certificate: x509.Certificate, ca: x509.Certificate) -> bool:

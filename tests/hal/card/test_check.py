@@ -50,9 +50,15 @@ def test_each_flaw_has_its_cause(folder: Path, ca: CardCa, other: CardCa) -> Non
     assert cause(der, trusted, allow_test=False) is CardCause.WRONG_ISSUER
     assert cause(der, trusted, NOW + 1401 * DAY) is CardCause.EXPIRED
     assert cause(der, trusted, NOW - 401 * DAY) is CardCause.NOT_YET_VALID
-    assert cause(der, trusted, pki.CA_TO + DAY) is CardCause.WRONG_ISSUER  # the CA's own time is over
+    assert cause(der, trusted, pki.CA_TO + DAY) is CardCause.EXPIRED  # and not strange, though its CA's is over too
     assert cause(der[:-1], trusted) is CardCause.UNREADABLE
     assert cause(ca.certificate.public_bytes(Encoding.DER), trusted) is CardCause.WRONG_ISSUER
+
+
+def test_a_card_does_not_outlive_its_ca(ca: CardCa, other: CardCa) -> None:
+    issued = card_certificate(ca, other.key.public_key(), "T1", pki.CA_FROM - DAY, pki.CA_TO + DAY)
+    for now in (pki.CA_FROM - DAY / 2, pki.CA_TO + DAY / 2):
+        assert cause(issued.public_bytes(Encoding.DER), [ca.certificate], now) is CardCause.WRONG_ISSUER
 
 
 def test_another_purpose_or_a_short_key_is_refused(ca: CardCa, other: CardCa) -> None:
