@@ -52,6 +52,7 @@ class Reading:
     channel: CardChannel
     facts: jpki.CardFacts | None = None
     certificate: bytes = field(default=b"", repr=False)  # checked
+    kind: jpki.KeyKind = jpki.KeyKind.RSA  # as the certificate says
     key: sealing.KeyPair | None = field(default=None, repr=False)
 
 
@@ -90,7 +91,7 @@ class CardDesk:
             reading.key = sealing.generate()
             found = jpki.read_ahead(reading.channel, reading.facts)
             if found is not None:
-                reading.certificate = self._checked(found)
+                self._keep(reading, found)
 
         return self._told(epoch, work)
 
@@ -104,10 +105,11 @@ class CardDesk:
             if reading is None or reading.epoch != epoch or not (len(pin) == PIN_LENGTH and pin.isdigit()):
                 return e.CardFailed(epoch=epoch, cause="removed")  # the journey moved on, or forgot the PIN, meanwhile
             jpki.verify(reading.channel, pin, reading.facts)
-            certificate = reading.certificate or self._checked(jpki.read_certificate(reading.channel, reading.facts))
-            key = reading.key or sealing.generate()
+            if not reading.certificate:
+                self._keep(reading, jpki.read_certificate(reading.channel, reading.facts))
+            certificate, key = reading.certificate, reading.key or sealing.generate()
             digest = transcript_digest(kiosk, vault.session, challenge, certificate, key.public)
-            signature = jpki.sign(reading.channel, digest, reading.facts)
+            signature = jpki.sign(reading.channel, digest, reading.facts, reading.kind)
             check_signature(certificate, digest, signature)
             vault.certificate, vault.signature, vault.key, vault.challenge = certificate, signature, key, challenge
             log("card.done", apdus=reading.channel.exchanged, ms=round((time.monotonic() - started) * 1000))
@@ -127,10 +129,10 @@ class CardDesk:
         if reading is not None:
             reading.channel.disconnect()
 
-    def _checked(self, certificate: bytes) -> bytes:
-        """The same. Raises CardRefused."""
-        check_card_certificate(certificate, self.trusted, datetime.now(UTC), self.allow_test)
-        return certificate
+    def _keep(self, reading: Reading, certificate: bytes) -> None:
+        """Raises CardRefused, and keeps nothing."""
+        profile = check_card_certificate(certificate, self.trusted, datetime.now(UTC), self.allow_test)
+        reading.certificate, reading.kind = certificate, profile.kind
 
     def _told(self, epoch: int, work: Callable[[], T]) -> T | e.PinWrong | e.CardFailed:
         try:

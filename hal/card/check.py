@@ -38,7 +38,7 @@ class CardProfile:
     fingerprint: str
     not_after: datetime
     key_bits: int
-    kind: KeyKind = KeyKind.RSA
+    kind: KeyKind
 
 
 def check_card_certificate(
@@ -62,6 +62,14 @@ def check_card_certificate(
         kind, known = _known(key)
         _demand(kind in SIGN_COMMANDS, CardCause.UNKNOWN_KEY)
         return CardProfile(hashlib.sha256(der).hexdigest(), certificate.not_valid_after_utc, known.key_size, kind)
+
+
+def key_kind(der: bytes) -> KeyKind:
+    """What signs with this certificate's key. Raises CardRefused UNKNOWN_KEY (no command does), UNREADABLE."""
+    with _unreadable():
+        kind, _ = _known(x509.load_der_x509_certificate(der).public_key())
+        _demand(kind in SIGN_COMMANDS, CardCause.UNKNOWN_KEY)
+        return kind
 
 
 def check_signature(der: bytes, digest: bytes, signature: bytes) -> None:

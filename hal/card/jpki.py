@@ -157,7 +157,7 @@ def read_certificate(channel: CardChannel, facts: CardFacts | None = None) -> by
 
 
 def sign(channel: CardChannel, digest: bytes, facts: CardFacts | None = None, kind: KeyKind = KeyKind.RSA) -> bytes:
-    """Sign a SHA-256 digest (32 bytes); the caller checks the signature against the certificate.
+    """Sign a SHA-256 digest (32 bytes) with a key of the certificate's kind; the caller checks the signature.
 
     Raises CardRefused UNKNOWN_KEY (nothing was sent), NO_CERTIFICATE, UNREADABLE (also when the PIN was not
     verified); DeviceFault; ValueError.

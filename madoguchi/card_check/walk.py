@@ -14,9 +14,9 @@ from typing import Any, Final
 from cryptography import x509
 
 from hal.card import jpki
-from hal.card.check import check_card_certificate, check_signature
+from hal.card.check import check_card_certificate, check_signature, key_kind
 from hal.card.contract import CardChannel, CardReader, CardStatus, Presence, Stay
-from hal.card.jpki import CardCause, CardFacts, CardRefused
+from hal.card.jpki import CardCause, CardFacts, CardRefused, KeyKind
 from hal.card.pcsc import PcscReader
 from hal.faults import DeviceFault, Reason
 from madoguchi.card_check import pcsc
@@ -102,6 +102,7 @@ class Walk:
         self._channel: Metered | None = None
         self._facts: CardFacts | None = None
         self._der: bytes | None = None
+        self._kind = KeyKind.RSA
         self._digest = b""
         self._signature = b""
         self._asked_ms = 0.0  # how long a person took to type
@@ -240,6 +241,7 @@ class Walk:
             raise Wrong(said, CAUSES[cause])
         if not found.for_authentication:
             raise Wrong(f"{said}, policies {', '.join(found.policies) or 'none'}", CAUSES[CardCause.WRONG_ISSUER])
+        self._kind = key_kind(self._der)
         return said + ("; TEST CARD: a kiosk in service refuses it" if found.test else "")
 
     def issuer(self) -> str:
@@ -267,7 +269,7 @@ class Walk:
 
     def sign(self) -> str:
         self._digest = hashlib.sha256(secrets.token_bytes(32)).digest()
-        self._signature = jpki.sign(self._card, self._digest, self._facts)
+        self._signature = jpki.sign(self._card, self._digest, self._facts, self._kind)
         return f"{len(self._signature)} bytes"
 
     def signature(self) -> str:

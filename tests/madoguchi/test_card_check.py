@@ -165,7 +165,7 @@ def test_a_phone_is_read_after_the_pin(lay: Lay, check: Check, ca_file: str) -> 
         ("not-yet-valid", "certificate"),
         ("rubbish", "certificate"),
         ("wrong-ca", "issuer"),
-        ("p384-key", "issuer"),
+        ("p384-key", "certificate"),
         ("other-key", "signature"),
     ],
 )

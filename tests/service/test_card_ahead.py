@@ -10,12 +10,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from firmware.flow import events as e
+from firmware.service import card_work
 from firmware.service.card_work import CardDesk
 from firmware.service.vault import Vault
+from hal.card import jpki
 from hal.card.contract import Presence
 from hal.card.vpcd import SocketReader
 from hal.sim.card.pki import CardCa, load_card, make_card, make_card_ca
@@ -152,6 +155,20 @@ def test_who_is_quicker_than_the_reading_ahead_loses_nothing(counter: Lay, folde
     at.lay()
     assert isinstance(at.enter(), e.CardAuthenticated)
     assert at.verified == 1
+
+
+@pytest.mark.parametrize("phone", [False, True])
+def test_the_command_that_signs_is_the_one_for_the_certificate_s_key(
+    counter: Lay, folder: Path, phone: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table with no other row: whoever takes another kind than the certificate's finds nothing."""
+    later = SimpleNamespace(kind=jpki.KeyKind.P384)
+    monkeypatch.setattr(card_work, "check_card_certificate", lambda *_: later)
+    monkeypatch.setattr(jpki, "SIGN_COMMANDS", {later.kind: jpki.SIGN_COMMANDS[jpki.KeyKind.RSA]})
+    at = counter(folder, phone=phone)
+    at.lay()
+    at.ahead()
+    assert isinstance(at.enter(), e.CardAuthenticated)
 
 
 @pytest.mark.parametrize(("since", "until_", "cause"), [(-400, -5, "card-expired"), (5, 400, "card-too-new")])
