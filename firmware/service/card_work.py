@@ -35,12 +35,12 @@ FAULT_CAUSES = {Reason.REMOVED: "removed", Reason.NOT_CONNECTED: "card-reader", 
 
 
 def load_trust(paths: tuple[Path, ...]) -> tuple[x509.Certificate, ...]:
-    """The card CAs, PEM or DER. Raises ValueError, OSError."""
-    found = []
+    """The card CAs: PEM, with all generations in one file or not, or DER. Raises ValueError, OSError."""
+    found: list[x509.Certificate] = []
     for path in paths:
         data = path.read_bytes()
-        pem = data.lstrip().startswith(b"-----BEGIN")
-        found.append(x509.load_pem_x509_certificate(data) if pem else x509.load_der_x509_certificate(data))
+        pem = b"-----BEGIN" in data  # words may stand before it
+        found += x509.load_pem_x509_certificates(data) if pem else [x509.load_der_x509_certificate(data)]
     return tuple(found)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import math
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -71,10 +72,17 @@ def _parser() -> argparse.ArgumentParser:
         "--trust", action="append", default=[], type=Path, metavar="CA.pem", help="card CA to check the issuer against"
     )
     parser.add_argument(
-        "--wait", type=float, default=10.0, metavar="S", help="seconds for the card to come (default: %(default)s)"
+        "--wait", type=_seconds, default=10.0, metavar="S", help="seconds for the card to come (default: %(default)s)"
     )
     parser.add_argument("--json", action="store_true", help="one JSON object")
     return parser
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError("a time in seconds expected")
+    return seconds
 
 
 def _pin(parser: argparse.ArgumentParser, given: str) -> Callable[[], bytearray]:

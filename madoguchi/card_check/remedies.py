@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from hal.card.jpki import CardCause
+from hal.faults import Reason
+from madoguchi.diagnose.finding import FAULTS as ANY_DEVICE
 from madoguchi.diagnose.finding import Remedy
 
 NAME: Final = Remedy("一覧にある名前を --reader に指定してください。", "give --reader one of these names, in full")
@@ -22,8 +24,25 @@ POWER: Final = Remedy(
 RESET: Final = Remedy(
     "市区町村の窓口で暗証番号を初期化してもらってください。", "have the PIN reset at the municipal office"
 )
-OTHER: Final = Remedy("別のカードで確認してください。", "try another card")
+SENT: Final = Remedy(
+    "暗証番号は送りましたが、答えがありません。カードを置き直し、--pin なしで残り回数を確認してください。",
+    "the PIN was sent and not answered: place the card again, and see without --pin how many tries are left",
+)
+PLACE: Final = Remedy(
+    "カードを置き直し、変わらなければ別のカードと別の読取機で確認してください。",
+    "place it again; then another card, and another reader",
+)
 
+FAULTS: Final[Mapping[Reason, Remedy]] = {
+    **ANY_DEVICE,
+    Reason.NOT_CONNECTED: Remedy(
+        "読取機のケーブルを確認し、変わらなければ pcscd を再起動してください: systemctl restart pcscd",
+        "check the reader's cable; then systemctl restart pcscd",
+    ),
+    Reason.SILENT: PLACE,
+    Reason.MUTE: PLACE,
+    Reason.GARBLED: PLACE,
+}
 CAUSES: Final[Mapping[CardCause, Remedy]] = {
     CardCause.NOT_MYNUMBER: Remedy("マイナンバーカードを置いてください。", "this is not a My Number card"),
     CardCause.NO_CERTIFICATE: Remedy(
@@ -35,10 +54,7 @@ CAUSES: Final[Mapping[CardCause, Remedy]] = {
         "ask the holder; a few more misses lock the card",
     ),
     CardCause.PIN_LOCKED: RESET,
-    CardCause.UNREADABLE: Remedy(
-        "カードを置き直し、変わらなければ別のカードと別の読取機で確認してください。",
-        "place it again; then another card, and another reader",
-    ),
+    CardCause.UNREADABLE: PLACE,
     CardCause.EXPIRED: Remedy(
         "期限切れです。別のカードで確認してください。機器の時刻も確認してください。",
         "expired: try another card; is the clock right?",

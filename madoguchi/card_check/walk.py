@@ -21,8 +21,8 @@ from hal.card.pcsc import PcscReader
 from hal.faults import DeviceFault, Reason
 from madoguchi.card_check import pcsc
 from madoguchi.card_check.profile import Profile, profile
-from madoguchi.card_check.remedies import CAUSES, KEEP_LAST, NAME, NO_CARD, POWER, TYPED
-from madoguchi.diagnose.finding import FAULTS, REPORT, Finding, Wrong
+from madoguchi.card_check.remedies import CAUSES, FAULTS, KEEP_LAST, NAME, NO_CARD, POWER, SENT, TYPED
+from madoguchi.diagnose.finding import REPORT, Finding, Wrong
 
 POLL_S: Final = 0.02
 STANDING_S: Final = 1.0  # a card that is mute or taken for so long stays so
@@ -262,6 +262,8 @@ class Walk:
                 raise Wrong("the PIN is four digits; none was sent", TYPED)
             began = time.monotonic()
             jpki.verify(self._card, pin, self._facts)
+        except DeviceFault as fault:
+            raise Wrong(f"{fault.reason.value}: a try may be spent", SENT) from None
         finally:
             self.record.milliseconds["verify"] = round(_ms(began), 1)
             pin[:] = bytes(len(pin))

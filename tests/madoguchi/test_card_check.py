@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from pcsc_daemon import NAME, Daemon, missing
 from hal.card.contract import Presence
 from hal.card.pcsc import PcscReader
 from hal.sim.card.flaws import flawed
-from hal.sim.card.pki import CardCa, load_card, make_card, make_card_ca
+from hal.sim.card.pki import CardCa, load_card, make_card, make_card_ca, new_card_ca
 from hal.sim.card.wire import CardFaults, CardProgram
 from madoguchi.card_check import main
 from madoguchi.card_check.prompt import ask_pin
@@ -110,10 +111,12 @@ def wrong(told: dict[str, Any]) -> list[str]:
     return [finding["name"] for finding in found]
 
 
-@pytest.fixture
-def ca_file(ca: CardCa, tmp_path: Path) -> str:
-    path = tmp_path / "ca.pem"
-    path.write_bytes(ca.certificate.public_bytes(Encoding.PEM))
+@pytest.fixture(scope="module")
+def ca_file(ca: CardCa, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Two generations in one file, as they are handed out; the card is of the second."""
+    path = tmp_path_factory.mktemp("trust") / "ca.pem"
+    generations = (new_card_ca().certificate, ca.certificate)
+    path.write_bytes(b"".join(generation.public_bytes(Encoding.PEM) for generation in generations))
     return str(path)
 
 
@@ -184,10 +187,15 @@ def test_another_kind_of_card(lay: Lay, check: Check) -> None:
     assert (code, wrong(told), told["apdus"]) == (1, ["applet"], 1)
 
 
-def test_a_mute_card(lay: Lay, check: Check) -> None:
-    lay(CardFaults(mute=True))
-    code, told = check()
-    assert code == 1 and wrong(told)[0] in ("status", "connect")
+@pytest.mark.skipif(not shutil.which("gcc"), reason="not here: gcc")
+def test_a_mute_card(daemon: Daemon, lay: Lay, check: Check) -> None:
+    daemon.trouble("mute")
+    try:
+        lay()
+        code, told = check()
+    finally:
+        daemon.trouble("mute", False)
+    assert (code, wrong(told), told["findings"][-1]["said"]) == (1, ["status"], "mute")
 
 
 @pytest.mark.parametrize("apdu", [1, 2, 5, 9, 10])
@@ -196,6 +204,9 @@ def test_a_card_taken_in_the_middle(lay: Lay, check: Check, apdu: int) -> None:
     code, told = check("--pin", PIN)
     assert code == 1 and wrong(told)[0] in ("applet", "certificate", "verify", "sign")
     assert told["power"] == "unknown"
+    if apdu == 9:  # VERIFY itself: the card has executed it, and nobody knows
+        verify = {finding["name"]: finding for finding in told["findings"]}["verify"]
+        assert "may be spent" in verify["said"] and "without --pin" in verify["remedy"]["en"]
 
 
 def test_a_card_that_another_program_holds(lay: Lay, check: Check) -> None:
@@ -249,6 +260,8 @@ def test_no_pyscard(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
         ("--reader", NAME, "--pin", PIN + "9"),
         ("--reader", NAME, f"--pni={PIN}"),
         ("--reader", NAME, "--json", f"--pin={PIN}x"),
+        ("--reader", NAME, "--wait", "-1"),
+        ("--reader", NAME, "--wait", "nan"),
         ("--reader", NAME, "--trust", "/nowhere"),
         ("--reader", NAME, "--trust", __file__),
         ("--pin", PIN),
