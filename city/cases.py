@@ -20,6 +20,7 @@ from firmware.link.refusals import RefusalCode
 
 MIX_UP: Final = "mix-up"
 AUDIT_BROKEN: Final = "audit-broken"
+DOCUMENT_REJECTED: Final = "document-rejected"  # a kiosk did not believe what it was given
 PAUSING: Final = frozenset({MIX_UP, AUDIT_BROKEN})
 NOTE_LENGTH: Final = 400
 

@@ -368,7 +368,13 @@ def release(city: City, kiosk: str, message: m.ReleaseRequest) -> m.ReleaseAnswe
 
 def cancel(city: City, kiosk: str, message: m.CancelRequest) -> m.Done:
     def end(connection: Connection) -> bool:
+        order = registry.reserved_of(connection, message.session, kiosk)
         ours = registry.end_session(connection, message.session, kiosk, seconds(city.clock()))
+        if ours and message.rejected:  # the kiosk has stopped itself; whether the kind must stop is for a person to say
+            which = {"kind": order.kind, "order": order.order} if order else {}
+            cases.open_case(connection, cases.DOCUMENT_REJECTED, seconds(city.clock()), kiosk=kiosk,
+                            session=message.session, **which)  # fmt: skip
+            city.log(connection, "document-rejected", session=message.session, reason=message.rejected, **which)
         city.log(connection, "ended" if ours else "end-refused", kiosk=kiosk, session=message.session)
         return ours
 

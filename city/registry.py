@@ -169,6 +169,13 @@ def order_of(connection: Connection, order: str) -> Order | None:
     return Order(**row) if row else None
 
 
+def reserved_of(connection: Connection, session: str, kiosk: str) -> Order | None:
+    """The order that this session still holds."""
+    mine = (t.orders.c.session == session) & (t.orders.c.kiosk == kiosk) & t.reserved
+    row = connection.execute(select(t.orders).where(mine)).mappings().first()
+    return Order(**row) if row else None
+
+
 def reserve(connection: Connection, order: Order) -> bool:
     """The session's one reserved order, in place of an earlier one. False when id or unique number is taken."""
     _void(connection, (t.orders.c.session == order.session) & (t.orders.c.order != order.order))

@@ -99,8 +99,8 @@ class Line:
         _ours(answer, answer.order == request.order, LineReason.OTHER_ORDER)
         return _ours(answer, answer.document_sha256 == request.document_sha256, LineReason.OTHER_DOCUMENT)
 
-    async def cancel(self, session: str) -> m.Done:
-        return await self._call("cancel", m.CancelRequest(session=session), m.Done)
+    async def cancel(self, session: str, rejected: str = "") -> m.Done:
+        return await self._call("cancel", m.CancelRequest(session=session, rejected=rejected), m.Done)
 
     async def outcome(self, outcome: m.Outcome) -> m.Done:
         return await self._call("outcome", outcome, m.Done)

@@ -240,6 +240,7 @@ class CancelRequest(Message, frozen=True):
     """POST /v1/cancel: the person left, or time ran out. Ends session and order at the city too; idempotent."""
 
     session: Id
+    rejected: Annotated[str, Meta(max_length=40, pattern="^[a-z-]*\\Z")] = ""  # why its document was no such document
 
 
 class Done(Message, frozen=True):

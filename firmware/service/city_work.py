@@ -60,6 +60,7 @@ class CityDesk:
     alarm: Callable[[str], None] = lambda code: None  # opens a case that pauses the kiosk
     terms: m.Terms | None = None
     terms_at: float = 0.0
+    rejected: str = ""  # why the document that came was not what it must be
     trouble: str = ""  # why this kiosk, as it is, cannot work with this city
 
     async def fetch_terms(self) -> e.Event:
@@ -128,12 +129,9 @@ class CityDesk:
             check_document(pdf, manifest, expected, self.config.fonts.mincho)
             sheets = self._prepare(pdf, manifest)
         except SheetFault as fault:
-            log("sheets.rejected", reason=fault.reason.value, page=fault.page)
-            return e.DocumentRejected(epoch=epoch, reason=fault.reason.value)
+            return self._reject(epoch, fault.reason.value, fault.page)
         except (signing.SignatureError, sealing.SealError, msgspec.MsgspecError) as error:
-            reason = REJECTIONS.get(type(error), "manifest-malformed")
-            log("sheets.rejected", reason=reason, page=0)
-            return e.DocumentRejected(epoch=epoch, reason=reason)
+            return self._reject(epoch, REJECTIONS.get(type(error), "manifest-malformed"))
         vault.sheets, vault.document, vault.title = sheets, manifest.document_sha256, manifest.title
         log("sheets.ready", sheets=len(sheets), ms=round((time.monotonic() - started) * 1000))
         return e.DocumentChecked(
@@ -143,6 +141,12 @@ class CityDesk:
             sheets=manifest.pages * manifest.copies,
             fee=manifest.fee,
         )
+
+    def _reject(self, epoch: int, reason: str, page: int = 0) -> e.Event:
+        """The journey opens a case here; the city hears of it with the cancellation, and has one of its own."""
+        self.rejected = reason
+        log("sheets.rejected", reason=reason, page=page)
+        return e.DocumentRejected(epoch=epoch, reason=reason)
 
     def _days(self) -> tuple[date, date]:
         """By the city's own clock: when it was asked, and now. Raises SheetFault when it told no such time."""
@@ -172,7 +176,7 @@ class CityDesk:
     async def cancel(self, session: str) -> None:
         """Best effort: the city ends the session by itself when it hears nothing."""
         try:
-            await self.line.cancel(session)
+            await self.line.cancel(session, self.rejected)
         except (LineFault, CityRefusal) as error:
             self._note("cancel", error)
 

@@ -140,6 +140,14 @@ def nobody_can_tell(rehearsal: Rehearsal, direct: Direct) -> None:
     direct.ask("outcome", outcome_of(manifest, m.Result.UNKNOWN))
 
 
+def rejected_document(rehearsal: Rehearsal, direct: Direct) -> None:
+    _, manifest = ordered(rehearsal)
+    direct.ask("cancel", m.CancelRequest(session=manifest.session, rejected="holder"))
+    direct.ask("cancel", m.CancelRequest(session=manifest.session))
+    [case] = open_cases(rehearsal)
+    assert (case.kind, case.order) == (manifest.kind, manifest.order)
+
+
 ANOMALIES: list[tuple[Callable[[Rehearsal, Direct], None], str]] = [
     (double_release, "double-release"),
     (release_of_nothing, "order-unknown"),
@@ -157,6 +165,7 @@ ANOMALIES: list[tuple[Callable[[Rehearsal, Direct], None], str]] = [
     (kept_for_nothing, "money-mismatch"),
     (printed_without_release, "printed-unissued"),
     (nobody_can_tell, "outcome-unknown"),
+    (rejected_document, "document-rejected"),
 ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -69,7 +70,7 @@ class Case:
 
     def reason(self, answer: m.OrderAnswer) -> str:
         """Why the kiosk rejects it, before money."""
-        offer = m.Offer(kind="inkan", title={}, fee=200, refusal=None, options=())
+        offer = m.Offer(kind="inkan", title={"ja": "印鑑登録証明書"}, fee=200, refusal=None, options=())
         told = m.SessionAnswer(
             session=SESSION, holder="明石　太郎", members={}, offers=(offer,), card_expires_in_days=9, ends_in_s=9
         )
@@ -77,6 +78,8 @@ class Case:
         vault.order = ORDER
         config: Any = SimpleNamespace(kiosk=SimpleNamespace(id=KIOSK), fonts=SimpleNamespace(mincho=None))
         desk = CityDesk(config, SimpleNamespace(), (self.issuing.public_key(),))  # type: ignore[arg-type]
+        desk.terms = SimpleNamespace(now="2026-11-24T10:00:00+09:00")  # type: ignore[assignment]
+        desk.terms_at = time.monotonic()
         event = desk._examine(3, self.request, answer, vault)
         assert isinstance(event, e.DocumentRejected)
         assert vault.sheets == ()
