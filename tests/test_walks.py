@@ -69,6 +69,7 @@ def test_a_kiosk_that_obeys_older_screens_is_noticed(house: House, monkeypatch: 
         await touch(self, seen, action, value)
 
     monkeypatch.setattr(Watcher, "touch", any_screen)
+    monkeypatch.setattr(walk, "ASIDE_S", 3.0)
     found = play(house, monkeypatch, "touch start", "touch an older screen")
     assert found is not None
     assert found.letter == "f"

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from cryptography.x509.oid import NameOID
 
 from firmware.link import messages as m
-from firmware.link.client import CityRefusal, Line, LineFault, LineReason, LineSetupError
+from firmware.link.client import MIX_UPS, CityRefusal, Line, LineFault, LineReason, LineSetupError
 from firmware.service.city_work import BUILD, line_config
 from firmware.service.config import Config
 from firmware.texts.texts import parse
@@ -47,6 +47,9 @@ REASONS: Final[Mapping[LineReason, Remedy]] = {
     ),
     LineReason.TOO_BIG: Remedy("接続先が市の装置か確認してください。", "is it the city's gateway that answers?"),
     LineReason.MALFORMED: Remedy("市の装置の版を確認してください。", "compare the versions of kiosk and gateway"),
+    LineReason.VERSION: Remedy("市の装置の版を確認してください。", "kiosk and gateway speak different versions"),
+    LineReason.TRUNCATED: Remedy("回線の品質を確認してください。", "the line breaks inside answers: check its quality"),
+    **dict.fromkeys(MIX_UPS, Remedy("使用を止めて、市に連絡してください。", "stop using it, and tell the city")),
     LineReason.HTTP: Remedy("市の装置の状態を確認してください。", "look at the gateway's own log"),
 }
 

@@ -20,6 +20,7 @@ PACE = 0.05
 NOTICE_S = 4.0  # for the kiosk to notice what was done
 QUIET_S = 0.04  # without a new screen: it waits for the person
 SETTLE_S = 1.0
+ASIDE_S = 0.1  # for a touch that must change nothing to change something
 STILL_S = 25.0  # all limits of a journey one after the other, at this pace
 IDLE_S = 60.0  # for the last person to be gone
 CALM_S = 3.0  # for what was broken until now to be told
@@ -127,7 +128,7 @@ class Walk:
             action = next(action for action in ("confirm", "taken", "ok", "start") if not seen.offers(action))
         seen_before = len(self.evidence.trail.lines)
         await self.watcher.touch(Seen(seen.number + by), action, value)
-        await self.look(0.1)
+        await self.look(ASIDE_S)
         for line in self.evidence.trail.lines[seen_before:]:
             if line.log == "state" and line.event == f"touch.{action}":
                 self._judge([judge.Fault("f", f"{action} on another screen than {seen.name} led to {line.state}")])

@@ -86,6 +86,12 @@ class Keeper:
     def _lines(self) -> list[str]:
         return self.notes.read_text().splitlines() if self.notes.exists() else []
 
+    def listens(self) -> bool:
+        """Whether it would hear a SIGTERM by now."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        caught = next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:"))
+        return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
+
     def left(self) -> list[str]:
         """Profiles, and whatever else lies beside them."""
         return [path.name for path in self.temporary.iterdir()]
@@ -171,6 +177,7 @@ def test_a_browser_that_crashes_is_started_again(resident: Start, keeper: Keeper
 
 def test_no_resident_no_browser(keeper: Keeper) -> None:
     """Somebody listens and nobody answers: the supervisor, between two residents."""
+    until(keeper.listens)
     with pytest.raises(AssertionError):
         until(lambda: bool(keeper.left()), 0.5)
     assert keeper.stop() == 0
