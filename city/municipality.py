@@ -45,8 +45,8 @@ STATEMENTS: Final[dict[Form, frozenset[str]]] = {
 ELSE: Final = "resident"  # the contact for causes without one of their own
 # Causes of the kiosk's own for which there is a place to go; the city's own are its refusal codes.
 KIOSK_CAUSES: Final = (
-    "pin-locked", "pin-kept", "not-mynumber", "no-certificate", "card-unreadable", "card-reader", "line-down",
-    "printer", "coins", "document-rejected", "print-failed", "change-owed",
+    "pin-locked", "pin-kept", "not-mynumber", "no-certificate", "card-unsupported", "card-unreadable", "card-reader",
+    "line-down", "printer", "coins", "document-rejected", "print-failed", "change-owed",
 )  # fmt: skip
 CAUSES: Final = (*(code.value for code in RefusalCode if code not in LINE), "protocol-error", *KIOSK_CAUSES)
 

@@ -157,5 +157,5 @@ CAUSES = {
     CardCause.NOT_YET_VALID: "card-too-new",
     CardCause.WRONG_ISSUER: "card-invalid",
     CardCause.BAD_SIGNATURE: "card-invalid",
-    CardCause.UNKNOWN_KEY: "card-invalid",
+    CardCause.UNKNOWN_KEY: "card-unsupported",
 }

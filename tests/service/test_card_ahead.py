@@ -21,6 +21,7 @@ from firmware.service.vault import Vault
 from hal.card import jpki
 from hal.card.contract import Presence
 from hal.card.vpcd import SocketReader
+from hal.sim.card.flaws import flawed
 from hal.sim.card.pki import CardCa, load_card, make_card, make_card_ca
 from hal.sim.card.wire import CardFaults, CardProgram
 
@@ -92,13 +93,14 @@ Lay = Callable[..., Counter]
 def counter(ca: CardCa) -> Iterator[Lay]:
     made: list[Counter] = []
 
-    def make(folder: Path, *, trusted: bool = True, phone: bool = False) -> Counter:
+    def make(folder: Path, *, trusted: bool = True, phone: bool = False, flaw: str = "") -> Counter:
         listener = socket.create_server(("127.0.0.1", 0))
         reader = SocketReader(listener, deadline_s=0.5)
         card = folder / "card.toml"
         lines = [line for line in card.read_text().splitlines() if not line.startswith("phone")]
         card.write_text("\n".join([*lines, f"phone = {json.dumps(phone)}"]))
-        program = CardProgram(load_card(folder), listener.getsockname()[:2], CardFaults())
+        change = flawed(flaw, ca) if flaw else None
+        program = CardProgram(load_card(folder, change=change), listener.getsockname()[:2], CardFaults())
         found = Counter(CardDesk(reader, (ca.certificate,) if trusted else (), True), program, reader)
         execute = program.applet.handle
 
@@ -189,6 +191,14 @@ def test_a_stranger_s_card_is_told_before_the_pin(counter: Lay, folder: Path) ->
     at = counter(folder, trusted=False)
     at.lay()
     assert at.ahead() == e.CardFailed(epoch=1, cause="card-invalid")
+
+
+def test_a_card_of_a_later_generation_is_not_called_invalid(counter: Lay, folder: Path) -> None:
+    at = counter(folder, flaw="p384-key")
+    at.lay()
+    assert at.ahead() == e.CardFailed(epoch=1, cause="card-unsupported")
+    assert isinstance(at.enter(), e.CardFailed)
+    assert at.sent == []
 
 
 def test_a_locked_card_is_not_read(counter: Lay, folder: Path) -> None:

@@ -22,7 +22,7 @@ ALL = [Texts.load(language) for language in LANGUAGES]
 # What the kiosk itself refuses for: of the table, of the actions, and of the card (CardFailed.cause).
 OWN_CODES = (
     "pin-locked pin-kept card-unreadable card-reader printer coins cancelled too-slow card-left line-down "
-    "document-rejected print-failed change-owed not-mynumber no-certificate"
+    "document-rejected print-failed change-owed not-mynumber no-certificate card-unsupported"
 ).split()
 TOLD = [code.value for code in RefusalCode if refusal(code) == code.value]  # the others are between machines
 PROBLEMS = "line-down card-reader card-left printer receipt-printer coins case-open leftover config other".split()
