@@ -140,8 +140,7 @@ class CardDesk:
         except CardRefused as refused:
             if refused.cause is CardCause.PIN_WRONG and refused.tries:
                 return e.PinWrong(epoch=epoch, tries=refused.tries)
-            locked = refused.cause in (CardCause.PIN_WRONG, CardCause.PIN_LOCKED)
-            cause = "pin-locked" if locked else CAUSES[refused.cause]
+            cause = CAUSES[refused.cause]
         except DeviceFault as fault:
             log("device.fault", device="card", reason=fault.reason.value, detail=fault.detail)
             cause = FAULT_CAUSES.get(fault.reason, "card-unreadable")
@@ -150,6 +149,8 @@ class CardDesk:
 
 
 CAUSES = {
+    CardCause.PIN_WRONG: "card-unreadable",  # and the card does not tell the tries: not one to go on with
+    CardCause.PIN_LOCKED: "pin-locked",
     CardCause.NOT_MYNUMBER: "not-mynumber",
     CardCause.NO_CERTIFICATE: "no-certificate",
     CardCause.UNREADABLE: "card-unreadable",
