@@ -109,6 +109,17 @@ def test_a_seed_is_the_same_walks(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(len(numbers) == 50 for numbers in chosen(2))
 
 
+def test_a_number_means_the_same_whatever_else_is_possible() -> None:
+    async def nothing() -> None: ...
+
+    few = [Act(name, weight, nothing) for name, weight in (("a", 100), ("b", 10), ("c", 1))]
+    chosen = [acts.choose(few, number).name for number in range(4000)]
+    assert chosen[0] == "a"
+    assert 80 < chosen.count("a") / chosen.count("c") < 125 and 8 < chosen.count("a") / chosen.count("b") < 12
+    more = [*few, Act("d", 50, nothing)]
+    assert {was for number, was in enumerate(chosen) if acts.choose(more, number).name not in (was, "d")} == set()
+
+
 def test_a_failing_walk_is_made_shorter(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three of two hundred numbers matter."""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
-from itertools import accumulate
+from math import log
 from typing import TYPE_CHECKING, NamedTuple
 
 from firmware.flow.states import CardPolicy, Phase
@@ -40,10 +41,17 @@ def possible(walk: Walk) -> list[Act]:
 
 
 def choose(acts: Sequence[Act], number: int) -> Act:
-    """By weight."""
-    sums = list(accumulate(act.weight for act in acts))
-    spot = number % sums[-1]
-    return next(act for act, until in zip(acts, sums, strict=True) if spot < until)
+    """By weight, and the same one whatever else is possible: steps can be left out and the others mean what they did.
+
+    Weighted rendezvous hashing. 0 is the first.
+    """
+    return min(acts, key=lambda act: -log(_chance(number, act.name)) / act.weight) if number else acts[0]
+
+
+def _chance(number: int, name: str) -> float:
+    """Between 0 and 1, both excluded."""
+    digest = hashlib.blake2b(f"{number} {name}".encode(), digest_size=6).digest()
+    return (int.from_bytes(digest, "big") + 1) / (2**48 + 1)
 
 
 # -- the person

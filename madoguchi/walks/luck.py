@@ -122,6 +122,9 @@ async def restart_kiosk(walk: Walk) -> None:
 
 
 async def kill_city(walk: Walk) -> None:
+    """With its machine: who kept its database is gone too."""
+    for name in sorted(walk.broken & {"city-busy", "city-frozen"}):
+        await walk.switch(name, False)
     await _kill(walk.system.city)
     await walk.system.city.start()
 
