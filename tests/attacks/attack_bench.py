@@ -11,6 +11,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -47,6 +48,7 @@ from hal.printer.contract import Bitmap, Outlet, PaperSupply, PrinterState, Prin
 DPI, WIDTH = 203, 1664
 COIN = 100
 JOURNEY_S = 20.0
+PATIENCE = 60  # screens; an undisturbed journey has about 30
 NAMES = {
     "taro": "明石　太郎",
     "hanako": "明石　花子",
@@ -54,6 +56,9 @@ NAMES = {
     "misaki": "山本　美咲",
     "shota": "佐藤　翔太",
 }
+
+
+LOGGING: ContextVar[list[tuple[str, dict[str, Any]]]] = ContextVar("the log of the kiosk at work")
 
 
 class Paper:
@@ -147,9 +152,11 @@ class Kiosk:
         self.shown: list[str] = []
         self.when: dict[str, Callable[[], None]] = {}  # a screen's name -> what happens in the world when it is shown
         self.events: list[e.Event] = []
+        self.logged: list[tuple[str, dict[str, Any]]] = []
         config, nothing = _config(attack, kiosk), SimpleNamespace(say=lambda *_: None)
         self._resident = resident_ = Resident(config, Listeners(nothing, None), lambda _: None)  # type: ignore[arg-type]
-        self._line, self._picked = line, False
+        self._line = line
+        self.gives_up = False  # when it comes to paying
         self.vault = resident_._vault
         self._executor = Executor(
             config=config,
@@ -173,6 +180,7 @@ class Kiosk:
     async def serve(self) -> Kiosk:
         """Ends when the journey does, or when the person finds the kiosk out of service and goes."""
         self._loop = asyncio.get_running_loop()
+        LOGGING.set(self.logged)
         self.coins.start(lambda event: self._coin(event))
         resident = self._resident
         resident._carry(self._executor, resident._flow.start())
@@ -180,6 +188,7 @@ class Kiosk:
         async with asyncio.timeout(JOURNEY_S):
             self.code = await resident._serve(self._executor)
             await self._executor.finish()
+            await self._executor._deliver()  # as the next process would
         self.vault.destroy()
         await self._line.close()
         for lane in self._executor.devices.lanes.values():
@@ -195,6 +204,11 @@ class Kiosk:
     @property
     def screens(self) -> list[str]:
         return [screen.name for screen in self.seen]
+
+    @property
+    def stuck(self) -> bool:
+        """The person saw no way on, and left before paying."""
+        return len(self.seen) > PATIENCE and not self.coins.inserted
 
     @property
     def refusal(self) -> str:
@@ -214,7 +228,10 @@ class Kiosk:
         self.seen.append(screen)
         self.shown.append(html)
         self.when.pop(screen.name, lambda: None)()
-        DOES.get(screen.name, lambda *_: None)(self, screen)
+        if len(self.seen) > PATIENCE:
+            self.touch(screen, "cancel")
+        else:
+            DOES.get(screen.name, lambda *_: None)(self, screen)
 
     def touch(self, screen: Screen, action: str, value: str = "") -> None:
         self._post(e.Touch(screen=screen.number, action=action, value=value))
@@ -250,7 +267,10 @@ class Kiosk:
             self.touch(screen, "next")
 
     def pay(self, screen: Screen) -> None:
-        self.coins.want(screen.facts["missing"])
+        if self.gives_up:
+            self.touch(screen, "cancel")
+        else:
+            self.coins.want(screen.facts["missing"])
 
     def leave(self, _: Screen) -> None:
         self._post(e.Shutdown())
@@ -313,15 +333,17 @@ class Attack:
     folder: Path
     hands: Hands = field(init=False)
     journals: dict[str, Journal] = field(default_factory=dict)
-    logged: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    logged: list[tuple[str, dict[str, Any]]] = field(default_factory=list)  # by all of them
 
     def __post_init__(self) -> None:
         self.hands = Hands(self.folder)
         self.city.typeset = self.hands.typeset
 
-    def kiosk(self, url: str, resident: str, wish: Wish, kiosk: str = "kiosk-1", **line: Any) -> Kiosk:
-        journal = self.journals.get(kiosk) or Journal(self.folder / f"{kiosk}.sqlite")
-        self.journals[kiosk] = journal
+    def kiosk(self, url: str, resident: str, wish: Wish, kiosk: str = "kiosk-1", place: str = "", **line: Any) -> Kiosk:
+        """`place`: whose journal; without it, that of the kiosk of this name."""
+        place = place or kiosk
+        journal = self.journals.get(place) or Journal(self.folder / f"{place}.sqlite")
+        self.journals[place] = journal
         made = {"deadline_s": 5.0, "order_deadline_s": 10.0, **line}
         return Kiosk(self, self.city.line(url, kiosk, **made), resident, wish, kiosk, journal)
 
@@ -350,16 +372,19 @@ class _Remember(logging.Handler):
         self._into = into
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._into.append((record.getMessage(), getattr(record, "facts", {})))
+        entry = (record.getMessage(), getattr(record, "facts", {}))
+        self._into.append(entry)
+        LOGGING.get([]).append(entry)
 
 
 # -- the judge
 
 
-def judge(attack: Attack, kiosk: Kiosk) -> int:
+def judge(attack: Attack, kiosk: Kiosk, *, released: bool = True) -> int:
     """What came out of this kiosk was this person's, once, issued and paid for; every yen is accounted for.
 
-    Returns the sheets. Believes what is on the paper and in the city's database, and no answer.
+    Believes what is on the paper and in the city's database, and no answer. `released`: whether the city must have said
+    that it may come out. Returns the sheets.
     """
     coins, sheets = kiosk.coins, kiosk.sheets.pages
     owed = sum(n.facts["amount"] for n in kiosk.journal.entries(kiosk.vault.session) if n.kind == "owed")
@@ -380,7 +405,7 @@ def judge(attack: Attack, kiosk: Kiosk) -> int:
     assert [d.holder for d in own] == [kiosk.holder]
     assert all(c.text_hash.hex() == order.document_sha256[:36] for c in codes), "another document under its number"
     assert Counter(c.page for c in codes) == dict.fromkeys(range(1, codes[0].pages + 1), order.sheets // codes[0].pages)
-    assert order.state == "issued", "paper without a release"
+    assert order.state == "issued" or not released, "paper without a release"
     assert kept == order.fee
     return len(codes)
 
@@ -400,6 +425,6 @@ class Table:
         self.rows[what, reason] += 1
 
     def __str__(self) -> str:
-        caught = sum(n for (_, reason), n in self.rows.items() if reason != "harmless")
+        caught = sum(n for (_, reason), n in self.rows.items() if reason not in ("harmless", "given up"))
         lines = [f"{n:6} {what:44} {reason}" for (what, reason), n in sorted(self.rows.items())]
         return "\n".join(["", *lines, f"{sum(self.rows.values()):6} attempts, {caught} caught, the rest harmless"])
