@@ -34,7 +34,8 @@ from city.document import Typesetter
 from city.handlers import City, Refused
 from city.kiosks import Roll, Shown
 from city.listener import Connection, Gate, Listener, tls_context
-from city.paths import PATHS, Work
+from city.paths import PATHS
+from city.paths import Path as Call
 from firmware.link import messages as m
 from firmware.link.messages import RefusalCode
 from firmware.link.refusals import STATUS, UNFIT
@@ -139,16 +140,16 @@ class Gateway:
         if request.method != "POST":
             return self._refusal(RefusalCode.PROTOCOL_ERROR, 405, {"Allow": "POST"})
         message = await _message(request, path.request)
-        work = partial(self._work, shown, name, path.work, message)
+        work = partial(self._work, shown, name, path, message)
         return _json(await self._workers.run(work, ENTRANCE_S.get(name, PATIENCE_S)))
 
-    def _work(self, shown: Shown | None, name: str, work: Work, message: m.Message) -> m.Message:
+    def _work(self, shown: Shown | None, name: str, path: Call, message: m.Message) -> m.Message:
         """In a worker's thread: first whether this kiosk is one of ours still."""
         refusal = self._roll.refusal(shown)
         if refusal is not None or shown is None:
             raise Refused(refusal or RefusalCode.KIOSK_UNKNOWN)
         try:
-            return work(self._city, shown.kiosk, message)
+            return path.work(self._city, shown if path.certificate else shown.kiosk, message)
         except Refused as refused:
             handlers.note_refusal(self._city, shown.kiosk, name, message, refused.code)
             raise

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from cryptography import x509
@@ -53,7 +53,7 @@ def read(der: bytes) -> Shown | None:
     return Shown(kiosk, hashlib.sha256(der).hexdigest(), hashlib.sha256(key).hexdigest(), end, der)
 
 
-Transaction = Callable[[Callable[[Connection], None]], None]
+Transaction = Callable[[Callable[[Connection], Any]], Any]
 
 
 class Listed(NamedTuple):
@@ -86,8 +86,10 @@ class Roll:
             if known and known.revoked:
                 return RefusalCode.KIOSK_REVOKED
             if known is None or known.fingerprint != shown.fingerprint:
-                self._decide(lambda connection: admit(connection, shown))
-                self._listed[shown.kiosk, shown.key] = Listed(shown.fingerprint, False)
+                refusal: RefusalCode | None = self._decide(lambda connection: on_sight(connection, shown))
+                if refusal is None:
+                    self._listed[shown.kiosk, shown.key] = Listed(shown.fingerprint, False)
+                return refusal
         return None
 
     def _refresh(self) -> None:
@@ -102,6 +104,24 @@ class Roll:
 
 
 # -- the list -----------------------------------------------------------------------------------------------------
+
+
+def on_sight(connection: Connection, shown: Shown) -> RefusalCode | None:
+    """List it, unless this kiosk has lost a certificate meanwhile: a roll of two seconds ago does not know."""
+    columns = select(table.c.key, table.c.revoked).where(table.c.kiosk == shown.kiosk)
+    revoked = {row.key: row.revoked for row in connection.execute(columns)}
+    if revoked.get(shown.key):
+        return RefusalCode.KIOSK_REVOKED
+    if shown.key not in revoked and any(revoked.values()):
+        return RefusalCode.KIOSK_UNKNOWN
+    admit(connection, shown)
+    return None
+
+
+def good(connection: Connection, shown: Shown) -> bool:
+    """Listed and not revoked, in the very transaction that relies on it."""
+    this = (table.c.kiosk == shown.kiosk) & (table.c.key == shown.key)
+    return connection.execute(select(table.c.revoked).where(this)).scalar() is False
 
 
 def admit(connection: Connection, shown: Shown) -> None:

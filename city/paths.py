@@ -12,20 +12,21 @@ from firmware.link import messages as m
 from firmware.link.messages import RefusalCode as R
 from firmware.link.refusals import UNFIT
 
-Work = Callable[[City, str, Any], m.Message]
+Work = Callable[[City, Any, Any], m.Message]
 ANY: Final = (R.PROTOCOL_ERROR, R.MALFORMED, R.TOO_BIG, R.INTERNAL, R.BUSY, *sorted(UNFIT))
 PERSON: Final = tuple(code for code in R if list(R).index(code) < list(R).index(R.BUSY))
 
 
 @dataclass(frozen=True)
 class Path:
-    """`refuses`: besides ANY."""
+    """`refuses`: besides ANY. `work` is given whose certificate was shown; with `certificate`, the certificate."""
 
     request: type[m.Message]
     answer: type[m.Message]
     work: Work
     refuses: tuple[R, ...]
     says: str
+    certificate: bool = False
 
 
 PATHS: Final[Mapping[str, Path]] = {
@@ -85,5 +86,6 @@ PATHS: Final[Mapping[str, Path]] = {
         renewal.renew,
         (R.NO_RENEWAL,),
         "A new certificate for the kiosk, on the strength of the one it has.",
+        certificate=True,
     ),
 }

@@ -47,8 +47,12 @@ def load(tls: Tls) -> Renewal | None:
         raise ConfigError(f"{tls.kiosk_ca_key}: {error}") from None
 
 
-def renew(city: City, kiosk: str, message: m.RenewRequest) -> m.RenewAnswer:
-    """A certificate for the key of the request; the same key again has the same one. Raises Refused."""
+def renew(city: City, shown: kiosks.Shown, message: m.RenewRequest) -> m.RenewAnswer:
+    """A certificate for the key of the request; the same key again has the same one. Raises Refused.
+
+    Not on the strength of one that was revoked a moment ago: what it gave would be good for a year.
+    """
+    kiosk = shown.kiosk
     renewal, key = city.renewal, _key_of(message.csr, kiosk)
     if key is None:
         raise Refused(RefusalCode.MALFORMED)
@@ -57,6 +61,8 @@ def renew(city: City, kiosk: str, message: m.RenewRequest) -> m.RenewAnswer:
     mark = hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
 
     def give(connection: Connection) -> bytes:
+        if not kiosks.good(connection, shown):
+            raise Refused(RefusalCode.KIOSK_REVOKED)
         known = kiosks.issued_for(connection, kiosk, mark)
         if known is not None:
             return known

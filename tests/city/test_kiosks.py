@@ -114,6 +114,26 @@ def test_a_revocation_reaches_a_gateway_within_seconds(rehearsal: Rehearsal, own
     run(rehearsal, scenario)
 
 
+def test_a_gateway_that_has_not_heard_of_a_revocation_gives_nothing_that_outlives_it(
+    rehearsal: Rehearsal, own, monkeypatch
+) -> None:
+    """Who has a stolen key asks for a new certificate in the two seconds that a roll may be old."""
+
+    async def scenario(url: str) -> None:
+        stolen, kept_back = own(url, number=1), own(url, number=2)
+        async with Line(stolen) as line, Line(kept_back) as other:
+            await line.hello(HELLO)
+            monkeypatch.setattr(kiosks, "REFRESH_S", 60.0)
+            revoke(rehearsal, "kiosk-1")
+            asked = m.RenewRequest(csr=request(papers_of(stolen)))
+            assert await refused(line.renew(asked)) is RefusalCode.KIOSK_REVOKED
+            assert await refused(other.hello(HELLO)) is RefusalCode.KIOSK_UNKNOWN
+
+    run(rehearsal, scenario)
+    with rehearsal.city.engine.begin() as connection:
+        assert [state for *_, state in kiosks.listed(connection)] == ["revoked"]
+
+
 def test_a_certificate_that_is_over_ends_at_the_handshake(rehearsal: Rehearsal, own) -> None:
     async def scenario(url: str) -> None:
         async with Line(own(url, life=timedelta(seconds=-1))) as line:
