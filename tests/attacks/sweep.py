@@ -379,7 +379,7 @@ def every(made: list[Attempt]) -> list[Attempt]:
 
 
 def some(made: list[Attempt]) -> list[Attempt]:
-    """Each field of what decides about paper, once; all that is done to these messages as a whole; a few of the rest."""
+    """Each field of what decides about paper, once; all that is done to these messages whole; a few of the rest."""
     drawn, fields = random.Random(7), dict[tuple[str, str], list[Attempt]]()
     for attempt in made:
         where, _, how = attempt.what.partition(": ")
