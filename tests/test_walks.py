@@ -32,10 +32,11 @@ def house() -> Iterator[House]:
 
 @pytest.mark.timeout(600)  # a walk that fails is made shorter first
 def test_walks(house: House) -> None:
-    tally = walks(house, WALKS, STEPS, first=2)
+    tally = walks(house, WALKS, STEPS, first=3)
     assert not tally.found, "\n".join(f"({one.letter}) {one.what}: {one.replay}" for one in tally.found)
     assert tally.counts["steps"] == WALKS * STEPS
     assert tally.counts["journeys"] >= 2, "the first walk is one errand after the other"
+    assert tally.counts["faults"]
 
 
 # -- what the wires or the kiosk would show if it were wrong
