@@ -84,20 +84,20 @@ class Line:
 
     async def hello(self, hello: m.Hello) -> m.Terms:
         answer = await self._call("hello", hello, m.Terms)
-        return _ours(answer, answer.protocol == m.PROTOCOL, LineReason.VERSION)
+        return await self._ours(answer, answer.protocol == m.PROTOCOL, LineReason.VERSION)
 
     async def open_session(self, request: m.SessionRequest) -> m.SessionAnswer:
         answer = await self._call("sessions", request, m.SessionAnswer)
-        return _ours(answer, answer.session == request.session, LineReason.OTHER_SESSION)
+        return await self._ours(answer, answer.session == request.session, LineReason.OTHER_SESSION)
 
     async def order(self, request: m.OrderRequest) -> m.OrderAnswer:
         answer = await self._call("orders", request, m.OrderAnswer, self._config.order_deadline_s)
-        return _ours(answer, answer.order == request.order, LineReason.OTHER_ORDER)
+        return await self._ours(answer, answer.order == request.order, LineReason.OTHER_ORDER)
 
     async def release(self, request: m.ReleaseRequest) -> m.ReleaseAnswer:
         answer = await self._call("release", request, m.ReleaseAnswer)
-        _ours(answer, answer.order == request.order, LineReason.OTHER_ORDER)
-        return _ours(answer, answer.document_sha256 == request.document_sha256, LineReason.OTHER_DOCUMENT)
+        await self._ours(answer, answer.order == request.order, LineReason.OTHER_ORDER)
+        return await self._ours(answer, answer.document_sha256 == request.document_sha256, LineReason.OTHER_DOCUMENT)
 
     async def cancel(self, session: str, rejected: str = "") -> m.Done:
         return await self._call("cancel", m.CancelRequest(session=session, rejected=rejected), m.Done)
@@ -129,10 +129,19 @@ class Line:
         seconds = deadline_s or self._config.deadline_s
         try:
             status, body = await self._post(f"/v{m.PROTOCOL}/{name}", msgspec.json.encode(request), seconds)
+            return _decode(status, body, expected)
+        except CityRefusal:
+            raise
         except BaseException:
             await self.close()  # what comes late on this connection must not meet the next call
             raise
-        return _decode(status, body, expected)
+
+    async def _ours(self, answer: Answer, ours: bool, reason: LineReason) -> Answer:
+        """An answer to somebody else's question is no answer, and what follows it on that connection neither."""
+        if not ours:
+            await self.close()
+            raise LineFault(reason)
+        return answer
 
     async def _post(self, path: str, body: bytes, seconds: float) -> tuple[int, bytes]:
         if self._http is None:
@@ -192,10 +201,3 @@ def _decode(status: int, body: bytes, expected: type[Answer]) -> Answer:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise LineFault(LineReason.MALFORMED if status == 200 else LineReason.HTTP) from None
     raise LineFault(LineReason.HTTP)
-
-
-def _ours(answer: Answer, ours: bool, reason: LineReason) -> Answer:
-    """An answer to somebody else's question is no answer."""
-    if not ours:
-        raise LineFault(reason)
-    return answer

@@ -233,6 +233,27 @@ def test_an_answer_to_somebody_elses_question_is_named(files: Files) -> None:
         assert fault(files, says(http(msgspec.json.encode(answer))), call=call) is reason
 
 
+@pytest.mark.parametrize(
+    "answer", [b"{}", msgspec.json.encode(m.ReleaseAnswer(order="3" * 32, document_sha256="a" * 64, released=True))]
+)
+def test_an_answer_that_is_none_of_ours_ends_its_connection(files: Files, answer: bytes) -> None:
+    """A city whose answers have slipped by one must not tell an outcome's `Done` to another outcome."""
+    connections = 0
+
+    async def counting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await says(http(answer), http(DONE))(reader, writer)
+
+    async def twice(line: Line) -> None:
+        for _ in range(2):
+            with pytest.raises(LineFault):
+                await line.release(m.ReleaseRequest(session="0" * 32, order="1" * 32, document_sha256="a" * 64, paid=1))
+
+    asyncio.run(against(files, counting, twice))
+    assert connections == 2
+
+
 def test_one_connection_for_all_calls_and_none_of_the_environments_proxies(
     files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
