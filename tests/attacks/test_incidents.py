@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from datetime import date
+from pathlib import Path
 
 import pytest
 from attack_bench import Attack, Kiosk, Table, Wish, judge
+from city_bench import Rehearsal
+from insider import Insider
 from sqlalchemy import insert, select, update
 
 from city import tables
+from city.typesetting import typeset
 
 INKAN, SELF, HOUSEHOLD = Wish("inkan"), Wish("juminhyo"), Wish("juminhyo", {"scope": "household"})
 ANOTHER = "yoshiko"
@@ -291,6 +295,43 @@ def test_munakata_2023_06_28_nothing_of_the_previous_applicant_is_left_in_the_ki
     assert (judge(attack, first), judge(attack, second)) == (1, 1)
     assert (first.vault.sheets, first.vault.key, first.vault.answer, first.vault.certificate) == ((), None, None, b"")
     assert not any(first.holder in page for page in second.shown)
+
+
+# -- Takamatsu, 4 April 2024 --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("elsewhere", "told", "reason", "paid"),
+    [
+        ("sessions", "too-slow", "challenge", 0),
+        ("orders", "too-slow", "session-unknown", 0),
+        ("release", "too-slow", "session-unknown", 100),
+    ],
+)
+def test_takamatsu_2024_04_04_a_build_for_one_server_on_a_site_of_several(
+    attack: Attack, table: Table, tmp_path: Path, elsewhere: str, told: str, reason: str, paid: int
+) -> None:
+    """Two gateways that should share one database have one each: whatever reaches the other one is refused."""
+    (tmp_path / "second").mkdir()
+    city = attack.city
+    second = Rehearsal(tmp_path / "second", city.pki, city.authority, city.card_key)
+    second.typeset = typeset
+
+    async def go(url: str) -> Kiosk:
+        return await second.run(lambda other: through(url, other))()
+
+    async def through(url: str, other: str) -> Kiosk:
+        async with Insider(city.pki, [url, other]) as balancer:
+            balancer.tampers["kiosk-1"] = lambda call: call.ask(gateway=int(call.name == elsewhere))
+            return await attack.kiosk(balancer.address, "taro", SELF).serve()
+
+    kiosk = attack.run("", go)
+    second.city.engine.dispose()
+    assert judge(attack, kiosk) == 0
+    assert kiosk.coins.inserted == kiosk.coins.paid_out == paid
+    assert kiosk.refusal == told
+    assert reason in attack.reasons("line.refused")
+    table.add(f"{elsewhere} at a gateway with a database of its own", f"refused.{reason}")
 
 
 # -- their siblings -----------------------------------------------------------------------------------------------
