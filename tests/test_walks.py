@@ -12,6 +12,7 @@ import pytest
 
 from madoguchi.demo import FOLDER
 from madoguchi.person import Watcher
+from madoguchi.proof import wrong
 from madoguchi.screen import Seen
 from madoguchi.walks import acts, drive, walk
 from madoguchi.walks.acts import Act
@@ -43,7 +44,9 @@ def test_walks(house: House) -> None:
 
 
 def play(house: House, monkeypatch: pytest.MonkeyPatch, *names: str) -> Found | None:
-    """A walk by the names of what is done."""
+    """A walk by the names of what is done. What is wrong is wrong for good: nobody waits for it to pass."""
+    monkeypatch.setattr(walk, "NOTICE_S", 0.5)
+    monkeypatch.setattr(walk, "TOLD_S", 0.5)
 
     def by_name(found: Sequence[Act], number: int) -> Act:
         return next((act for act in found if act.name == names[number]), found[0])
@@ -62,6 +65,13 @@ def test_a_coin_that_nobody_counted_is_noticed(house: House, monkeypatch: pytest
     assert (found.letter, found.did) == ("c", ("coin 10",))
 
 
+def test_a_machine_that_forgets_the_change_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    with House(FOLDER, wrong.program("change is forgotten")) as house:
+        found = play(house, monkeypatch, *TO_THE_TILL, "coin 500", *["take what is there"] * 2, *["touch ok"] * 2)
+    assert found is not None
+    assert found.letter == "c"
+
+
 def test_a_kiosk_that_obeys_older_screens_is_noticed(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     touch = Watcher.touch
 
@@ -77,7 +87,6 @@ def test_a_kiosk_that_obeys_older_screens_is_noticed(house: House, monkeypatch: 
 
 
 def test_a_slot_left_open_is_noticed(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(walk, "NOTICE_S", 0.3)
     monkeypatch.setattr("hal.sim.coins.acceptor.Acceptor.accepting", property(lambda _: True))
     found = play(house, monkeypatch, "wait")
     assert found is not None and found.letter == "i"
@@ -88,7 +97,6 @@ def test_a_name_in_the_log_is_noticed(house: House, monkeypatch: pytest.MonkeyPa
         with (self.system.rehearsal.run / "kiosk.log").open("a", encoding="utf-8") as log:
             log.write("明石　太郎\n")
 
-    monkeypatch.setattr(walk, "TOLD_S", 0.0)
     monkeypatch.setattr(Walk, "lift", talkative)
     monkeypatch.setattr(Walk, "load_paper", talkative)
     monkeypatch.setattr(Walk, "close_cases", talkative)

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from madoguchi.demo import FOLDER
+from madoguchi.proof import wrong
+from madoguchi.system import KIOSK
 from madoguchi.walks import judge
 from madoguchi.walks.drive import Found, House, Tally, attempt, walks
 
@@ -24,7 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(argv)
     began = time.monotonic()
     tally = Tally()
-    with House(given.folder) as house:
+    kiosk = wrong.program(given.defect) if given.defect else KIOSK
+    with House(given.folder, kiosk) as house:
         if given.numbers:
             found = attempt(house, given.numbers, tally)
             tally.found += [found] if found else []
@@ -81,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     much.add_argument("--numbers", type=_numbers, metavar="N,N,…", help="one walk again, as a failure tells it")
     parser.add_argument("--steps", type=int, default=200, metavar="N", help="of each walk (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="the same seed, the same walks")
+    parser.add_argument("--defect", metavar="NAME", help="a kiosk that is wrong on purpose, as model-check names it")
     parser.add_argument("--json", action="store_true", help="figures and violations as JSON")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="keys, cards and voice (default: %(default)s)")
     return parser

@@ -22,7 +22,7 @@ from madoguchi import toml
 from madoguchi.part import PartDead
 from madoguchi.person import Watcher
 from madoguchi.rehearsal import prepare
-from madoguchi.system import System
+from madoguchi.system import KIOSK, System
 from madoguchi.walks import judge, walk
 from madoguchi.walks.walk import Violated, Walk
 
@@ -33,7 +33,7 @@ LAST_STEPS = 6  # of a walk that failed: often enough
 CHECKS = tuple(HealthCheck)
 # Slow enough that things happen in the middle of a sheet, a payout, an exchange with the card.
 LINES_S, COIN_S, APDU_MS = 4_000.0, 0.03, 2.0
-KIOSK = {"line": {"deadline_s": 1.0}, "sheets": {"page_deadline_s": 8.0}, "receipts": {"page_deadline_s": 8.0}}
+SETTINGS = {"line": {"deadline_s": 1.0}, "sheets": {"page_deadline_s": 8.0}, "receipts": {"page_deadline_s": 8.0}}
 GATEWAY = {"gateway": {"workers": 1, "waiting": 1}}  # soon busy
 
 
@@ -62,11 +62,12 @@ class Tally:
 class House:
     """The system, kept at work between walks, in an event loop that stands still meanwhile; a new one after a failure.
 
-    A context manager. `folder` keeps keys, cards and voice.
+    A context manager. `folder` keeps keys, cards and voice. `kiosk`: another program than the kiosk's, as `System` has
+    it.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, kiosk: tuple[str, ...] = KIOSK) -> None:
+        self._folder, self._kiosk = folder, kiosk
         self._runner = asyncio.Runner()
         self._system: System | None = None
         self._run: tempfile.TemporaryDirectory[str] | None = None
@@ -102,9 +103,9 @@ class House:
 
     async def _start(self) -> System:
         self._run = tempfile.TemporaryDirectory(prefix="madoguchi-walks-")
-        made = prepare(self._folder, Path(self._run.name), pace=walk.PACE, kiosk=KIOSK)
+        made = prepare(self._folder, Path(self._run.name), pace=walk.PACE, kiosk=SETTINGS)
         made.city_toml.write_text(toml.dumps(toml.merge(tomllib.loads(made.city_toml.read_text()), GATEWAY)))
-        self._system = await System(made, lines_s=LINES_S, coin_s=COIN_S, apdu_ms=APDU_MS).__aenter__()
+        self._system = await System(made, None, LINES_S, COIN_S, APDU_MS, self._kiosk).__aenter__()
         return self._system
 
     def _keep(self, system: System) -> None:
