@@ -21,7 +21,9 @@ from firmware.link.refusals import RefusalCode
 MIX_UP: Final = "mix-up"
 AUDIT_BROKEN: Final = "audit-broken"
 DOCUMENT_REJECTED: Final = "document-rejected"  # a kiosk did not believe what it was given
-PAUSING: Final = frozenset({MIX_UP, AUDIT_BROKEN})
+INTERNAL: Final = "internal"
+PRINTED_UNISSUED: Final = "printed-unissued"
+PAUSING: Final = frozenset({MIX_UP, AUDIT_BROKEN, PRINTED_UNISSUED})
 NOTE_LENGTH: Final = 400
 
 # What was refused, and why, that no haste explains.

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -152,6 +153,10 @@ class Gateway:
             return path.work(self._city, shown if path.certificate else shown.kiosk, message)
         except Refused as refused:
             handlers.note_refusal(self._city, shown.kiosk, name, message, refused.code)
+            raise
+        except Exception:
+            with suppress(Exception):  # what failed may be the database's end too; the first error is the one told
+                handlers.note_refusal(self._city, shown.kiosk, name, message, RefusalCode.INTERNAL)
             raise
 
     def _refusal(

@@ -409,7 +409,7 @@ def _amiss(order: registry.Order, told: m.Outcome) -> Iterator[str]:
     """What a kiosk reports of an order that does not fit what the city knows of it: codes of cases."""
     printed = told.result is m.Result.PRINTED
     if printed and order.state != "issued":
-        yield "printed-unissued"
+        yield cases.PRINTED_UNISSUED
     if told.sheets != order.sheets if printed else told.sheets > order.sheets:
         yield "sheets-mismatch"
     if told.kept != (order.fee if printed else 0):
@@ -431,7 +431,9 @@ def note_refusal(city: City, kiosk: str, name: str, message: m.Message, code: Re
         city.log(connection, f"{name}-refused", kiosk=kiosk, code=code.value, **ids)
         owner = registry.kiosk_of(connection, ids["session"]) if "session" in ids else ""
         case = cases.MIX_UP if owner not in ("", kiosk) else cases.OF_REFUSAL.get((name, code))
-        if case:
+        if code is RefusalCode.INTERNAL:  # one for a defect, however many meet it: the log has the others
+            cases.open_case(connection, cases.INTERNAL, seconds(city.clock()), kiosk=kiosk)
+        elif case:
             cases.open_case(connection, case, seconds(city.clock()), kiosk=kiosk, **ids)
 
     with suppress(Refused):  # the first refusal is the answer, whatever becomes of its trace

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import delete, select, update
 from sqlalchemy.exc import DatabaseError
 
-from city import audit, pki, sample, tables
+from city import audit, cases, pki, sample, tables
 from city.clock import starting
 from city.config import ConfigError, load
 from city.enroll import EnrollError, enroll
@@ -160,6 +160,28 @@ def test_an_internal_error_shows_nothing(rehearsal: Rehearsal, caplog: pytest.Lo
     asyncio.run(rehearsal.run(scenario)())
     assert "RuntimeError at" in caplog.text
     assert "花子" not in caplog.text
+
+
+def test_an_internal_error_is_a_case_and_in_the_log(rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Adachi: what had gone wrong was closed with "asked again, and printed normally"."""
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("明石　花子")
+
+    monkeypatch.setattr("city.rules.notices", broken)
+
+    async def scenario(url: str) -> None:
+        tls = context(rehearsal, rehearsal.pki)
+        for _ in range(2):
+            assert (await post(url, tls, "/v1/hello", msgspec.json.encode(HELLO)))[0] == 500
+
+    asyncio.run(rehearsal.run(scenario)())
+    with rehearsal.city.engine.begin() as connection:
+        [case] = cases.listed(connection)
+        entries = connection.execute(select(tables.audit.c.entry)).scalars().all()
+    assert (case.code, case.kiosk, case.pauses) == ("internal", "kiosk-1", "")
+    assert sum('"code":"internal"' in e and "hello-refused" in e for e in entries) == 2
+    assert "花子" not in "".join(entries)
 
 
 # -- audit and enrolment ------------------------------------------------------------------------------------------
