@@ -36,6 +36,7 @@ FIELD_ROWS: Final[dict[Field, tuple[RowKey, ...]]] = {
     "mynumber": ("mynumber",),
 }
 Form = Literal["juminhyo", "inkan", "kazei"]
+OF_A_SEAL: Final = "印鑑"  # kiosks look for the imprint on what is called so, and for none on anything else
 STATEMENTS: Final[dict[Form, frozenset[str]]] = {
     "juminhyo": frozenset({"household", "part"}),
     "inkan": frozenset({"seal"}),
@@ -263,6 +264,10 @@ def _certificate(key: str, certificate: Certificate) -> Iterator[str]:
     if len(set(shown)) != len(shown):
         yield f"{key}.rows: a row twice, or chosen and always printed"
     yield from _japanese(f"{key}.title", certificate.title)
+    if certificate.printed != certificate.title.get("ja", certificate.printed):
+        yield f"{key}.printed: not title.ja, so that every kiosk would refuse the sheets"
+    if (certificate.form == "inkan") is not (OF_A_SEAL in certificate.printed):
+        yield f"{key}.printed: {OF_A_SEAL} stands in the title of the form inkan and of no other, or no kiosk takes it"
 
 
 def _periods(certificates: Sequence[Certificate]) -> Iterator[str]:

@@ -199,6 +199,12 @@ def _fault(tmp_path: Path, text: str) -> str:
         ("statement.part =", "statement.seal =", "certificates[0] (juminhyo).statement: needs exactly household, part"),
         ('rows = ["birth", "sex",', 'rows = ["birth", "jumin-code",', "$.certificates[0].rows[1]"),
         ('rows = ["birth", "sex",', 'rows = ["birth", "mynumber",', "certificates[0] (juminhyo).rows: a row twice"),
+        ('printed = "印鑑登録証明書"', 'printed = "印鑑証明書"', "certificates[1] (inkan).printed: not title.ja"),
+        (
+            'title = { ja = "所得・課税証明書", en = "Income and tax certificate" }\nprinted = "所得・課税証明書"',
+            'title = { ja = "印鑑税証明書" }\nprinted = "印鑑税証明書"',
+            "certificates[2] (kazei).printed: 印鑑 stands in the title of",
+        ),
         ('kind = "kazei"', 'kind = "inkan"', "certificates (inkan): two entries hold on one day"),
         ("seal_mm = 18.0", "seal_mm = 30.0", "$.certificates[1].seal_mm"),
         ("copies = 3", "copies = 3\nuntil = 2015-01-01", "certificates[0] (juminhyo).until"),
