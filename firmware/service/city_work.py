@@ -130,7 +130,7 @@ class CityDesk:
             sheets = self._prepare(pdf, manifest)
         except SheetFault as fault:
             return self._reject(epoch, fault.reason.value, fault.page)
-        except (signing.SignatureError, sealing.SealError, msgspec.MsgspecError) as error:
+        except (signing.SignatureError, sealing.SealError, msgspec.MsgspecError, UnicodeDecodeError) as error:
             return self._reject(epoch, REJECTIONS.get(type(error), "manifest-malformed"))
         vault.sheets, vault.document, vault.title = sheets, manifest.document_sha256, manifest.title
         log("sheets.ready", sheets=len(sheets), ms=round((time.monotonic() - started) * 1000))
