@@ -124,6 +124,7 @@ def _postgresql(url: str, connections: int) -> Engine:
     }
     return create_engine(
         url,
+        hide_parameters=True,  # of a statement that failed: they are people's
         pool_size=connections,
         max_overflow=0,
         pool_timeout=WAIT_S,
@@ -142,7 +143,7 @@ def _postgresql(url: str, connections: int) -> Engine:
 def _sqlite(url: str, connections: int) -> Engine:
     embedded = make_url(url).database not in (None, "", ":memory:")
     pool = {"pool_size": connections, "max_overflow": 0, "pool_timeout": WAIT_S} if embedded else {}
-    engine = create_engine(url, connect_args={"timeout": WAIT_S}, **pool)
+    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": WAIT_S}, **pool)
     event.listen(engine, "connect", _pragmas)
     event.listen(engine, "begin", _begin)
     return engine

@@ -217,6 +217,9 @@ class OrderAnswer(Message, frozen=True):
     manifest_signature: Annotated[bytes, Meta(min_length=64, max_length=64)]
     sealed: Annotated[bytes, Meta(max_length=MAX_SEALED)]
 
+    def __repr__(self) -> str:  # the manifest names people
+        return f"OrderAnswer({self.order})"
+
 
 # -- release and outcome
 

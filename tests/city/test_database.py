@@ -302,3 +302,12 @@ def _journey_with_an_outage(made: Rehearsal, server: Postgres) -> None:
         assert asyncio.run(visit.line.release(visit.pays(visit.manifest))).released
     finally:
         postgres_server.stop(again.process)
+
+
+def test_a_statement_that_fails_does_not_tell_its_values(tmp_path: Path) -> None:
+    for engine in (
+        database.open_engine(f"sqlite:///{tmp_path}/x.db", 1),
+        database.open_engine("postgresql+psycopg://x/y", 1),
+    ):
+        assert engine.hide_parameters
+        engine.dispose()

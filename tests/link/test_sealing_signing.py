@@ -130,3 +130,8 @@ def test_pinned_keys_are_read_from_files(tmp_path: Path) -> None:
     signing.verify_manifest([key], b"x", signing.sign_manifest(OLD, b"x"))
     with pytest.raises(signing.SignatureError):
         signing.load_public([good, bad])
+
+
+def test_no_repr_of_an_order_shows_whom_it_is_for() -> None:
+    answer = m.OrderAnswer(order="1" * 32, manifest=b'{"holder":"AKASHI"}', manifest_signature=bytes(64), sealed=b"")
+    assert "AKASHI" not in repr(answer)
