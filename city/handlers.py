@@ -429,8 +429,9 @@ def note_refusal(city: City, kiosk: str, name: str, message: m.Message, code: Re
 
     def note(connection: Connection) -> None:
         city.log(connection, f"{name}-refused", kiosk=kiosk, code=code.value, **ids)
-        owner = registry.kiosk_of(connection, ids["session"]) if "session" in ids else ""
-        case = cases.MIX_UP if owner not in ("", kiosk) else cases.OF_REFUSAL.get((name, code))
+        order = registry.order_of(connection, ids["order"]) if "order" in ids else None
+        owners = {registry.kiosk_of(connection, ids.get("session", "")), order.kiosk if order else ""}
+        case = cases.MIX_UP if owners - {"", kiosk} else cases.OF_REFUSAL.get((name, code))
         if code is RefusalCode.INTERNAL:  # one for a defect, however many meet it: the log has the others
             cases.open_case(connection, cases.INTERNAL, seconds(city.clock()), kiosk=kiosk)
         elif case:

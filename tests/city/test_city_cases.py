@@ -75,6 +75,13 @@ def another_kiosks_session(rehearsal: Rehearsal, direct: Direct) -> None:
     assert code_of(direct, "release", visit.pays(manifest)) is RefusalCode.SESSION_UNKNOWN
 
 
+def another_kiosks_order(rehearsal: Rehearsal, direct: Direct) -> None:
+    _, theirs = ordered(rehearsal, kiosk="kiosk-2")
+    visit, manifest = ordered(rehearsal)
+    message = swap(visit.pays(manifest), order=theirs.order)
+    assert code_of(direct, "release", message) is RefusalCode.ORDER_UNKNOWN
+
+
 def another_kiosks_outcome(rehearsal: Rehearsal, direct: Direct) -> None:
     _, manifest = ordered(rehearsal, kiosk="kiosk-2")
     assert code_of(direct, "outcome", outcome_of(manifest)) is RefusalCode.ORDER_UNKNOWN
@@ -153,6 +160,7 @@ ANOMALIES: list[tuple[Callable[[Rehearsal, Direct], None], str]] = [
     (release_of_nothing, "order-unknown"),
     (other_document, "mix-up"),
     (another_kiosks_session, "mix-up"),
+    (another_kiosks_order, "mix-up"),
     (another_kiosks_outcome, "mix-up"),
     (session_again, "session-reused"),
     (another_order_of_that_id, "order-reused"),
