@@ -105,7 +105,8 @@ def tell(report: dict[str, object]) -> None:
     )
     properties: dict[str, dict[str, object]] = report["properties"]  # type: ignore[assignment]
     for letter, verdict in properties.items():
-        print(f"{'OK' if verdict['holds'] else 'NG'}  ({letter}) {verdict['words']}")
+        mark = "NG" if verdict["counterexamples"] else "OK" if verdict["holds"] else "--"  # --: cut, so neither
+        print(f"{mark}  ({letter}) {verdict['words']}")
         for example in verdict["counterexamples"]:  # type: ignore[attr-defined]
             print(f"      {example['what']}: {', '.join(example['steps'])}")
     defects: dict[str, dict[str, object]] = report["defects"]  # type: ignore[assignment]
