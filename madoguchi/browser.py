@@ -41,7 +41,9 @@ class Ended(Exception):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Until SIGTERM or SIGINT. 2 with one line when the configuration or COMMAND cannot be used."""
-    parser = argparse.ArgumentParser(prog="browser", description="keep the panel's browser, one for each resident")
+    parser = argparse.ArgumentParser(
+        prog="kiosk browser", description="keep the panel's browser, one for each resident"
+    )
     parser.add_argument("--config", required=True, type=Path, metavar="FILE")
     parser.add_argument("command", nargs="+", metavar="COMMAND", help="{url} and {profile} are filled in")
     given = parser.parse_args(argv)

@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="demo", description=__doc__)
+    parser = argparse.ArgumentParser(prog="kiosk demo", description=__doc__)
     parser.add_argument("--port", type=int, help=f"the dock's port (default: {PORT}; with --auto any free one)")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where everything is kept (default: %(default)s)")
     parser.add_argument("--run", type=Path, help="where this run writes (default: run in FOLDER); not with --auto")

@@ -32,7 +32,9 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """0, always: figures are no verdict."""
-    parser = argparse.ArgumentParser(prog="kiosk measure", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="kiosk measure", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument(
         "--idle", type=float, default=60.0, metavar="S", help="seconds of idling (default: %(default)s)"
     )

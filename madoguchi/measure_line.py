@@ -48,7 +48,9 @@ T = TypeVar("T")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """0, always: figures are no verdict."""
-    parser = argparse.ArgumentParser(prog="kiosk measure-line", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="kiosk measure-line", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--journeys", type=int, default=10, metavar="N", help="how many (default: %(default)s)")
     parser.add_argument("--deliveries", type=int, default=50, metavar="N", help="how many (default: %(default)s)")
     given = parser.parse_args(argv)

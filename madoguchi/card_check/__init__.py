@@ -63,7 +63,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="card-check", description=__doc__, epilog=EPILOG, allow_abbrev=False)
+    parser = _Parser(prog="kiosk card-check", description=__doc__, epilog=EPILOG, allow_abbrev=False)
     parser.add_argument("--reader", required=True, metavar="NAME", help="as pcsc_scan shows it; a wrong one lists all")
     parser.add_argument(
         "--pin", nargs="?", const="-", help="the whole session; four digits, or - (or nothing) to be asked for them"

@@ -94,7 +94,7 @@ def examine(check: Check, config: Config) -> Finding:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """0 when all is OK, else 1."""
-    parser = argparse.ArgumentParser(prog="diagnose", description="check each configured device and part")
+    parser = argparse.ArgumentParser(prog="kiosk diagnose", description="check each configured device and part")
     parser.add_argument("--config", type=Path, default=CONFIG, metavar="FILE", help="default: %(default)s")
     parser.add_argument("--json", action="store_true", help="one JSON object")
     given = parser.parse_args(argv)
