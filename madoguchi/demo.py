@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="kiosk demo", description=__doc__)
-    parser.add_argument("--port", type=int, help=f"the dock's port (default: {PORT}; with --auto any free one)")
+    parser.add_argument("--port", type=_port, help=f"the dock's port (default: {PORT}; with --auto any free one)")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where everything is kept (default: %(default)s)")
     parser.add_argument("--run", type=Path, help="where this run writes (default: run in FOLDER); not with --auto")
     parser.add_argument("--pace", type=float, default=1.0, help="all waiting times of the journey, times this")
@@ -61,6 +61,12 @@ def _parser() -> argparse.ArgumentParser:
     auto.add_argument("--json", action="store_true", help="print nothing but the JSON object")
     auto.add_argument("--out", type=Path, help="folder for the pages (default: pages in FOLDER)")
     return parser
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65_535:
+        raise argparse.ArgumentTypeError(f"no port: {text}")
+    return int(text)
 
 
 def _wires(given: argparse.Namespace) -> dict[str, Any]:

@@ -132,7 +132,11 @@ class Journey:
 
     async def touch(self, seen: Seen, action: str, value: str = "") -> None:
         if not seen.offers(action, value):
-            raise JourneyFailed(f"the screen {seen.name!r} does not offer {' '.join((action, value)).strip()!r}")
+            wanted, offered = (
+                " ".join((action, value)).strip(),
+                ", ".join(f"{b.action} {b.value}" for b in seen.buttons),
+            )
+            raise JourneyFailed(f"the screen {seen.name!r} does not offer {wanted!r}; it offers: {offered}")
         await self.watcher.touch(seen, action, value)
 
 

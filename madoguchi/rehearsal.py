@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -91,7 +91,8 @@ def prepare(
             keys = city_pki.make(folder / "pki", (KIOSK,))
             cards = _cards(folder, start, tell)
             _voice(folder / "voice", tell)
-        return _configure(folder, run, keys, cards, _ports(ports or {}), pace, start, city or {}, kiosk or {})
+        with claim(run):  # what runs there keeps its configuration
+            return _configure(folder, run, keys, cards, _ports(ports or {}), pace, start, city or {}, kiosk or {})
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         raise RehearsalError(f"{where}{error.strerror or error}") from None
@@ -105,6 +106,17 @@ def _alone(path: Path) -> Iterator[None]:
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def claim(run: Path) -> IO[str]:
+    """One rehearsal in one folder, until this is closed. Raises RehearsalError."""
+    lock = (run / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise RehearsalError(f"a rehearsal is running in {run} already; --folder names another place") from None
+    return lock
 
 
 def _ports(given: Mapping[str, int]) -> Mapping[str, int]:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import sys
 from contextlib import AsyncExitStack
-from typing import IO
 
 from hal.sim.bench import Bench
 from hal.sim.dock import Dock
 from madoguchi.part import Part, PartDead
-from madoguchi.rehearsal import HOPPERS, Rehearsal, RehearsalError
+from madoguchi.rehearsal import HOPPERS, Rehearsal, RehearsalError, claim
 
 KIOSK = ("madoguchi", "run")
 
@@ -46,7 +44,7 @@ class System:
     async def __aenter__(self) -> System:
         """Raises RehearsalError, PartDead."""
         async with AsyncExitStack() as stack:
-            stack.enter_context(_claim(self.rehearsal))
+            stack.enter_context(claim(self.rehearsal.run))
             await self._start_far_ends(stack)
             for part in (self.kiosk, self.city):
                 stack.push_async_callback(part.stop)
@@ -102,14 +100,3 @@ async def _all_ready(*parts: Part) -> None:
             start.cancel()
         await asyncio.gather(*starts, return_exceptions=True)
         raise
-
-
-def _claim(rehearsal: Rehearsal) -> IO[str]:
-    """One run in one folder. Raises RehearsalError."""
-    lock = (rehearsal.run / "lock").open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        raise RehearsalError(f"a rehearsal is running in {rehearsal.run} already") from None
-    return lock
