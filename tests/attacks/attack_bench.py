@@ -415,6 +415,9 @@ def _code(attack: Attack, page: Bitmap) -> m.SheetCode:
     return verify_code(load_public([attack.city.pki.issuing]), code.read_back(dots, DPI))
 
 
+NOT_CAUGHT = ("harmless", "given up", "unnoticed")
+
+
 @dataclass
 class Table:
     """Attempts made and caught, by what they were and by the reason they were caught for."""
@@ -425,6 +428,9 @@ class Table:
         self.rows[what, reason] += 1
 
     def __str__(self) -> str:
-        caught = sum(n for (_, reason), n in self.rows.items() if reason not in ("harmless", "given up"))
+        count = Counter[str]()
+        for (_, reason), n in self.rows.items():
+            count[reason if reason in NOT_CAUGHT else "caught"] += n
         lines = [f"{n:6} {what:44} {reason}" for (what, reason), n in sorted(self.rows.items())]
-        return "\n".join(["", *lines, f"{sum(self.rows.values()):6} attempts, {caught} caught, the rest harmless"])
+        sums = ", ".join(f"{n} {word}" for word, n in count.most_common())
+        return "\n".join(["", *lines, f"{sum(count.values()):6} attempts: {sums}"])

@@ -1,6 +1,6 @@
 """Every message of a journey, altered in every way, by an insider of the line; what became of each attempt.
 
-`python tests/attacks/sweep.py` makes every attempt and prints the table; the tests make a part of them.
+`python tests/attacks/every_attempt.py` makes them all and prints the table; the tests make a part of them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import base64
 import json
 import random
 import secrets
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -19,7 +18,6 @@ from unittest.mock import patch
 
 import msgspec
 from attack_bench import Attack, Kiosk, Table, Wish, judge
-from city_bench import NOON
 from insider import CUT, Answer, Call, Insider, Tamper
 from sqlalchemy import delete, select
 
@@ -32,6 +30,7 @@ NAMES: Final = ("hello", "sessions", "orders", "release", "outcome", "cancel")
 DEADLINE_S: Final = 2.5
 WISH: Final = Wish("juminhyo", {"scope": "household"})
 AT_ONCE: Final = ("kiosk-1", "kiosk-2", "kiosk-3")
+ANOTHER: Final = "kiosk-4"
 FREE_KEYS: Final = ("contacts", "refusal_contacts", "title", "city_name", "office", "hours", "members")
 Path = tuple[str | int, ...]
 
@@ -281,7 +280,6 @@ class Sweep:
     attack: Attack
     table: Table
     failed: list[str] = field(default_factory=list)
-    seconds: list[tuple[float, str]] = field(default_factory=list)  # what each took
 
     def run(self, choose: Callable[[list[Attempt]], Sequence[Attempt]]) -> None:
         with patch.object(executor, "render", lambda *_: ""):  # nobody reads the pages here: a third of the time
@@ -295,19 +293,18 @@ class Sweep:
 
             async def one_by_one(kiosk: str) -> None:
                 while waiting:
-                    attempt, began = waiting.pop(), time.monotonic()
+                    attempt = waiting.pop()
                     try:
                         await self._try(insider, kiosk, attempt)
                     except (AssertionError, TimeoutError) as error:
                         self.failed.append(f"{attempt.name}, {attempt.what}: {error!r}")
-                    self.seconds.append((time.monotonic() - began, f"{attempt.name}: {attempt.what}"))
 
             await asyncio.gather(*map(one_by_one, AT_ONCE))
 
     async def _listen(self, insider: Insider) -> Heard:
         """Journeys that nobody disturbs; of one the answer to its release is lost, so that it ends with a cancel."""
         kept: list[dict[str, tuple[bytes, Answer]]] = []
-        for resident, kiosk in (("taro", "kiosk-1"), ("yoshiko", "kiosk-4")):
+        for resident, kiosk in (("taro", "kiosk-1"), ("yoshiko", ANOTHER)):
             insider.heard.clear()
             served = await self._kiosk(insider, resident, kiosk).serve()
             assert judge(self.attack, served) == 1
@@ -349,17 +346,16 @@ class Sweep:
         sheets = judge(self.attack, kiosk, released=not unissued)
         assert kiosk.journal.undelivered() == []
         told = self._told_to_city(kiosk)
-        if sheets and told is None:
-            at_city.append("no-outcome")  # issued, and nobody has said what came of it
-        elif not at_city and not kiosk.cases:
+        if not at_city and not kiosk.cases and told is not None:
             assert (told is m.Result.PRINTED) is bool(sheets), "the city's books say otherwise"
         named = [*kiosk.cases, *(f"city: {code}" for code in at_city)]
         for event, facts in kiosk.logged:
             if event in ("line.fault", "line.refused") and not named:
                 named.append(f"{facts['call']}: {facts.get('reason') or facts.get('code')}")
         screen = next((s.name for s in reversed(kiosk.seen) if s.name in REFUSING), "")
+        swallowed = "unnoticed" if sheets and told is None else ""  # issued, and nobody has said what came of it
         harmless = "harmless" if sheets == 1 or kiosk.gives_up else "given up" if kiosk.stuck else ""
-        return ", ".join(dict.fromkeys(named)) or (screen and f"told: {screen}") or harmless
+        return ", ".join(dict.fromkeys(named)) or (screen and f"told: {screen}") or swallowed or harmless
 
     def _told_to_city(self, kiosk: Kiosk) -> m.Result | None:
         """The outcome of this session's order, as the city has it."""
@@ -390,31 +386,3 @@ def some(made: list[Attempt]) -> list[Attempt]:
     once = [same if not where else [drawn.choice(same)] for (_, where), same in fields.items()]
     decisive = [a for a in chain(*once) if a.name in DECISIVE and not a.what.startswith("manifest")]
     return [a for a in chain(*once) if a in decisive or drawn.random() < REST]
-
-
-def main() -> None:
-    import tempfile
-    from pathlib import Path
-
-    from city_bench import Authority, Rehearsal
-    from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
-
-    from city import pki
-
-    assert NOON
-    with tempfile.TemporaryDirectory() as folder:
-        keys = pki.make(Path(folder) / "pki", kiosks=(*AT_ONCE, "kiosk-4"))
-        city = Rehearsal(Path(folder), keys, Authority(), generate_private_key(65537, 2048))
-        table = Table()
-        sweep = Sweep(Attack(city, Path(folder)), table)
-        sweep.run(every)
-        print(table, *sweep.failed, *sorted(sweep.seconds)[-10:], sep="\n")
-
-
-if __name__ == "__main__":
-    import sys
-    from pathlib import Path as FilePath
-
-    tests = FilePath(__file__).parents[1]
-    sys.path[:0] = [str(tests.parent), str(tests), str(tests / "city")]
-    main()

@@ -7,11 +7,11 @@ from sweep import NAMES, Sweep, some
 
 # What only the city's signature under its release, or under its receipt, would show to the kiosk: the paper is the
 # right person's and paid for, and the city's books tell.
-BEHIND_THE_KIOSK = {"city: printed-unissued", "city: no-outcome"}
+BEHIND_THE_KIOSK = {"city: printed-unissued", "unnoticed"}
 
 
 def test_every_message_altered_in_every_way(attack: Attack, table: Table) -> None:
-    """`python tests/attacks/sweep.py` makes all attempts, this test a part of them."""
+    """`python tests/attacks/every_attempt.py` makes all attempts, this test a part of them."""
     sweep = Sweep(attack, table)
     sweep.run(some)
     assert sweep.failed == []
