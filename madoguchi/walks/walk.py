@@ -18,6 +18,7 @@ from madoguchi.walks.evidence import Evidence
 
 PACE = 0.05
 NOTICE_S = 4.0  # for the kiosk to notice what was done
+HANDS_S = 0.6  # an operator's hands need a moment: no printer is filled between two questions of the kiosk
 QUIET_S = 0.04  # without a new screen: it waits for the person
 SETTLE_S = 1.0
 ASIDE_S = 0.1  # for a touch that must change nothing to change something
@@ -177,12 +178,15 @@ class Walk:
             self.counts["cases"] += 1
 
     async def load_paper(self) -> None:
+        await self.look(HANDS_S)
         self.bench.load_paper()
 
     async def switch(self, name: str, on: bool) -> None:
         kind, switch = luck.BREAKS[name]
         if on:
             self._trouble(kind)
+        else:
+            await self.look(HANDS_S)
         if name == "coins-mute":
             (self.evidence.coins.unheard if on else self.evidence.coins.counted_again)()
         (self.broken.add if on else self.broken.discard)(name)
