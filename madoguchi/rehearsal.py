@@ -123,11 +123,20 @@ def _ports(given: Mapping[str, int]) -> Mapping[str, int]:
     """A port for each wire; all free ones are held until the last is found, so no two are the same."""
     if unknown := set(given) - set(WIRES):
         raise RehearsalError(f"no such wire: {', '.join(sorted(unknown))}")
-    held = {name: socket.create_server((HOST, 0)) for name in WIRES if name not in given}
+    held = {name: _free() for name in WIRES if name not in given}
     found = {name: sock.getsockname()[1] for name, sock in held.items()}
     for sock in held.values():
         sock.close()
     return {**found, **given}
+
+
+def _free() -> socket.socket:
+    """Below the ports that the kernel gives to whoever connects: one of those could be gone when it is wanted."""
+    while True:
+        try:
+            return socket.create_server((HOST, 10_000 + secrets.randbelow(22_000)))
+        except OSError:
+            continue
 
 
 # --- made once
