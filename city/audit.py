@@ -1,7 +1,9 @@
-"""The audit log: append-only, hash-chained, without content. Ids, codes, hashes and states; no name, no number.
+"""The audit log: append-only, hash-chained, without content. Ids, codes, hashes and states; no
+name, no number.
 
-Every entry holds the hash of the one before it, so no entry can be changed, moved or taken out from between others
-unseen. That the newest have not been cut off is seen by who keeps a head elsewhere: `verify` tells it, and takes it.
+Every entry holds the hash of the one before it, so no entry can be changed, moved or taken out from
+between others unseen. That the newest have not been cut off is seen by who keeps a head elsewhere:
+`verify` tells it, and takes it.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ PIECE: Final = 1000  # rows in memory at once
 
 @dataclass(frozen=True)
 class Head:
-    """So many entries, and the hash of the last: keep it elsewhere, and nothing before it can go unseen."""
+    """So many entries, and the hash of the last: keep it elsewhere, and nothing before it can go
+    unseen.
+    """
 
     entries: int
     hash: str
@@ -29,7 +33,9 @@ class Head:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`head` is that of the sound entries; `broken` the first that is missing, changed or out of order."""
+    """`head` is that of the sound entries; `broken` the first that is missing, changed or out of
+    order.
+    """
 
     head: Head
     broken: int | None = None
@@ -38,33 +44,48 @@ class Verdict:
 def append(connection: Connection, event: str, at: int, **ids: str | int) -> None:
     """Within the transaction that does what is logged: either both happen or neither.
 
-    Two that append at once have the same `seq`: the second fails on the primary key, and its transaction is repeated.
+    Two that append at once have the same `seq`: the second fails on the primary key, and its
+    transaction is repeated.
     """
-    last = connection.execute(select(audit.c.seq, audit.c.hash).order_by(audit.c.seq.desc()).limit(1)).first()
+    last = connection.execute(
+        select(audit.c.seq, audit.c.hash).order_by(audit.c.seq.desc()).limit(1)
+    ).first()
     seq, previous = (last.seq + 1, last.hash) if last else (1, GENESIS)
     entry = msgspec.json.encode({"event": event, "at": at, **ids}, order="deterministic")
-    connection.execute(insert(audit).values(seq=seq, entry=entry.decode(), hash=_chain(previous, entry)))
+    connection.execute(
+        insert(audit).values(seq=seq, entry=entry.decode(), hash=_chain(previous, entry))
+    )
 
 
 def verify(connection: Connection, kept: Head | None = None) -> Verdict:
     """Follow the chain to its end, and through the head that was kept elsewhere."""
     sqlite = connection.dialect.name == "sqlite"
     columns = (audit.c.seq, _bytes(audit.c.entry, sqlite), _bytes(audit.c.hash, sqlite))
-    rows = connection.execute(select(*columns).order_by(audit.c.seq).execution_options(yield_per=PIECE))
+    rows = connection.execute(
+        select(*columns).order_by(audit.c.seq).execution_options(yield_per=PIECE)
+    )
     head = Head(0, GENESIS)
     for seq, entry, found in rows:
         following = Head(head.entries + 1, _chain(head.hash, entry))
-        forged = kept is not None and following.entries == kept.entries and following.hash != kept.hash
+        forged = (
+            kept is not None and following.entries == kept.entries and following.hash != kept.hash
+        )
         if seq != following.entries or found != following.hash.encode() or forged:
             return Verdict(head, following.entries)
         head = following
-    return Verdict(head, head.entries + 1 if kept is not None and head.entries < kept.entries else None)
+    return Verdict(
+        head, head.entries + 1 if kept is not None and head.entries < kept.entries else None
+    )
 
 
 def mentioning(connection: Connection, id_: str) -> list[str]:
-    """The entries that name this id, in order. Looks at all of them: for a person, not for the gateway."""
+    """The entries that name this id, in order. Looks at all of them: for a person, not for the
+    gateway.
+    """
     which = audit.c.entry.contains(f'"{id_}"', autoescape=True)
-    return list(connection.execute(select(audit.c.entry).where(which).order_by(audit.c.seq)).scalars())
+    return list(
+        connection.execute(select(audit.c.entry).where(which).order_by(audit.c.seq)).scalars()
+    )
 
 
 def _bytes(column: ColumnElement[str], sqlite: bool) -> ColumnElement[Any]:

@@ -1,7 +1,8 @@
-"""Anomalies at the city's end: each is a case until a person has reconciled it. Ids, codes and times only.
+"""Anomalies at the city's end: each is a case until a person has reconciled it. Ids, codes and
+times only.
 
-A case of a `PAUSING` code stops its path, the kiosk or the kind of certificate it names, or everything when it names
-neither. The same anomaly again, while its case is open, is the same case.
+A case of a `PAUSING` code stops its path, the kiosk or the kind of certificate it names, or
+everything when it names neither. The same anomaly again, while its case is open, is the same case.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ MIX_UP: Final = "mix-up"
 AUDIT_BROKEN: Final = "audit-broken"
 DOCUMENT_REJECTED: Final = "document-rejected"  # a kiosk did not believe what it was given
 INTERNAL: Final = "internal"
+JOURNAL_BEHIND: Final = "journal-behind"  # a kiosk's journal lacks what the city knows of it
 PRINTED_UNISSUED: Final = "printed-unissued"
 PAUSING: Final = frozenset({MIX_UP, AUDIT_BROKEN, PRINTED_UNISSUED})
 NOTE_LENGTH: Final = 400
@@ -40,7 +42,9 @@ OF_REFUSAL: Final[Mapping[tuple[str, RefusalCode], str]] = {
 
 @dataclass(frozen=True)
 class Case:
-    """`kind` is that of the certificate; "" where one does not apply. Times are seconds since 1970."""
+    """`kind` is that of the certificate; "" where one does not apply. Times are seconds
+    since 1970.
+    """
 
     case: str
     code: str
@@ -74,24 +78,45 @@ class Paused:
 
 
 def open_case(
-    connection: Connection, code: str, at: int, *, kiosk: str = "", kind: str = "", session: str = "",
-    order: str = "", outcome: str = "",
-) -> None:  # fmt: skip
+    connection: Connection,
+    code: str,
+    at: int,
+    *,
+    kiosk: str = "",
+    kind: str = "",
+    session: str = "",
+    order: str = "",
+    outcome: str = "",
+) -> None:
     """Nothing new when the same is open already."""
     ids = {"kiosk": kiosk, "kind": kind, "session": session, "order": order, "outcome": outcome}
     name = secrets.token_hex(16)
     try:
         with connection.begin_nested():
-            connection.execute(insert(cases).values(case=name, code=code, opened=at, note="", **ids))
+            connection.execute(
+                insert(cases).values(case=name, code=code, opened=at, note="", **ids)
+            )
     except IntegrityError:
         return
-    audit.append(connection, "case", at, case=name, code=code, **{key: value for key, value in ids.items() if value})
+    audit.append(
+        connection,
+        "case",
+        at,
+        case=name,
+        code=code,
+        **{key: value for key, value in ids.items() if value},
+    )
 
 
 def close_case(connection: Connection, case: str, at: int, note: str) -> bool:
     """Reconciled by a person; False when there is no such open case."""
     this = (cases.c.case == case) & cases.c.closed.is_(None)
-    closed = connection.execute(update(cases).where(this).values(closed=at, note=note[:NOTE_LENGTH])).rowcount == 1
+    closed = (
+        connection.execute(
+            update(cases).where(this).values(closed=at, note=note[:NOTE_LENGTH])
+        ).rowcount
+        == 1
+    )
     if closed:
         audit.append(connection, "case-closed", at, case=case)
     return closed

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Final
 
-JST: Final = timezone(timedelta(hours=9), "JST")  # Japan keeps no summer time; no zone database needed
+JST: Final = timezone(
+    timedelta(hours=9), "JST"
+)  # Japan keeps no summer time; no zone database needed
 Clock = Callable[[], datetime]
 
 

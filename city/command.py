@@ -1,6 +1,7 @@
 """`kiosk city migrate|audit|cases`: what whoever looks after the city's database does with it.
 
-0 when all is well; 1 when the log is broken or there is no such case. With --json, one JSON value on stdout.
+0 when all is well; 1 when the log is broken or there is no such case. With --json, one JSON value
+on stdout.
 """
 
 from __future__ import annotations
@@ -29,20 +30,24 @@ T = TypeVar("T")
 
 def migrate(argv: Sequence[str]) -> int:
     """Bring the schema up to date. Raises ConfigError, DatabaseError."""
-    given = _common(_parser("migrate", "bring the database's schema up to this build's")).parse_args(argv)
+    given = _common(
+        _parser("migrate", "bring the database's schema up to this build's")
+    ).parse_args(argv)
     before, after = database.migrate(_config(given).gateway.database)
     text = f"schema {after}, as before" if before == after else f"schema {before} -> {after}"
-    _say(_json({"before": before, "after": after}) if given.json else text)
+    _print(_json({"before": before, "after": after}) if given.json else text)
     return 0
 
 
-# -- the audit log ------------------------------------------------------------------------------------------------
+# -- the audit log ---------------------------------------------------------------------------------
 
 
 def audit(argv: Sequence[str]) -> int:
     """Follow the log's chain. Raises ConfigError, DatabaseError."""
     parser = _parser("audit", "the log that nobody can change unseen")
-    verify = parser.add_subparsers(metavar="ACTION", required=True).add_parser("verify", help="follow its chain")
+    verify = parser.add_subparsers(metavar="ACTION", required=True).add_parser(
+        "verify", help="follow its chain"
+    )
     _common(verify)
     verify.add_argument(
         "--kept",
@@ -55,16 +60,28 @@ def audit(argv: Sequence[str]) -> int:
     verdict = _work(config, Mode.READ, lambda connection: chain.verify(connection, given.kept))
     if verdict.broken:
         at = _now(config)
-        _work(config, Mode.DECIDE, lambda connection: book.open_case(connection, book.AUDIT_BROKEN, at))
+        _work(
+            config,
+            Mode.DECIDE,
+            lambda connection: book.open_case(connection, book.AUDIT_BROKEN, at),
+        )
     found = {"entries": verdict.head.entries, "head": verdict.head.hash, "broken": verdict.broken}
     text = f"broken at entry {verdict.broken}; sound before: " if verdict.broken else "sound: "
-    _say(_json(found) if given.json else f"{text}{verdict.head.entries} entries, head {_written(verdict.head)}")
+    _print(
+        _json(found)
+        if given.json
+        else f"{text}{verdict.head.entries} entries, head {_written(verdict.head)}"
+    )
     return 1 if verdict.broken else 0
 
 
 def _head(text: str) -> chain.Head:
     entries, _, digest = text.partition(":")
-    if not entries.isdecimal() or len(digest) != len(chain.GENESIS) or set(digest) - set("0123456789abcdef"):
+    if (
+        not entries.isdecimal()
+        or len(digest) != len(chain.GENESIS)
+        or set(digest) - set("0123456789abcdef")
+    ):
         raise argparse.ArgumentTypeError("wants ENTRIES:HASH, as verify prints it")
     return chain.Head(int(entries), digest)
 
@@ -73,7 +90,7 @@ def _written(head: chain.Head) -> str:
     return f"{head.entries}:{head.hash}"
 
 
-# -- cases --------------------------------------------------------------------------------------------------------
+# -- cases -----------------------------------------------------------------------------------------
 
 
 def cases(argv: Sequence[str]) -> int:
@@ -83,14 +100,20 @@ def cases(argv: Sequence[str]) -> int:
     listing = _common(actions.add_parser("list", help="open cases"))
     listing.add_argument("--all", action="store_true", help="closed ones too")
     listing.set_defaults(run=_list)
-    showing = _common(actions.add_parser("show", help="one case, and what the log says of its order or session"))
+    showing = _common(
+        actions.add_parser("show", help="one case, and what the log says of its order or session")
+    )
     showing.add_argument("id")
     showing.set_defaults(run=_show)
     closing = _common(actions.add_parser("close", help="close one, with what was found"))
     closing.add_argument("id")
     closing.add_argument("--note", required=True, help="what was found and done; no names")
     closing.set_defaults(run=_close)
-    opening = _common(actions.add_parser("open", help="stop a kiosk or a certificate: a mix-up was told otherwise"))
+    opening = _common(
+        actions.add_parser(
+            "open", help="stop a kiosk or a certificate: a mix-up was told otherwise"
+        )
+    )
     which = opening.add_mutually_exclusive_group(required=True)
     which.add_argument("--kiosk", default="", metavar="ID")
     which.add_argument("--certificate", default="", metavar="KIND")
@@ -103,47 +126,68 @@ def cases(argv: Sequence[str]) -> int:
 def _list(config: Config, given: argparse.Namespace) -> int:
     found = _work(config, Mode.READ, lambda connection: book.listed(connection, given.all))
     lines = "\n".join(_line(case) for case in found) or "no open case"
-    _say(_json([_plain(case) for case in found]) if given.json else lines)
+    _print(_json([_plain(case) for case in found]) if given.json else lines)
     return 0
 
 
 def _show(config: Config, given: argparse.Namespace) -> int:
     def look(connection: Connection) -> tuple[book.Case | None, list[str]]:
         case = book.case_of(connection, given.id)
-        return case, chain.mentioning(connection, case.order or case.session or case.case) if case else []
+        return case, chain.mentioning(
+            connection, case.order or case.session or case.case
+        ) if case else []
 
     case, entries = _work(config, Mode.READ, look)
     if case is None:
         return _none(given.id)
     if given.json:
-        _say(_json({**_plain(case), "log": [msgspec.json.decode(entry) for entry in entries]}))
+        _print(_json({**_plain(case), "log": [msgspec.json.decode(entry) for entry in entries]}))
     else:
-        _say("\n".join((_line(case), *(f"  {entry}" for entry in entries))))
+        _print("\n".join((_line(case), *(f"  {entry}" for entry in entries))))
     return 0
 
 
 def _close(config: Config, given: argparse.Namespace) -> int:
     at = _now(config)
-    closed = _work(config, Mode.DECIDE, lambda connection: book.close_case(connection, given.id, at, given.note))
+    closed = _work(
+        config,
+        Mode.DECIDE,
+        lambda connection: book.close_case(connection, given.id, at, given.note),
+    )
     if not closed:
         return _none(given.id)
-    _say(_json({"closed": given.id}) if given.json else "closed")
+    _print(_json({"closed": given.id}) if given.json else "closed")
     return 0
 
 
 def _open(config: Config, given: argparse.Namespace) -> int:
-    path, at = {"kiosk": given.kiosk, "kind": given.certificate}, _now(config)
-    _work(config, Mode.DECIDE, lambda connection: book.open_case(connection, book.MIX_UP, at, **path))
-    _say(_json({"paused": given.kiosk or given.certificate}) if given.json else "paused until the case is closed")
+    path = {"kiosk": given.kiosk, "kind": given.certificate}
+    at = _now(config)
+    _work(
+        config, Mode.DECIDE, lambda connection: book.open_case(connection, book.MIX_UP, at, **path)
+    )
+    _print(
+        _json({"paused": given.kiosk or given.certificate})
+        if given.json
+        else "paused until the case is closed"
+    )
     return 0
 
 
 def _line(case: book.Case) -> str:
     """Tab-separated: id, code, when, what it stops, the ids it is about, the note."""
     about = (
-        f"{name}={value}" for name in ("kiosk", "kind", "session", "order", "outcome") if (value := getattr(case, name))
+        f"{name}={value}"
+        for name in ("kiosk", "kind", "session", "order", "outcome")
+        if (value := getattr(case, name))
     )
-    words = (case.case, case.code, _when(case.opened), f"stops {case.pauses}" if case.pauses else "", *about)
+    words = (
+        case.case,
+        case.code,
+        _when(case.opened),
+        f"stops {case.pauses}" if case.pauses else "",
+        *about,
+    )
     end = (f"closed {_when(case.closed)}", case.note) if case.closed is not None else ()
     return "\t".join(word for word in (*words, *end) if word)
 
@@ -161,7 +205,7 @@ def _none(case: str) -> int:
     return 1
 
 
-# -- all of them --------------------------------------------------------------------------------------------------
+# -- all of them -----------------------------------------------------------------------------------
 
 
 def _parser(name: str, text: str) -> argparse.ArgumentParser:
@@ -169,7 +213,9 @@ def _parser(name: str, text: str) -> argparse.ArgumentParser:
 
 
 def _common(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    parser.add_argument("--config", required=True, type=Path, metavar="FILE", help="the gateway's TOML")
+    parser.add_argument(
+        "--config", required=True, type=Path, metavar="FILE", help="the gateway's TOML"
+    )
     parser.add_argument("--json", action="store_true")
     return parser
 
@@ -197,5 +243,5 @@ def _json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     sys.stdout.write(f"{text}\n")

@@ -1,24 +1,41 @@
-"""From records and choices to the content of one certificate. Pure; what was not chosen never gets in."""
+"""From records and choices to the content of one certificate. Pure; what was not chosen never gets
+in.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
-from typing import Any, Final
+from typing import Final
 
-from city import era
-from city.document import Document, Person, Row
-from city.municipality import FIELD_ROWS, Certificate, Field, Municipality, RowKey, current
-from city.records import File, Resident, members
+from msgspec.structs import replace
 
-# label and value ("" = no such row) of each row, in the order of the form
+from city.municipality import Certificate, Municipality, current
+from city.records import File, Resident, TaxRecord, TaxStanding, members
+from city.vocabulary import FIELD_ROWS, Case, Field, RowKey
+from firmware.link import era
+from firmware.link.commitments import SEAL_RECORD
+from firmware.link.content import IMPRINT, NAME, Content, Person, Row, Sheet
+from firmware.link.form_terms import FormName
+
+# Rows of a person that a resident can choose or a city always prints: key, label, value ("" for
+# none), in form order.
 LINES: Final[tuple[tuple[RowKey, str, Callable[[Resident], str]], ...]] = (
     ("birth", "生年月日", lambda r: born(r)),
     ("sex", "性別", lambda r: r.sex),
     ("relationship", "続柄", lambda r: r.relationship),
-    ("resident-since", "住民となった年月日", lambda r: "" if r.foreign else era.written(r.resident_since)),
-    ("resident-since", "外国人住民となった年月日", lambda r: era.written(r.resident_since) if r.foreign else ""),
+    (
+        "resident-since",
+        "住民となった年月日",
+        lambda r: "" if r.foreign else era.written(r.resident_since),
+    ),
+    (
+        "resident-since",
+        "外国人住民となった年月日",
+        lambda r: era.written(r.resident_since) if r.foreign else "",
+    ),
     ("settled", "住所を定めた年月日", lambda r: era.written(r.settled_on)),
     ("notified", "届出の年月日", lambda r: era.written(r.notified_on)),
     ("previous-address", "前住所", lambda r: r.previous_address),
@@ -27,13 +44,46 @@ LINES: Final[tuple[tuple[RowKey, str, Callable[[Resident], str]], ...]] = (
     ("nationality", "国籍・地域", lambda r: r.nationality),
     ("residence-status", "在留資格", lambda r: r.residence_status),
     ("residence-period", "在留期間等", lambda r: r.residence_period),
-    ("residence-until", "在留期間の満了の日", lambda r: era.western(r.residence_until) if r.residence_until else ""),
+    (
+        "residence-until",
+        "在留期間の満了の日",
+        lambda r: era.western(r.residence_until) if r.residence_until else "",
+    ),
     ("residence-card", "在留カード等の番号", lambda r: r.residence_card),
     ("mynumber", "個人番号", lambda r: r.mynumber),
 )
+# What is registered beside the name stands behind it on every form.
+BESIDE_NAME: Final = ("フリガナ", "旧氏", "通称")
+BIRTH = "生年月日"
+ADDRESS = "住所"
+HOUSEHOLD_HEAD = "世帯主"
+ADDRESS_NOW = "現住所"
 
+# By form: labels of the head, labels of a person's box, those that are printed of everybody.
+HEAD: Final[Mapping[FormName, tuple[str, ...]]] = {
+    "juminhyo": (ADDRESS, HOUSEHOLD_HEAD),
+    "inkan": (),
+    "kazei": (),
+}
+LABELS: Final[Mapping[FormName, tuple[str, ...]]] = {
+    "juminhyo": (*BESIDE_NAME, *(label for _, label, _ in LINES)),
+    "inkan": (*BESIDE_NAME, BIRTH, ADDRESS),
+    "kazei": (*BESIDE_NAME, BIRTH, ADDRESS_NOW),
+}
+ALWAYS: Final[Mapping[FormName, tuple[str, ...]]] = {
+    "juminhyo": (ADDRESS, *BESIDE_NAME),
+    "inkan": LABELS["inkan"],
+    "kazei": LABELS["kazei"],
+}
+TAX_ROWS: Final = ("{calendar}1月1日の住所",)
+SHOWN_OF_HOLDER: Final = (
+    NAME,
+    BIRTH,
+    ADDRESS,
+)  # the kiosk compares them with what its screen showed
 
 Picked = Mapping[str, tuple[str, ...]]  # the answer to every option that was asked
+Values = Mapping[str, str]  # label -> value of one record
 
 
 @dataclass(frozen=True)
@@ -42,7 +92,24 @@ class Stamp:
 
     unique_number: str
     issued_on: date
-    copies: int
+
+
+@dataclass(frozen=True)
+class Composed:
+    """`content` has everybody on one sheet still. `open`: labels of each record that the manifest
+    opens.
+
+    `people` and `whole`: on a certificate of residence, how many are certified, and whether that is
+    everybody.
+    """
+
+    content: Content
+    open: Mapping[str, frozenset[str]]
+    holder: str  # as printed
+    holder_at: int | None  # place among the people; None: not among them
+    year: int | None = None
+    people: int | None = None
+    whole: bool = False
 
 
 def born(person: Resident) -> str:
@@ -50,107 +117,244 @@ def born(person: Resident) -> str:
     return era.western(person.birth) if person.foreign else era.written(person.birth)
 
 
-def compose(city: Municipality, certificate: Certificate, file: File, chosen: Picked, stamp: Stamp) -> Document:
-    """The certificate. `chosen` comes from `rules.picked`. Raises LookupError when the city's data has a hole."""
-    blank = Document(
-        kind=certificate.kind,
-        form=certificate.form,
-        city=city.name["ja"],
-        title=certificate.printed,
-        subtitle="",
-        holder=file.resident.name,
-        head=(),
-        people=(),
-        amounts=(),
-        statement="",
-        notes=certificate.notes,
-        unique_number=stamp.unique_number,
-        issued_on=stamp.issued_on,
-        issued_era=era.written(stamp.issued_on),
-        issuer=current(city.issuers, stamp.issued_on).name,
-        verification=city.verification,
-        copies=stamp.copies,
+# -- records ---------------------------------------------------------------------------------------
+
+
+def person_record(person: Resident, head: str) -> Values:
+    """All that any form can print of one person. `head`: the name of the household's head."""
+    lines: dict[str, str] = {}
+    for _, label, value in LINES:
+        lines[label] = value(person)
+    return {
+        NAME: person.name,
+        "フリガナ": person.kana,
+        "旧氏": person.former_surname,
+        "通称": person.alias,
+        ADDRESS: person.address,
+        ADDRESS_NOW: person.address,
+        HOUSEHOLD_HEAD: head,
+        **lines,
+    }
+
+
+def tax_record(record: TaxRecord, amounts: Sequence[str]) -> Values:
+    """One fiscal year: where the person lived, then the amounts. `amounts`: labels that some form
+    could show.
+    """
+    values = {with_year(label, record.year): record.address for label in TAX_ROWS}
+    values |= {label: f"{amount:,}円" for label, amount in record.amounts}
+    return values | {label: "" for label in amounts if label not in values}
+
+
+def session_records(city: Municipality, day: date, file: File) -> Mapping[str, Values]:
+    """Every record that this person's certificates can be made of, by the name that the manifest
+    gives it.
+    """
+    head = household_head(file)
+    records = {key: person_record(person, head) for key, person in members(file).items()}
+    if file.seal is not None and file.seal.certifiable(day):
+        records[SEAL_RECORD] = {IMPRINT: hashlib.sha256(file.seal.imprint).hexdigest()}
+    offered = [certificate for certificate in city.offered(day) if certificate.form == "kazei"]
+    years = {year for certificate in offered for year in certificate.fiscal_years(day)}
+    filed = [tax for tax in file.taxes if tax.standing is TaxStanding.FILED and tax.year in years]
+    # Of all days, so that midnight between session and order changes no record.
+    labels = [
+        label
+        for certificate in city.certificates
+        for part in certificate.amounts.values()
+        for label in part
+    ]
+    return records | {f"y{tax.year}": tax_record(tax, labels) for tax in filed}
+
+
+def holder_id(file: File) -> str:
+    """The name of the record of whoever set the card."""
+    return next(key for key, person in members(file).items() if person.id == file.resident.id)
+
+
+def household_head(file: File) -> str:
+    return min((p for p in file.household if p.listed), key=lambda p: p.position).name
+
+
+def with_year(text: str, year: int) -> str:
+    """`text` with the words of a fiscal year in it, as `firmware.link.form_terms.Form` has them."""
+    return text.format(
+        fiscal=era.fiscal_year(year),
+        calendar=era.year_of(date(year, 1, 1)),
+        income=era.year_of(date(year - 1, 12, 31)),
     )
-    return replace(blank, **CONTENT[certificate.form](certificate, file, chosen))
+
+
+# -- content ---------------------------------------------------------------------------------------
+
+
+def compose(
+    city: Municipality, certificate: Certificate, file: File, chosen: Picked, stamp: Stamp
+) -> Composed:
+    """The certificate. `chosen` comes from `rules.picked`. Raises LookupError when the city's data
+    has a hole.
+    """
+    records = session_records(city, stamp.issued_on, file)
+    return CONTENT[certificate.form](_Order(city, certificate, file, records, chosen, stamp))
+
+
+@dataclass(frozen=True)
+class _Order:
+    city: Municipality
+    certificate: Certificate
+    file: File
+    records: Mapping[str, Values]
+    chosen: Picked
+    stamp: Stamp
+
+    @property
+    def holder(self) -> Values:
+        return self.records[holder_id(self.file)]
+
+    def content(self, sheet: Sheet, case: Case, year: int | None = None) -> Content:
+        certificate = self.certificate
+        stamp = self.stamp
+        issuer = current(self.city.issuers, stamp.issued_on)
+        subtitle = certificate.subtitle.get(case, "")
+        return Content(
+            heading=self.city.name["ja"],
+            title=certificate.printed,
+            subtitle=subtitle if year is None else with_year(subtitle, year),
+            unique_number=stamp.unique_number,
+            statement=certificate.statement[case],
+            issued_on=era.written(stamp.issued_on),
+            office=issuer.office,
+            officer=issuer.officer,
+            stamp=issuer.stamp,
+            notes=certificate.notes,
+            verification=self.city.verification,
+            sheets=(sheet,),
+        )
 
 
 def available(certificate: Certificate, people: Sequence[Resident]) -> tuple[Field, ...]:
-    """What can be chosen to be printed: fields of which there is something about one of these people."""
-    return tuple(f for f in certificate.fields if any(_rows(person, FIELD_ROWS[f]) for person in people))
+    """What can be chosen to be printed: fields of which there is something about one of these
+    people.
+    """
+    return tuple(
+        f for f in certificate.fields if any(_has(person, FIELD_ROWS[f]) for person in people)
+    )
 
 
-def _juminhyo(certificate: Certificate, file: File, chosen: Picked) -> dict[str, Any]:
-    fields, everybody = chosen.get("fields", ()), members(file)
-    scope = chosen.get("scope", ("self",))[0]
-    people = {
-        "self": [file.resident],
-        "household": list(everybody.values()),
-        "some": [person for key, person in everybody.items() if key in chosen.get("members", ())],
+def _has(person: Resident, keys: Collection[RowKey]) -> bool:
+    return any(value(person) for key, _, value in LINES if key in keys)
+
+
+def _juminhyo(order: _Order) -> Composed:
+    everybody = members(order.file)
+    holder = holder_id(order.file)
+    scope = order.chosen.get("scope", ("self",))[0]
+    keys = {
+        "self": [holder],
+        "household": list(everybody),
+        "some": [key for key in everybody if key in order.chosen.get("members", ())],
     }[scope]
-    whole = len(people) == len(everybody)
-    head = [Row("住所", file.resident.address)]
-    if "relationship" in fields:
-        head.append(Row("世帯主", _head_of(file).name))
-    rows = {*certificate.rows, *(row for field in certificate.fields if field in fields for row in FIELD_ROWS[field])}
-    return {
-        "subtitle": "（世帯全員）" if whole else "（世帯の一部）",
-        "head": tuple(head),
-        "people": tuple(_person(person, _rows(person, rows)) for person in people),
-        "statement": certificate.statement["household" if whole else "part"],
-    }
-
-
-def _head_of(file: File) -> Resident:
-    return min((p for p in file.household if p.listed), key=lambda p: p.position)
-
-
-def _rows(person: Resident, keys: Collection[RowKey]) -> tuple[Row, ...]:
-    rows = (Row(label, value(person)) for key, label, value in LINES if key in keys)
-    return tuple(row for row in rows if row.value)
-
-
-def _person(person: Resident, rows: Sequence[Row]) -> Person:
-    """The name with what is registered beside it: reading, former surname, alias."""
-    return Person(
-        name=person.name, kana=person.kana, former=person.former_surname, alias=person.alias, rows=tuple(rows)
+    whole = len(keys) == len(everybody)
+    wanted = _wanted(order)
+    labels = [label for label in LABELS["juminhyo"] if label in wanted]
+    head = [label for label in HEAD["juminhyo"] if label in wanted]
+    sheet = Sheet(
+        head=_rows(order.holder, head),
+        people=tuple(_person(order.records[key], labels) for key in keys),
+        amounts=(),
+        seal=b"",
+        applicant="",
+    )
+    opened = {key: frozenset({NAME, *labels}) for key in keys}
+    opened[holder] = opened.get(holder, frozenset()) | {*SHOWN_OF_HOLDER, *head}
+    return Composed(
+        content=order.content(sheet, "household" if whole else "part"),
+        open=opened,
+        holder=order.holder[NAME],
+        holder_at=keys.index(holder) if holder in keys else None,
+        people=len(keys),
+        whole=whole,
     )
 
 
-def _inkan(certificate: Certificate, file: File, _: Picked) -> dict[str, Any]:
-    if file.seal is None:
+def _wanted(order: _Order) -> frozenset[str]:
+    picked = order.chosen.get("fields", ())
+    chosen = [field for field in order.certificate.fields if field in picked]
+    keys = {*order.certificate.rows, *(row for field in chosen for row in FIELD_ROWS[field])}
+    head = {HOUSEHOLD_HEAD} if "relationship" in chosen else set()
+    return frozenset(
+        {*ALWAYS["juminhyo"], *head, *(label for key, label, _ in LINES if key in keys)}
+    )
+
+
+def _rows(record: Values, labels: Sequence[str]) -> tuple[Row, ...]:
+    return tuple(Row(label=label, value=record[label]) for label in labels if record[label])
+
+
+def _person(record: Values, labels: Sequence[str]) -> Person:
+    return Person(name=record[NAME], rows=_rows(record, labels))
+
+
+def _inkan(order: _Order) -> Composed:
+    seal = order.file.seal
+    labels = LABELS["inkan"]
+    if seal is None:
         raise LookupError("no seal")
-    return {
-        "people": (_person(file.resident, (Row("生年月日", born(file.resident)), Row("住所", file.resident.address))),),
-        "statement": certificate.statement["seal"],
-        "seal": file.seal.imprint,
-        "seal_mm": certificate.seal_mm,
+    person = _person(order.holder, labels)
+    sheet = Sheet(head=(), people=(person,), amounts=(), seal=seal.imprint, applicant="")
+    opened = {
+        holder_id(order.file): frozenset({*SHOWN_OF_HOLDER, *labels}),
+        SEAL_RECORD: frozenset({IMPRINT}),
     }
+    return Composed(order.content(sheet, "seal"), opened, person.name, 0)
 
 
-def _kazei(certificate: Certificate, file: File, chosen: Picked) -> dict[str, Any]:
-    year = int(chosen["year"][0].removeprefix("y"))
-    record = next(record for record in file.taxes if record.year == year)
-    rows = (
-        Row("生年月日", born(file.resident)),
-        Row("現住所", file.resident.address),
-        Row(f"{era.year_of(date(year, 1, 1))}1月1日の住所", record.address),
-    )
-    return {
-        "subtitle": f"{era.fiscal_year(year)}（{era.year_of(date(year - 1, 12, 31))}分所得）",
-        "people": (_person(file.resident, rows),),
-        "amounts": _amounts(certificate, dict(record.amounts)),
-        "statement": certificate.statement["tax"],
+def _kazei(order: _Order) -> Composed:
+    labels = LABELS["kazei"]
+    choice = order.chosen["year"][0]
+    year = int(choice.removeprefix("y"))
+    record = order.records[choice]
+    tax_rows = [with_year(label, year) for label in TAX_ROWS]
+    person = _person(order.holder, labels)
+    with_address = replace(person, rows=(*person.rows, *_rows(record, tax_rows)))
+    amounts = _amounts(order.certificate, record, tax_rows)
+    sheet = Sheet(head=(), people=(with_address,), amounts=amounts, seal=b"", applicant="")
+    sections = [label for section in order.certificate.amounts.values() for label in section]
+    opened = {
+        holder_id(order.file): frozenset({*SHOWN_OF_HOLDER, *labels}),
+        choice: frozenset({*tax_rows, *sections}) if sections else frozenset(record),
     }
+    return Composed(order.content(sheet, "tax", year), opened, person.name, 0, year=year)
 
 
-def _amounts(certificate: Certificate, amounts: Mapping[str, int]) -> tuple[Row, ...]:
-    """The record's amounts, by the city's headings (rows without a value) where it has some."""
-    sections = certificate.amounts or {"": tuple(amounts)}
-    rows = []
+def _amounts(certificate: Certificate, record: Values, beside: Collection[str]) -> tuple[Row, ...]:
+    """By the city's headings (rows without a value) where it has some."""
+    sections = certificate.amounts or {"": tuple(label for label in record if label not in beside)}
+    rows: list[Row] = []
     for heading, labels in sections.items():
-        known = [Row(label, f"{amounts[label]:,}円") for label in labels if label in amounts]
-        rows += [Row(heading, ""), *known] if heading and known else known
+        known = _rows(record, [label for label in labels if label in record])
+        rows += [Row(label=heading, value=""), *known] if heading and known else known
     return tuple(rows)
 
 
-CONTENT: Final = {"juminhyo": _juminhyo, "inkan": _inkan, "kazei": _kazei}
+CONTENT: Final[Mapping[FormName, Callable[[_Order], Composed]]] = {
+    "juminhyo": _juminhyo,
+    "inkan": _inkan,
+    "kazei": _kazei,
+}
+
+
+def on_sheets(composed: Composed, sizes: Sequence[int]) -> Content:
+    """The people on as many sheets as `sizes` has numbers; the holder's name on each sheet without
+    the holder's box.
+    """
+    one = composed.content.sheets[0]
+    sheets = []
+    begin = 0
+    for size in sizes:
+        end = begin + size
+        at = composed.holder_at
+        applicant = "" if at is not None and begin <= at < end else composed.holder
+        sheets.append(replace(one, people=one.people[begin:end], applicant=applicant))
+        begin = end
+    return replace(composed.content, sheets=tuple(sheets))

@@ -1,14 +1,18 @@
-"""The city's database: SQLite embedded, PostgreSQL when it grows; its engine, its transactions, its conflicts.
+"""The city's database: SQLite embedded, PostgreSQL when it grows; its engine, its transactions, its
+conflicts.
 
-Nothing is locked in memory: N gateway processes on one database behave as one. A transaction has one of three modes:
+Nothing is locked in memory: N gateway processes on one database behave as one. A transaction has
+one of three modes:
 
-read      one consistent picture; waits for nobody, decides nothing
-mark      conditional single statements (a challenge is used once), and the sweep of what time has ended
-decide    whatever is logged: serializable, and one at a time, for each log entry holds the hash of the one before
+- `read`: one consistent picture; waits for nobody, decides nothing.
+- `mark`: conditional single statements (a challenge is used once), and the sweep of what time has
+  ended.
+- `decide`: whatever is logged. Serializable, and one at a time, because each entry of the log holds
+  the hash of the one before.
 
-`decide` takes the log's lock before it reads: PostgreSQL takes a serializable transaction's snapshot at its first
-query, and LOCK is none. The lock saves repetitions only: without it the log's primary key and the isolation level
-refuse the same, which a test shows.
+`decide` takes the log's lock before it reads: PostgreSQL takes a serializable transaction's
+snapshot at its first query, and LOCK is none. The lock saves repetitions only: without it the log's
+primary key and the isolation level refuse the same, which a test shows.
 """
 
 from __future__ import annotations
@@ -44,16 +48,24 @@ WAIT_S: Final = 5.0  # for a free connection, or for SQLite's one writer
 CONNECT_S: Final = 3
 STATEMENT_MS: Final = 5000
 LOCK_MS: Final = 3000
-IDLE_MS: Final = 5000  # a process that stands still within a transaction loses it, and the others go on
+IDLE_MS: Final = (
+    5000  # a process that stands still within a transaction loses it, and the others go on
+)
 DEAD_LINE_MS: Final = 5000  # a network that swallows everything is noticed
 
 LOCK_LOG: Final = "LOCK TABLE audit IN EXCLUSIVE MODE"  # readers do not wait
 
-# SQLSTATE: serialization_failure, deadlock_detected, unique_violation (another one was there first: now it is seen).
+# SQLSTATE: serialization_failure, deadlock_detected, unique_violation (another one was there first:
+# now it is seen).
 CONFLICTS: Final = frozenset({"40001", "40P01", "23505"})
 ATTEMPTS: Final = 6
 PAUSE_S: Final = 0.01  # longest wait before the second attempt; doubled each time
-DEFECTS: Final = (ProgrammingError, DataError, IntegrityError, NotSupportedError)  # ours, not the database's
+DEFECTS: Final = (
+    ProgrammingError,
+    DataError,
+    IntegrityError,
+    NotSupportedError,
+)  # ours, not the database's
 
 
 class Mode(Enum):
@@ -69,11 +81,14 @@ class DatabaseError(Exception):
 
 
 class Unavailable(Exception):
-    """The database is away, overloaded or in conflict: nothing was done, or, when COMMIT went unanswered, all of it."""
+    """The database is away, overloaded or in conflict: nothing was done, or, when COMMIT went
+    unanswered, all of it.
+    """
 
 
 def connect(url: str, connections: int = CONNECTIONS) -> Engine:
-    """An engine on a database whose schema is this build's; an embedded one is made, or brought up to date.
+    """An engine on a database whose schema is this build's; an embedded one is made, or brought up
+    to date.
 
     `connections` is the most this process holds at once. Raises DatabaseError.
     """
@@ -99,7 +114,9 @@ def migrate(url: str) -> tuple[str, str]:
 
 
 def open_engine(url: str, connections: int) -> Engine:
-    """An engine, whatever the schema. Raises DatabaseError when the URL is none or its driver is missing."""
+    """An engine, whatever the schema. Raises DatabaseError when the URL is none or its driver is
+    missing.
+    """
     try:
         backend = make_url(url).get_backend_name()
         if backend == "sqlite":
@@ -161,15 +178,17 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN IMMEDIATE"))
 
 
-# -- transactions -------------------------------------------------------------------------------------------------
+# -- transactions ----------------------------------------------------------------------------------
 
 
 def transact(engine: Engine, mode: Mode, work: Callable[[Connection], T]) -> T:
-    """Run `work` in one transaction; as a whole again, a bounded number of times, when it met another one.
+    """Run `work` in one transaction; as a whole again, a bounded number of times, when it met
+    another one.
 
-    Such a conflict is the database's own protocol for "the other one was first": nothing of the attempt remains, and
-    the next one sees what the other did. Nothing else is tried again: a COMMIT without an answer may have happened.
-    Raises Unavailable, and what `work` raises; nothing of `work` has happened then (but see Unavailable).
+    Such a conflict is the database's own protocol for "the other one was first": nothing of the
+    attempt remains, and the next one sees what the other did. Nothing else is tried again: a COMMIT
+    without an answer may have happened. Raises Unavailable, and what `work` raises; nothing of
+    `work` has happened then (but see Unavailable).
     """
     for attempt in range(ATTEMPTS):
         try:

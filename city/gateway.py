@@ -1,8 +1,9 @@
-"""The city's server: typed requests, typed answers, one bounded queue. `main` runs it until SIGTERM.
+"""The city's server: typed requests, typed answers, one bounded queue. `main` runs it until
+SIGTERM.
 
-Everything that goes wrong is answered as a `Refusal`; nothing of an error's inside reaches the wire. All work is done
-in worker threads: when as many requests wait as the configuration allows, or one more would wait too long, the next is
-refused as busy, uncharged.
+Everything that goes wrong is answered as a `Refusal`; nothing of an error's inside reaches the
+wire. All work is done in worker threads: when as many requests wait as the configuration allows, or
+one more would wait too long, the next is refused as busy, uncharged.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -27,27 +29,31 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from city import cards, database, handlers, municipality, openapi, renewal, revocation, rules
+from city import cards, database, handlers, municipality, openapi, renewal, revocation, rules, terms
 from city.clock import starting
 from city.config import Config, ConfigError
 from city.config import load as load_config
-from city.document import Typesetter
+from city.document import Paginator, Typesetter
 from city.handlers import City, Refused
 from city.kiosks import Roll, Shown
 from city.listener import Connection, Gate, Listener, tls_context
 from city.paths import PATHS
 from city.paths import Path as Call
-from firmware.link import messages as m
+from firmware.link import messages
 from firmware.link.messages import RefusalCode
 from firmware.link.refusals import STATUS, UNFIT
 
 log = logging.getLogger("city")
 
-HEAD: Final = f"/v{m.PROTOCOL}/"
+HEAD: Final = f"/v{messages.PROTOCOL}/"
 VERSIONED: Final = re.compile(r"/v(\d{1,3})/")
 BODY_S: Final = 10.0  # for a request to arrive
-PATIENCE_S: Final = 6.0  # a request that would wait longer for a thread is refused at once: a kiosk waits 15 s in all
-ENTRANCE_S: Final = {"hello": 2.0, "sessions": 2.0}  # who has not begun is sent away before those who have
+# a request that would wait longer for a thread is refused at once: a kiosk waits 15 s in all
+PATIENCE_S: Final = 6.0
+ENTRANCE_S: Final = {
+    "hello": 2.0,
+    "sessions": 2.0,
+}  # who has not begun is sent away before those who have
 GONE_S: Final = 12.0  # after so long in the queue nobody waits for the answer
 MEMORY: Final = 0.05  # weight of the last work in what one is expected to take
 T = TypeVar("T")
@@ -58,12 +64,14 @@ class Workers:
 
     def __init__(self, threads: int, waiting: int) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="city")
-        self._threads, self._waiting = threads, waiting
+        self._threads = threads
+        self._waiting = waiting
         self._inside = 0  # waiting or being worked on
         self._work_s = 0.0  # what one takes, lately
 
     async def run(self, work: Callable[[], T], patience_s: float = PATIENCE_S) -> T:
-        """Raises Refused(BUSY) at once when the queue is full, or the wait would be longer than `patience_s`.
+        """Raises Refused(BUSY) at once when the queue is full, or the wait would be longer than
+        `patience_s`.
 
         Work that has begun is never abandoned half-way.
         """
@@ -71,7 +79,9 @@ class Workers:
         if waiting >= self._waiting or waiting * self._work_s / self._threads > patience_s:
             raise Refused(RefusalCode.BUSY)
         self._inside += 1
-        future = asyncio.get_running_loop().run_in_executor(self._pool, self._work, work, time.monotonic())
+        future = asyncio.get_running_loop().run_in_executor(
+            self._pool, self._work, work, time.monotonic()
+        )
         future.add_done_callback(self._release)
         return await asyncio.shield(future)
 
@@ -93,18 +103,25 @@ class Workers:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
-# -- answers ------------------------------------------------------------------------------------------------------
+# -- answers ---------------------------------------------------------------------------------------
 
 
 class Gateway:
     """One request in, one message out. `city` and `workers` belong to the caller."""
 
     def __init__(self, city: City, workers: Workers) -> None:
-        self._city, self._workers, self._roll = city, workers, Roll(city.read, city.decide)
+        self._city = city
+        self._workers = workers
+        self._roll = Roll(city.read, city.decide)
         self._described = msgspec.json.encode(openapi.document())
 
     async def __call__(self, request: web.BaseRequest) -> web.Response:
-        """Whatever happens, the answer is a message."""
+        """Whatever happens, the answer is a message, and its Date is the city's time."""
+        answer = await self._serve(request)
+        answer.headers["Date"] = format_datetime(self._city.clock().astimezone(UTC), usegmt=True)
+        return answer
+
+    async def _serve(self, request: web.BaseRequest) -> web.Response:
         connection = request.protocol
         if not isinstance(connection, Connection):
             raise TypeError("requests come over our own connections")
@@ -120,14 +137,14 @@ class Gateway:
             return self._refusal(RefusalCode.TOO_BIG)
         except Exception as error:
             log.error("internal error in %s: %s", request.path, _where(error))
-            return _json(m.Refusal(code=RefusalCode.INTERNAL), STATUS[RefusalCode.INTERNAL])
+            return _json(messages.Refusal(code=RefusalCode.INTERNAL), STATUS[RefusalCode.INTERNAL])
         finally:
             connection.end()
 
     def unreadable(self, status: int) -> web.Response:
         """For what is not HTTP at all, or failed below everything here."""
         code = RefusalCode.INTERNAL if status >= 500 else RefusalCode.PROTOCOL_ERROR
-        return _json(m.Refusal(code=code), status)
+        return _json(messages.Refusal(code=code), status)
 
     async def _answer(self, request: web.BaseRequest, shown: Shown | None) -> web.Response:
         name = request.path.removeprefix(HEAD)
@@ -136,7 +153,7 @@ class Gateway:
         path = PATHS.get(name)
         if path is None:
             other = VERSIONED.match(request.path)
-            newer = other is not None and int(other[1]) != m.PROTOCOL
+            newer = other is not None and int(other[1]) != messages.PROTOCOL
             return self._refusal(RefusalCode.VERSION if newer else RefusalCode.PROTOCOL_ERROR, 404)
         if request.method != "POST":
             return self._refusal(RefusalCode.PROTOCOL_ERROR, 405, {"Allow": "POST"})
@@ -144,7 +161,9 @@ class Gateway:
         work = partial(self._work, shown, name, path, message)
         return _json(await self._workers.run(work, ENTRANCE_S.get(name, PATIENCE_S)))
 
-    def _work(self, shown: Shown | None, name: str, path: Call, message: m.Message) -> m.Message:
+    def _work(
+        self, shown: Shown | None, name: str, path: Call, message: messages.Message
+    ) -> messages.Message:
         """In a worker's thread: first whether this kiosk is one of ours still."""
         refusal = self._roll.refusal(shown)
         if refusal is not None or shown is None:
@@ -155,7 +174,9 @@ class Gateway:
             handlers.note_refusal(self._city, shown.kiosk, name, message, refused.code)
             raise
         except Exception:
-            with suppress(Exception):  # what failed may be the database's end too; the first error is the one told
+            with suppress(
+                Exception
+            ):  # what failed may be the database's end too; the first error is the one told
                 handlers.note_refusal(self._city, shown.kiosk, name, message, RefusalCode.INTERNAL)
             raise
 
@@ -167,21 +188,31 @@ class Gateway:
         opens_at: datetime | None = None,
     ) -> web.Response:
         now = self._city.clock()
-        return _json(rules.refusal(self._city.data, code, now, opens_at), status or STATUS[code], headers)
+        return _json(
+            rules.refusal(self._city.data, code, now, opens_at), status or STATUS[code], headers
+        )
 
 
-async def _message(request: web.BaseRequest, kind: type[m.Message]) -> m.Message:
+async def _message(request: web.BaseRequest, kind: type[messages.Message]) -> messages.Message:
     """Raises Refused, HTTPRequestEntityTooLarge."""
-    if (request.content_length or 0) > m.MAX_REQUEST:
+    if (request.content_length or 0) > messages.MAX_REQUEST:
         raise Refused(RefusalCode.TOO_BIG)
     try:
         async with asyncio.timeout(BODY_S):
             return msgspec.json.decode(await request.read(), type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TimeoutError, web.RequestPayloadError):
+    except (
+        msgspec.DecodeError,
+        UnicodeDecodeError,
+        RecursionError,
+        TimeoutError,
+        web.RequestPayloadError,
+    ):
         raise Refused(RefusalCode.MALFORMED) from None
 
 
-def _json(message: m.Message, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+def _json(
+    message: messages.Message, status: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
     body = msgspec.json.encode(message)
     return web.Response(body=body, status=status, headers=headers, content_type="application/json")
 
@@ -195,21 +226,27 @@ def _where(error: BaseException) -> str:
     return f"{type(error).__name__} at {place}"
 
 
-# -- running ------------------------------------------------------------------------------------------------------
+# -- running ---------------------------------------------------------------------------------------
 
 
-def build(config: Config, typeset: Typesetter) -> City:
-    """Everything the handlers need, read and checked. Raises ConfigError, database.DatabaseError."""
+def build(config: Config, typeset: Typesetter, paginate: Paginator) -> City:
+    """Everything the handlers need, read and checked. Raises
+    ConfigError, database.DatabaseError.
+    """
     authorities = cards.load_authorities(config.cards.ca, config.cards.allow_test)
+    data = municipality.load(config.gateway.city)
     return City(
-        data=municipality.load(config.gateway.city),
+        data=data,
         authorities=authorities,
         revocation=revocation.load(config.cards.responders, authorities, config.cards.allow_test),
         issuing=_issuing_key(config.issuing.key),
         engine=database.connect(config.gateway.database, config.gateway.workers),
         clock=starting(config.clock.start),
         typeset=typeset,
+        paginate=paginate,
+        terms=terms.load_signed(config, data),
         renewal=renewal.load(config.tls),
+        phone_policies=config.cards.phone_policies,
     )
 
 
@@ -230,7 +267,8 @@ class Server:
 
     def __init__(self, config: Config, city: City) -> None:
         """Raises ConfigError."""
-        self._config, self._tls = config.gateway, tls_context(config)
+        self._config = config.gateway
+        self._tls = tls_context(config)
         self._workers = Workers(config.gateway.workers, config.gateway.waiting)
         self._gateway = Gateway(city, self._workers)
         self._listener: Listener | None = None
@@ -238,8 +276,9 @@ class Server:
     async def start(self) -> str:
         """https://host:port. Raises OSError when the port cannot be had."""
         host, _, port = self._config.listen.rpartition(":")
-        most, of_one = self._config.connections, self._config.per_kiosk
-        gate = Gate(self._gateway, self._gateway.unreadable, most, of_one, m.MAX_REQUEST)
+        most = self._config.connections
+        of_one = self._config.per_kiosk
+        gate = Gate(self._gateway, self._gateway.unreadable, most, of_one, messages.MAX_REQUEST)
         self._listener = Listener(gate, host.strip("[]"), int(port), self._tls)
         return f"https://{host}:{self._listener.port}"
 
@@ -266,12 +305,18 @@ async def run(config: Config, city: City) -> None:
 
 def main(config_path: str | Path) -> int:
     """The gateway as a program: 0 after a signal, 1 with one line on stderr when it cannot run."""
-    from city.typesetting import FONT, FontUnusable, check_texts, typeset  # late: fonts and typst are heavy
+    from city.typesetting import (
+        FONT,
+        FontUnusable,
+        check_texts,
+        people_on_sheets,
+        typeset,
+    )  # late: typst is heavy
 
     try:
         config = load_config(Path(config_path))
         font = config.typesetting.font or FONT
-        city = build(config, partial(typeset, font=font))
+        city = build(config, partial(typeset, font=font), partial(people_on_sheets, font=font))
         check_texts(city.data, config.gateway.city, font)
         asyncio.run(run(config, city))
     except (ConfigError, database.DatabaseError, FontUnusable, OSError) as error:

@@ -1,4 +1,4 @@
-"""`kiosk city kiosks list|revoke|admit` and `kiosk city openapi`."""
+"""`kiosk city kiosks list|revoke|admit|forget-journal` and `kiosk city openapi`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TypeVar
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection
 
-from city import audit, database, kiosks, openapi
+from city import audit, database, journals, kiosks, openapi
 from city.cards import read_certificates
 from city.clock import starting
 from city.config import Config, load
@@ -24,22 +24,39 @@ T = TypeVar("T")
 
 def describe(argv: Sequence[str]) -> int:
     """The gateway's OpenAPI document on standard output."""
-    argparse.ArgumentParser(prog="kiosk city openapi", description="what the gateway serves").parse_args(argv)
+    argparse.ArgumentParser(
+        prog="kiosk city openapi", description="what the gateway serves"
+    ).parse_args(argv)
     sys.stdout.write(json.dumps(openapi.document(), ensure_ascii=False, indent=1) + "\n")
     return 0
 
 
 def main(argv: Sequence[str]) -> int:
     """0; 1 when there is no such kiosk or certificate. Raises ConfigError, DatabaseError."""
-    parser = argparse.ArgumentParser(prog="kiosk city kiosks", description="whose certificates the gateways take")
+    parser = argparse.ArgumentParser(
+        prog="kiosk city kiosks", description="whose certificates the gateways take"
+    )
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     for name, run, text, what in (
         ("list", _list, "certificates seen or given: kiosk, fingerprint, last day, state", None),
-        ("revoke", _revoke, "take none of a kiosk's certificates any more, or not this one", "KIOSK|FINGERPRINT"),
+        (
+            "revoke",
+            _revoke,
+            "take none of a kiosk's certificates any more, or not this one",
+            "KIOSK|FINGERPRINT",
+        ),
         ("admit", _admit, "list a new certificate of a kiosk that had one revoked", "CERT.pem"),
+        (
+            "forget-journal",
+            _forget_journal,
+            "a kiosk has been given a new journal: take that one",
+            "KIOSK",
+        ),
     ):
         action = actions.add_parser(name, help=text)
-        action.add_argument("--config", required=True, type=Path, metavar="FILE", help="the gateway's TOML")
+        action.add_argument(
+            "--config", required=True, type=Path, metavar="FILE", help="the gateway's TOML"
+        )
         if what:
             action.add_argument("which", metavar=what)
         action.set_defaults(run=run)
@@ -80,10 +97,28 @@ def _admit(config: Config, given: argparse.Namespace) -> int:
 
     def work(connection: Connection) -> None:
         kiosks.admit(connection, shown)
-        audit.append(connection, "kiosk-admitted", at, kiosk=shown.kiosk, certificate=shown.fingerprint)
+        audit.append(
+            connection, "kiosk-admitted", at, kiosk=shown.kiosk, certificate=shown.fingerprint
+        )
 
     _work(config, Mode.DECIDE, work)
     sys.stdout.write(f"{shown.kiosk}\t{shown.fingerprint}\n")
+    return 0
+
+
+def _forget_journal(config: Config, given: argparse.Namespace) -> int:
+    at = seconds(starting(config.clock.start)())
+
+    def work(connection: Connection) -> bool:
+        known = journals.forget(connection, given.which)
+        if known:
+            audit.append(connection, "journal-forgotten", at, kiosk=given.which)
+        return known
+
+    if not _work(config, Mode.DECIDE, work):
+        sys.stderr.write(f"city: no journal of {given.which} is known\n")
+        return 1
+    sys.stdout.write(f"the next journal that {given.which} tells of is its journal\n")
     return 0
 
 

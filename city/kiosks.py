@@ -1,7 +1,9 @@
-"""Which kiosk certificates the city takes: seen, revoked, renewed. The database is the truth for all gateways.
+"""Which kiosk certificates the city takes: seen, revoked, renewed. The database is the truth for
+all gateways.
 
-A certificate of the kiosk CA is listed, by its key, when it is first seen. Once one of a kiosk's keys has been revoked,
-that kiosk's others are no longer taken on sight: somebody must have listed them before.
+A certificate of the kiosk CA is listed, by its key, when it is first seen. Once one of a kiosk's
+keys has been revoked, that kiosk's others are no longer taken on sight: somebody must have listed
+them before.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ from cryptography.x509.oid import NameOID
 from sqlalchemy import Connection, insert, select, update
 
 from city.tables import kiosk_certificates as table
-from firmware.link.messages import Key, RefusalCode
+from firmware.link.base import Key
+from firmware.link.messages import RefusalCode
 
 REFRESH_S: Final = 2.0  # so long may a revocation take to reach a gateway
 
@@ -62,17 +65,22 @@ class Listed(NamedTuple):
 
 
 class Roll:
-    """What this gateway knows of the list, never older than REFRESH_S. Shared by its worker threads."""
+    """What this gateway knows of the list, never older than REFRESH_S. Shared by its worker
+    threads.
+    """
 
     def __init__(self, read: Transaction, decide: Transaction) -> None:
-        self._read, self._decide = read, decide
+        self._read = read
+        self._decide = decide
         self._lock = threading.Lock()
         self._read_at = float("-inf")
         self._listed: dict[tuple[str, str], Listed] = {}  # by kiosk and key
         self._marked: set[str] = set()  # kiosks that lost a certificate
 
     def refusal(self, shown: Shown | None) -> RefusalCode | None:
-        """Why this certificate is not taken now. Lists one that is new. Raises what `read` and `decide` raise."""
+        """Why this certificate is not taken now. Lists one that is new. Raises what `read` and
+        `decide` raise.
+        """
         if shown is None:
             return RefusalCode.KIOSK_UNKNOWN
         if time.time() > shown.not_after:
@@ -86,7 +94,9 @@ class Roll:
             if known and known.revoked:
                 return RefusalCode.KIOSK_REVOKED
             if known is None or known.fingerprint != shown.fingerprint:
-                refusal: RefusalCode | None = self._decide(lambda connection: on_sight(connection, shown))
+                refusal: RefusalCode | None = self._decide(
+                    lambda connection: on_sight(connection, shown)
+                )
                 if refusal is None:
                     self._listed[shown.kiosk, shown.key] = Listed(shown.fingerprint, False)
                 return refusal
@@ -96,18 +106,22 @@ class Roll:
         def look(connection: Connection) -> None:
             columns = (table.c.kiosk, table.c.key, table.c.fingerprint, table.c.revoked)
             rows = connection.execute(select(*columns)).all()
-            self._listed = {(row.kiosk, row.key): Listed(row.fingerprint, row.revoked) for row in rows}
+            self._listed = {
+                (row.kiosk, row.key): Listed(row.fingerprint, row.revoked) for row in rows
+            }
             self._marked = {row.kiosk for row in rows if row.revoked}
 
         self._read(look)
         self._read_at = time.monotonic()
 
 
-# -- the list -----------------------------------------------------------------------------------------------------
+# -- the list --------------------------------------------------------------------------------------
 
 
 def on_sight(connection: Connection, shown: Shown) -> RefusalCode | None:
-    """List it, unless this kiosk has lost a certificate meanwhile: a roll of two seconds ago does not know."""
+    """List it, unless this kiosk has lost a certificate meanwhile: a roll of two seconds ago does
+    not know.
+    """
     columns = select(table.c.key, table.c.revoked).where(table.c.kiosk == shown.kiosk)
     revoked = {row.key: row.revoked for row in connection.execute(columns)}
     if revoked.get(shown.key):
@@ -127,17 +141,28 @@ def good(connection: Connection, shown: Shown) -> bool:
 def admit(connection: Connection, shown: Shown) -> None:
     """List it, in place of an older one for the same key; what is revoked stays so."""
     same = (table.c.kiosk == shown.kiosk) & (table.c.key == shown.key)
-    values = {"fingerprint": shown.fingerprint, "not_after": shown.not_after, "certificate": shown.der}
+    values = {
+        "fingerprint": shown.fingerprint,
+        "not_after": shown.not_after,
+        "certificate": shown.der,
+    }
     if connection.execute(select(table.c.revoked).where(same)).first() is None:
-        connection.execute(insert(table).values(kiosk=shown.kiosk, key=shown.key, revoked=False, **values))
+        connection.execute(
+            insert(table).values(kiosk=shown.kiosk, key=shown.key, revoked=False, **values)
+        )
     else:
         connection.execute(update(table).where(same & table.c.revoked.is_(False)).values(values))
 
 
 def listed(connection: Connection) -> Sequence[tuple[str, str, str, str]]:
     """Kiosk, fingerprint, last day, state; by kiosk, the newest last."""
-    rows = connection.execute(select(table).order_by(table.c.kiosk, table.c.not_after, table.c.fingerprint))
-    return [(row.kiosk, row.fingerprint, _day(row.not_after), _state(row.revoked, row.not_after)) for row in rows]
+    rows = connection.execute(
+        select(table).order_by(table.c.kiosk, table.c.not_after, table.c.fingerprint)
+    )
+    return [
+        (row.kiosk, row.fingerprint, _day(row.not_after), _state(row.revoked, row.not_after))
+        for row in rows
+    ]
 
 
 def _day(at: int) -> str:
@@ -145,13 +170,19 @@ def _day(at: int) -> str:
 
 
 def _state(revoked: bool, not_after: int) -> str:
-    return "revoked" if revoked else "expired" if time.time() > not_after else "good"
+    if revoked:
+        return "revoked"
+    return "expired" if time.time() > not_after else "good"
 
 
 def revoke(connection: Connection, which: str) -> int:
-    """All certificates of one kiosk, or the one of that fingerprint. How many: 0 when there is none such."""
+    """All certificates of one kiosk, or the one of that fingerprint. How many: 0 when there is none
+    such.
+    """
     these = (table.c.kiosk == which) | (table.c.fingerprint == which)
-    return connection.execute(update(table).where(these & table.c.revoked.is_(False)).values(revoked=True)).rowcount
+    return connection.execute(
+        update(table).where(these & table.c.revoked.is_(False)).values(revoked=True)
+    ).rowcount
 
 
 def issued_for(connection: Connection, kiosk: str, key: str) -> bytes | None:
@@ -162,5 +193,9 @@ def issued_for(connection: Connection, kiosk: str, key: str) -> bytes | None:
 
 def live(connection: Connection, kiosk: str) -> int:
     """How many certificates this kiosk has that are neither over nor revoked."""
-    mine = (table.c.kiosk == kiosk) & (table.c.not_after > int(time.time())) & table.c.revoked.is_(False)
+    mine = (
+        (table.c.kiosk == kiosk)
+        & (table.c.not_after > int(time.time()))
+        & table.c.revoked.is_(False)
+    )
     return len(connection.execute(select(table.c.fingerprint).where(mine)).all())

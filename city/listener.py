@@ -1,7 +1,7 @@
 """Where kiosks connect: TLS 1.3, client certificates, and every wait and every count with an end.
 
-A peer that shakes hands slowly, sends its head byte by byte, never reads its answers, or opens connections without
-number loses its connection; nobody else waits for it.
+A peer that shakes hands slowly, sends its head byte by byte, never reads its answers, or opens
+connections without number loses its connection; nobody else waits for it.
 """
 
 from __future__ import annotations
@@ -29,16 +29,20 @@ MAX_LINE: Final = 1024  # bytes of the request line, and of one header
 MAX_HEADERS: Final = 32
 BACKLOG: Final = 512
 
-# asyncio sets aside a quarter of a MiB for what arrives on each connection; no request is that long.
+# asyncio sets aside a quarter of a MiB for what arrives on each connection; no request is that
+# long.
 sslproto.SSLProtocol.max_size = 32 * 1024
 
 Refuse = Callable[[int], web.Response]
 
 
 def tls_context(config: Config) -> ssl.SSLContext:
-    """TLS 1.3 and nothing older; who shows no certificate of the kiosk CA gets nowhere. Raises ConfigError."""
+    """TLS 1.3 and nothing older; who shows no certificate of the kiosk CA gets nowhere. Raises
+    ConfigError.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_3
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.maximum_version = ssl.TLSVersion.TLSv1_3
     context.num_tickets = 1  # a kiosk whose line was cut comes back without a full handshake
     context.verify_mode = ssl.CERT_REQUIRED
     tls = config.tls
@@ -53,9 +57,12 @@ def tls_context(config: Config) -> ssl.SSLContext:
 
 
 class Connection(web.RequestHandler):
-    """One kiosk's connection, with the certificate it showed and a deadline for whatever the peer must do next."""
+    """One kiosk's connection, with the certificate it showed and a deadline for whatever the peer
+    must do next.
+    """
 
     shown: Shown | None = None
+    owner = ""  # whose connections are counted together
     _deadline: asyncio.TimerHandle | None = None
     _busy = False
 
@@ -65,8 +72,7 @@ class Connection(web.RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        tls = transport.get_extra_info("ssl_object")
-        self.shown = read(tls.getpeercert(True))
+        self.shown, self.owner = self._gate.recognise(transport)
         if self._gate.enter(self):
             self._within(HEAD_S)
         else:
@@ -99,7 +105,11 @@ class Connection(web.RequestHandler):
         self._busy = False
 
     def handle_error(
-        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
     ) -> web.StreamResponse:
         """What is not HTTP is refused like everything else, and ends the connection."""
         answer = self._gate.refuse(status)
@@ -119,57 +129,76 @@ class Connection(web.RequestHandler):
 class Gate(web.Server):
     """Who is connected. `refuse` makes the answer to what is not even a request."""
 
+    idle_s = IDLE_S
+    max_line = MAX_LINE
+    max_headers = MAX_HEADERS
+
     def __init__(
-        self, handler: Callable[[web.BaseRequest], Any], refuse: Refuse, most: int, most_of_one: int, max_body: int
+        self,
+        handler: Callable[[web.BaseRequest], Any],
+        refuse: Refuse,
+        most: int,
+        most_of_one: int,
+        max_body: int,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         super().__init__(handler, request_factory=self._request)
         self.refuse = refuse
-        self._most, self._most_of_one, self._max_body = most, most_of_one, max_body
+        self._most = most
+        self._most_of_one = most_of_one
+        self._max_body = max_body
         self._open: Counter[str] = Counter()
 
     @property
     def full(self) -> bool:
         return self._open.total() >= self._most
 
+    def recognise(self, transport: asyncio.BaseTransport) -> tuple[Shown | None, str]:
+        """The certificate that was shown, and under which name this connection is counted."""
+        shown = read(transport.get_extra_info("ssl_object").getpeercert(True))
+        return shown, shown.kiosk if shown else ""
+
     def enter(self, connection: Connection) -> bool:
-        kiosk = connection.shown.kiosk if connection.shown else ""
-        self._open[kiosk] += 1
-        return self._open[kiosk] <= self._most_of_one
+        self._open[connection.owner] += 1
+        return self._open[connection.owner] <= self._most_of_one
 
     def leave(self, connection: Connection) -> None:
-        kiosk = connection.shown.kiosk if connection.shown else ""
-        self._open[kiosk] -= 1
-        if not self._open[kiosk]:
-            del self._open[kiosk]
+        self._open[connection.owner] -= 1
+        if not self._open[connection.owner]:
+            del self._open[connection.owner]
 
     def __call__(self) -> Connection:
         return Connection(
             self,
-            keepalive_timeout=IDLE_S,
+            keepalive_timeout=self.idle_s,
             access_log=None,
             auto_decompress=False,
-            max_line_size=MAX_LINE,
-            max_field_size=MAX_LINE,
-            max_headers=MAX_HEADERS,
+            max_line_size=self.max_line,
+            max_field_size=self.max_line,
+            max_headers=self.max_headers,
             lingering_time=GOODBYE_S,
         )
 
     def _request(
         self, message: Any, payload: Any, protocol: web.RequestHandler, writer: Any, task: Any
     ) -> web.BaseRequest:
-        return web.BaseRequest(message, payload, protocol, writer, task, self.loop, client_max_size=self._max_body)
+        return web.BaseRequest(
+            message, payload, protocol, writer, task, self.loop, client_max_size=self._max_body
+        )
 
 
 class Listener:
-    """Accepts for a gate. Handshakes that nobody finishes are counted, and cost nobody else a thing."""
+    """Accepts for a gate. Handshakes that nobody finishes are counted, and cost nobody else a
+    thing.
+    """
 
-    def __init__(self, gate: Gate, host: str, port: int, tls: ssl.SSLContext) -> None:
-        """Raises OSError when the port cannot be had."""
+    def __init__(self, gate: Gate, host: str, port: int, tls: ssl.SSLContext | None) -> None:
+        """Without `tls`, plain HTTP. Raises OSError when the port cannot be had."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.create_server((host, port), family=family, backlog=BACKLOG)
         self._socket.setblocking(False)
-        self._gate, self._tls = gate, tls
+        self._gate = gate
+        self._tls = tls
         self._handshakes: set[asyncio.Task[None]] = set()
         self._accepting = asyncio.create_task(self._accept())
 
@@ -207,8 +236,8 @@ class Listener:
                 self._gate,
                 peer,
                 ssl=self._tls,
-                ssl_handshake_timeout=HANDSHAKE_S,
-                ssl_shutdown_timeout=GOODBYE_S,
+                ssl_handshake_timeout=HANDSHAKE_S if self._tls else None,
+                ssl_shutdown_timeout=GOODBYE_S if self._tls else None,
             )
         except (OSError, ssl.SSLError):  # a stranger, an older TLS, silence
             peer.close()

@@ -1,62 +1,50 @@
-"""A city as data: certificates, hours, fees, eligibility, contacts, each with the day from which it holds.
+"""A city as data: certificates, hours, fees, eligibility, contacts, each with the day from which it
+holds.
 
-`data/akashi.toml` is an example, `docs/city.md` explains every key. Codes, lengths and ranges are in the types; what
-one entry says about another is checked by `_faults`: a file with a mistake is refused at start, with its key.
+`data/akashi.toml` is an example, `docs/city.md` explains every key. Codes, lengths and ranges are
+in the types; what one entry says about another is checked by `_faults`: a file with a mistake is
+refused at start, with its key.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, time
 from itertools import pairwise
+from operator import attrgetter
 from pathlib import Path
-from typing import Annotated, Final, Literal, Protocol, TypeVar
+from typing import Annotated, Protocol, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
 
 from city.config import ConfigError
-from firmware.link.messages import Contact, Key, Localized, RefusalCode, Text
-from firmware.link.refusals import LINE
+from city.vocabulary import (
+    CAUSES,
+    ELSE,
+    FIELD_ROWS,
+    MOST_AMOUNTS,
+    OF_A_SEAL,
+    STATEMENTS,
+    YEAR_WORDS,
+    Case,
+    Field,
+    RowKey,
+)
+from firmware.link.base import Key, Localized, Text
+from firmware.link.form_terms import Address, FormName
+from firmware.link.messages import Contact
 
 MonthDay = Annotated[str, Meta(pattern=r"^(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])\Z")]
 Names = Localized  # Japanese must be there
-# Rows of a person's box on a certificate of residence, in the order of the form (`city.composition.LINES`).
-RowKey = Literal[
-    "birth", "sex", "relationship", "resident-since", "settled", "notified", "previous-address", "domicile",
-    "domicile-head", "nationality", "residence-status", "residence-period", "residence-until", "residence-card",
-    "mynumber",
-]  # fmt: skip
-# What a resident can be asked to have printed, and the rows behind it. The kiosk has words for these fields only.
-Field = Literal["relationship", "domicile", "residence", "mynumber"]
-FIELD_ROWS: Final[dict[Field, tuple[RowKey, ...]]] = {
-    "relationship": ("relationship",),  # and the head of the household
-    "domicile": ("domicile", "domicile-head"),
-    "residence": ("nationality", "residence-status", "residence-period", "residence-until", "residence-card"),
-    "mynumber": ("mynumber",),
-}
-Form = Literal["juminhyo", "inkan", "kazei"]
-OF_A_SEAL: Final = "印鑑"  # kiosks look for the imprint on what is called so, and for none on anything else
-STATEMENTS: Final[dict[Form, frozenset[str]]] = {
-    "juminhyo": frozenset({"household", "part"}),
-    "inkan": frozenset({"seal"}),
-    "kazei": frozenset({"tax"}),
-}
-
-ELSE: Final = "resident"  # the contact for causes without one of their own
-# Causes of the kiosk's own for which there is a place to go; the city's own are its refusal codes.
-KIOSK_CAUSES: Final = (
-    "pin-locked", "pin-kept", "not-mynumber", "no-certificate", "card-unsupported", "card-unreadable", "card-reader",
-    "line-down", "printer", "coins", "document-rejected", "print-failed", "change-owed",
-)  # fmt: skip
-CAUSES: Final = (*(code.value for code in RefusalCode if code not in LINE), "protocol-error", *KIOSK_CAUSES)
 
 
-class Entry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class DatedData(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Base of all tables."""
 
 
-class Closed(Entry, frozen=True, kw_only=True, rename={"begin": "from", "end": "to"}):
+class ClosedDays(DatedData, frozen=True, kw_only=True, rename={"begin": "from", "end": "to"}):
     """Days of every year, both included; may run over New Year."""
 
     begin: MonthDay
@@ -64,44 +52,70 @@ class Closed(Entry, frozen=True, kw_only=True, rename={"begin": "from", "end": "
 
     def __contains__(self, day: date) -> bool:
         at = day.strftime("%m-%d")
-        return self.begin <= at <= self.end if self.begin <= self.end else not self.end < at < self.begin
+        if self.begin <= self.end:
+            return self.begin <= at <= self.end
+        return at >= self.begin or at <= self.end
 
 
-class Hours(Entry, frozen=True, kw_only=True, rename={"since": "from"}):
+class Hours(DatedData, frozen=True, kw_only=True, rename={"since": "from"}):
     since: date
     opens: time
     closes: time
-    closed: tuple[Closed, ...] = ()
+    closed: tuple[ClosedDays, ...] = ()
     weekdays_only: bool = False  # nor on public holidays
 
 
-class Maintenance(Entry, frozen=True, kw_only=True, rename={"begin": "from", "end": "to"}):
+class Maintenance(DatedData, frozen=True, kw_only=True, rename={"begin": "from", "end": "to"}):
     begin: datetime  # local time of the city
     end: datetime
 
 
-class Fee(Entry, frozen=True, kw_only=True, rename={"since": "from"}):
+class Fee(DatedData, frozen=True, kw_only=True, rename={"since": "from"}):
     since: date
     yen: Annotated[int, Meta(ge=0, le=10_000)]  # a copy
 
 
-class Issuer(Entry, frozen=True, kw_only=True, rename={"since": "from"}):
+class Issuer(DatedData, frozen=True, kw_only=True, rename={"since": "from"}):
     since: date
     name: Text  # as printed: office, a full-width space, name
 
+    @property
+    def office(self) -> str:
+        return self.name.partition("\u3000")[0]
 
-class Eligibility(Entry, frozen=True, kw_only=True, rename={"since": "from"}):
+    @property
+    def officer(self) -> str:
+        return self.name.partition("\u3000")[2]
+
+    @property
+    def stamp(self) -> str:
+        """The letters of the office's seal."""
+        return f"{self.office}之印"
+
+
+class Eligibility(DatedData, frozen=True, kw_only=True, rename={"since": "from"}):
     """Who can use the machine, and from when after something was filed at a counter."""
 
     since: date
     minimum_age: Annotated[int, Meta(ge=0, le=99)]
-    processing_days: Annotated[int, Meta(ge=0, le=30)]  # after the working day that takes a filing up
-    office_closed: tuple[Closed, ...] = ()  # beside weekends and public holidays
-    continuation_days: Annotated[int, Meta(ge=1, le=366)] = 90  # 継続利用手続, from the day of moving in
-    notice_blocks_household: bool = False  # a notice of one member stops the residence certificates of all
+    # after the working day that takes a filing up
+    processing_days: Annotated[int, Meta(ge=0, le=30)]
+    # beside weekends and public holidays
+    office_closed: tuple[ClosedDays, ...] = ()
+    # 継続利用手続, from the day of moving in
+    continuation_days: Annotated[int, Meta(ge=1, le=366)] = 90
+    # a notice of one member stops the residence certificates of all
+    notice_blocks_household: bool = False
 
 
-class Office(Entry, frozen=True, kw_only=True, rename={"since": "from"}):
+class Phones(DatedData, frozen=True, kw_only=True, rename={"since": "from"}):
+    """Whether phones are taken in place of the card, from that day on."""
+
+    since: date
+    taken: bool
+
+
+class Office(DatedData, frozen=True, kw_only=True, rename={"since": "from"}):
     """A place to go, from that day on."""
 
     since: date
@@ -110,11 +124,13 @@ class Office(Entry, frozen=True, kw_only=True, rename={"since": "from"}):
     hours: Names
 
 
-class Certificate(Entry, frozen=True, kw_only=True, rename={"since": "from"}):
-    """A certificate on offer, from `since` to `until`. What changes in it beside its fee is a new entry of its kind."""
+class Certificate(DatedData, frozen=True, kw_only=True, rename={"since": "from"}):
+    """A certificate on offer, from `since` to `until`. What changes in it beside its fee is a new
+    entry of its kind.
+    """
 
     kind: Key
-    form: Form
+    form: FormName
     since: date
     until: date | None = None
     title: Names
@@ -122,7 +138,8 @@ class Certificate(Entry, frozen=True, kw_only=True, rename={"since": "from"}):
     fees: tuple[Fee, ...]
     hours: tuple[Hours, ...] = ()  # own hours, when shorter than the city's
     copies: Annotated[int, Meta(ge=1, le=10)]
-    statement: dict[Literal["household", "part", "seal", "tax"], Text]  # by case of the document
+    statement: dict[Case, Text]
+    subtitle: dict[Case, Text] = {}  # with {fiscal}, {calendar} or {income} for the chosen year
     notes: tuple[Text, ...] = ()
     # juminhyo
     rows: tuple[RowKey, ...] = ()  # printed for everybody
@@ -133,33 +150,66 @@ class Certificate(Entry, frozen=True, kw_only=True, rename={"since": "from"}):
     # kazei
     fiscal_year_begins: MonthDay = "06-15"  # from this day on the year's own certificate
     years: Annotated[int, Meta(ge=1, le=5)] = 2  # how many of the latest
-    amounts: dict[Text, tuple[Text, ...]] = {}  # heading -> rows of the record; all of them when empty
+    # heading -> rows of the record; all of them when empty
+    amounts: dict[Text, tuple[Text, ...]] = {}
+
+    def holds_on(self, day: date) -> bool:
+        return self.since <= day and (self.until is None or day <= self.until)
+
+    def fiscal_years(self, day: date) -> range:
+        """The years on offer, latest first: the newest begins in the middle of June."""
+        latest = day.year
+        if day.strftime("%m-%d") < self.fiscal_year_begins:
+            latest -= 1
+        return range(latest, latest - self.years, -1)
+
+    def texts_on_paper(self) -> Iterator[str]:
+        """All texts of this certificate that go onto paper."""
+        yield self.printed
+        yield from self.statement.values()
+        yield from _plain(self.subtitle.values())
+        yield from self.notes
+        for heading, labels in self.amounts.items():
+            yield heading
+            yield from labels
 
 
-class Municipality(Entry, frozen=True, kw_only=True):
+class Municipality(DatedData, frozen=True, kw_only=True):
     code: Annotated[str, Meta(pattern=r"^\d{6}\Z")]  # 全国地方公共団体コード
     name: Names
     challenge_s: Annotated[int, Meta(ge=30, le=86_400)]
     session_s: Annotated[int, Meta(ge=60, le=86_400)]
     verification: Text
+    verification_page: Address  # what the code on each sheet opens
     issuers: tuple[Issuer, ...]
     hours: tuple[Hours, ...]
+    # of what is signed; kiosks can refuse an earlier one
+    edition: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
     holidays: tuple[date, ...] = ()
     maintenance: tuple[Maintenance, ...] = ()
     eligibility: tuple[Eligibility, ...]
     certificates: tuple[Certificate, ...]
+    phones: tuple[Phones, ...] = ()  # none: no phone is taken
     contacts: dict[Key, tuple[Office, ...]]
     refusal_contacts: dict[Key, Key]
 
     def offered(self, day: date) -> tuple[Certificate, ...]:
         """Certificates this city issues on that day."""
-        return tuple(c for c in self.certificates if c.since <= day and (c.until is None or day <= c.until))
+        return tuple(certificate for certificate in self.certificates if certificate.holds_on(day))
+
+    def takes_phones(self, day: date) -> bool:
+        begun = [entry for entry in self.phones if entry.since <= day]
+        return bool(begun) and current(begun, day).taken
 
     def contacts_on(self, day: date) -> dict[str, Contact]:
         """The places to go that day, by subject."""
-        begun = {subject: [o for o in offices if o.since <= day] for subject, offices in self.contacts.items()}
-        known = {subject: current(offices, day) for subject, offices in begun.items() if offices}
-        return {subject: Contact(office=at.office, phone=at.phone, hours=at.hours) for subject, at in known.items()}
+        known: dict[str, Contact] = {}
+        for subject, offices in self.contacts.items():
+            begun = [office for office in offices if office.since <= day]
+            if begun:
+                at = current(begun, day)
+                known[subject] = Contact(office=at.office, phone=at.phone, hours=at.hours)
+        return known
 
     @property
     def places(self) -> dict[Key, Key]:
@@ -168,15 +218,25 @@ class Municipality(Entry, frozen=True, kw_only=True):
 
     def printed(self) -> Iterator[tuple[str, str]]:
         """Key and text of all that goes onto paper from here."""
-        yield from (("name.ja", self.name["ja"]), ("verification", self.verification))
-        yield from ((f"issuers[{n}].name", issuer.name) for n, issuer in enumerate(self.issuers))
-        for n, c in enumerate(self.certificates):
-            labels = (label for heading, labels in c.amounts.items() for label in (heading, *labels))
-            texts = (c.printed, *c.statement.values(), *c.notes, *labels)
-            yield from ((f"certificates[{n}] ({c.kind})", text) for text in texts)
+        yield "name.ja", self.name["ja"]
+        yield "verification", self.verification
+        for n, issuer in enumerate(self.issuers):
+            yield f"issuers[{n}].name", issuer.name + issuer.stamp
+        for n, certificate in enumerate(self.certificates):
+            for text in certificate.texts_on_paper():
+                yield f"certificates[{n}] ({certificate.kind})", text
 
-    def working_day(self, day: date, closed: tuple[Closed, ...] = ()) -> bool:
-        return day.weekday() < 5 and day not in self.holidays and not any(day in days for days in closed)
+    def working_day(self, day: date, closed: tuple[ClosedDays, ...] = ()) -> bool:
+        return (
+            day.weekday() < 5
+            and day not in self.holidays
+            and not any(day in days for days in closed)
+        )
+
+
+def _plain(texts: Iterable[str]) -> Iterator[str]:
+    """Without the words of a fiscal year, which are digits and the names of eras."""
+    return (re.sub(r"{\w*}", "", text) for text in texts)
 
 
 class Dated(Protocol):
@@ -192,14 +252,16 @@ def current(entries: Sequence[D], day: date) -> D:
     begun = [entry for entry in entries if entry.since <= day]
     if not begun:
         raise LookupError(f"nothing holds yet on {day}")
-    return max(begun, key=lambda entry: entry.since)
+    return max(begun, key=attrgetter("since"))
 
 
-# -- reading ------------------------------------------------------------------------------------------------------
+# -- reading ---------------------------------------------------------------------------------------
 
 
 def load(path: Path) -> Municipality:
-    """Raises ConfigError: one line with the file and the line (no TOML) or the key (no such city)."""
+    """Raises ConfigError: one line with the file and the line (no TOML) or the key (no
+    such city).
+    """
     try:
         city = msgspec.toml.decode(path.read_bytes(), type=Municipality)
     except OSError as error:
@@ -213,12 +275,13 @@ def load(path: Path) -> Municipality:
 
 def _faults(city: Municipality) -> Iterator[str]:
     """What the types cannot say."""
-    first = min((c.since for c in city.certificates), default=None)
-    if first is None:
+    if not city.certificates:
         yield "certificates: none"
         return
-    for key, table in (("issuers", city.issuers), ("hours", city.hours), ("eligibility", city.eligibility)):
-        yield from _dated(key, table, first)
+    first = min(certificate.since for certificate in city.certificates)
+    yield from _dated("issuers", city.issuers, first)
+    yield from _dated("hours", city.hours, first)
+    yield from _dated("eligibility", city.eligibility, first)
     yield from _hours("hours", city.hours)
     for n, window in enumerate(city.maintenance):
         if (window.begin.tzinfo is None) is not (window.end.tzinfo is None):
@@ -228,6 +291,12 @@ def _faults(city: Municipality) -> Iterator[str]:
     for n, certificate in enumerate(city.certificates):
         yield from _certificate(f"certificates[{n}] ({certificate.kind})", certificate)
     yield from _periods(city.certificates)
+    amounts: set[str] = set()
+    for certificate in city.certificates:
+        for labels in certificate.amounts.values():
+            amounts.update(labels)
+    if len(amounts) > MOST_AMOUNTS:
+        yield f"certificates.amounts: more than {MOST_AMOUNTS} labels over all entries"
     yield from _places(city, first)
     yield from _japanese("name", city.name)
 
@@ -256,6 +325,13 @@ def _certificate(key: str, certificate: Certificate) -> Iterator[str]:
         yield from _dated(f"{key}.hours", certificate.hours, certificate.since)
     if certificate.until is not None and certificate.until < certificate.since:
         yield f"{key}.until: before its first day"
+    if not certificate.subtitle.keys() <= STATEMENTS[certificate.form]:
+        yield f"{key}.subtitle: for {', '.join(sorted(STATEMENTS[certificate.form]))} alone"
+    year_words = YEAR_WORDS if certificate.form == "kazei" else ()
+    for text in certificate.subtitle.values():
+        if not set(re.findall(r"{([^}]*)}?", text)) <= set(year_words):
+            words = ", ".join(f"{{{word}}}" for word in YEAR_WORDS)
+            yield f"{key}.subtitle: {words} stand for words of a fiscal year, no others"
     if certificate.statement.keys() != STATEMENTS[certificate.form]:
         yield f"{key}.statement: needs exactly {', '.join(sorted(STATEMENTS[certificate.form]))}"
     shown = [*certificate.rows, *(row for field in certificate.fields for row in FIELD_ROWS[field])]
@@ -267,15 +343,23 @@ def _certificate(key: str, certificate: Certificate) -> Iterator[str]:
     if certificate.printed != certificate.title.get("ja", certificate.printed):
         yield f"{key}.printed: not title.ja, so that every kiosk would refuse the sheets"
     if (certificate.form == "inkan") is not (OF_A_SEAL in certificate.printed):
-        yield f"{key}.printed: {OF_A_SEAL} stands in the title of the form inkan and of no other, or no kiosk takes it"
+        yield (
+            f"{key}.printed: {OF_A_SEAL} stands in the title of the form inkan and of no "
+            "other, or no kiosk takes it"
+        )
 
 
 def _periods(certificates: Sequence[Certificate]) -> Iterator[str]:
     """One kind is offered once a day."""
-    for kind in dict.fromkeys(c.kind for c in certificates):
-        entries = sorted((c for c in certificates if c.kind == kind), key=lambda c: c.since)
-        if any(a.until is None or a.until >= b.since for a, b in pairwise(entries)):
-            yield f"certificates ({kind}): two entries hold on one day"
+    for kind in dict.fromkeys(certificate.kind for certificate in certificates):
+        entries = sorted(
+            (certificate for certificate in certificates if certificate.kind == kind),
+            key=attrgetter("since"),
+        )
+        for earlier, later in pairwise(entries):
+            if earlier.until is None or earlier.until >= later.since:
+                yield f"certificates ({kind}): two entries hold on one day"
+                break
 
 
 def _places(city: Municipality, first: date) -> Iterator[str]:

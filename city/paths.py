@@ -1,4 +1,6 @@
-"""What can be asked of the gateway, each with what it is asked with, what it answers and when it refuses."""
+"""What can be asked of the gateway, each with what it is asked with, what it answers and when it
+refuses.
+"""
 
 from __future__ import annotations
 
@@ -6,86 +8,138 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from city import handlers, renewal
+from city import handlers, ordering, outcomes, renewal
 from city.handlers import City
-from firmware.link import messages as m
-from firmware.link.messages import RefusalCode as R
+from firmware.link import messages
+from firmware.link.messages import RefusalCode
 from firmware.link.refusals import UNFIT
 
-Work = Callable[[City, Any, Any], m.Message]
-ANY: Final = (R.PROTOCOL_ERROR, R.MALFORMED, R.TOO_BIG, R.INTERNAL, R.BUSY, *sorted(UNFIT))
-PERSON: Final = tuple(code for code in R if list(R).index(code) < list(R).index(R.BUSY))
+Work = Callable[[City, Any, Any], messages.Message]
+# With these every path may refuse.
+ANY: Final = (
+    RefusalCode.PROTOCOL_ERROR,
+    RefusalCode.MALFORMED,
+    RefusalCode.TOO_BIG,
+    RefusalCode.INTERNAL,
+    RefusalCode.BUSY,
+    *sorted(UNFIT),
+)
+# With these where a customer asks for something: each is shown on the panel.
+CUSTOMER: Final = (
+    RefusalCode.CLOSED,
+    RefusalCode.MAINTENANCE,
+    RefusalCode.CARD_REVOKED,
+    RefusalCode.CARD_EXPIRED,
+    RefusalCode.CARD_INVALID,
+    RefusalCode.CARD_UNCONFIRMED,
+    RefusalCode.CARD_NOT_CONTINUED,
+    RefusalCode.CARD_TOO_NEW,
+    RefusalCode.PHONE_NOT_ACCEPTED,
+    RefusalCode.NOT_LINKED,
+    RefusalCode.MOVED_OUT,
+    RefusalCode.NOTICE_IN_PROCESS,
+    RefusalCode.UNDER_15,
+    RefusalCode.NOT_AVAILABLE,
+    RefusalCode.SEAL_NOT_REGISTERED,
+    RefusalCode.SEAL_DEREGISTERED,
+    RefusalCode.NO_TAX_RETURN,
+    RefusalCode.TAXED_ELSEWHERE,
+    RefusalCode.NOT_RESIDENT_ON_JANUARY_1,
+    RefusalCode.YEAR_NOT_YET,
+    RefusalCode.CHARACTERS,
+    RefusalCode.CHANGED_MEANWHILE,
+)
 
 
 @dataclass(frozen=True)
 class Path:
-    """`refuses`: besides ANY. `work` is given whose certificate was shown; with `certificate`, the certificate."""
+    """`refuses`: besides ANY. `work` is given whose certificate was shown; with `certificate`, the
+    certificate.
+    """
 
-    request: type[m.Message]
-    answer: type[m.Message]
+    request: type[messages.Message]
+    answer: type[messages.Message]
     work: Work
-    refuses: tuple[R, ...]
-    says: str
+    refuses: tuple[RefusalCode, ...]
+    summary: str
     certificate: bool = False
 
 
 PATHS: Final[Mapping[str, Path]] = {
     "hello": Path(
-        m.Hello,
-        m.Terms,
-        handlers.hello,
-        (),
-        "What holds now, and a challenge for one session. Asked again while the kiosk waits.",
+        request=messages.Hello,
+        answer=messages.Terms,
+        work=handlers.hello,
+        refuses=(),
+        summary=(
+            "What holds now, and a challenge for one session. Asked again while the kiosk waits."
+        ),
     ),
     "sessions": Path(
-        m.SessionRequest,
-        m.SessionAnswer,
-        handlers.open_session,
-        (*PERSON, R.CHALLENGE, R.DOCUMENT_KEY, R.SESSION_REUSED),
-        "Who is there, proven by the card's signature; what this person may have.",
+        request=messages.SessionRequest,
+        answer=messages.SessionAnswer,
+        work=handlers.open_session,
+        refuses=(
+            *CUSTOMER,
+            RefusalCode.CHALLENGE,
+            RefusalCode.DOCUMENT_KEY,
+            RefusalCode.SESSION_REUSED,
+        ),
+        summary="Who is there, proven by the card's signature; what this person may have.",
     ),
     "orders": Path(
-        m.OrderRequest,
-        m.OrderAnswer,
-        handlers.order,
-        (*PERSON, R.SESSION_UNKNOWN, R.NOT_OFFERED, R.ORDER_REUSED, R.ORDER_OVER),
-        "The choice; the document comes back, sealed and signed. The same order again has the same answer.",
+        request=messages.OrderRequest,
+        answer=messages.OrderAnswer,
+        work=ordering.order,
+        refuses=(
+            *CUSTOMER,
+            RefusalCode.SESSION_UNKNOWN,
+            RefusalCode.NOT_OFFERED,
+            RefusalCode.ORDER_REUSED,
+            RefusalCode.ORDER_OVER,
+        ),
+        summary=(
+            "The choice; the document comes back, sealed and signed. The same order again has the "
+            "same answer."
+        ),
     ),
     "release": Path(
-        m.ReleaseRequest,
-        m.ReleaseAnswer,
-        handlers.release,
-        (
-            R.MAINTENANCE,
-            R.CHANGED_MEANWHILE,
-            R.SESSION_UNKNOWN,
-            R.ORDER_UNKNOWN,
-            R.OTHER_DOCUMENT,
-            R.ORDER_OVER,
-            R.UNDERPAID,
+        request=messages.ReleaseRequest,
+        answer=messages.ReleaseAnswer,
+        work=handlers.release,
+        refuses=(
+            RefusalCode.MAINTENANCE,
+            RefusalCode.CHANGED_MEANWHILE,
+            RefusalCode.SESSION_UNKNOWN,
+            RefusalCode.ORDER_UNKNOWN,
+            RefusalCode.OTHER_DOCUMENT,
+            RefusalCode.ORDER_OVER,
+            RefusalCode.UNDERPAID,
         ),
-        "Money is in: may paper come out? Yes is said once.",
+        summary="Money is in: may paper come out? Yes is said once.",
     ),
     "cancel": Path(
-        m.CancelRequest,
-        m.Done,
-        handlers.cancel,
-        (R.SESSION_UNKNOWN,),
-        "The person left, or time ran out. Can be repeated.",
+        request=messages.CancelRequest,
+        answer=messages.Done,
+        work=handlers.cancel,
+        refuses=(RefusalCode.SESSION_UNKNOWN,),
+        summary="The person left, or time ran out. Can be repeated.",
     ),
     "outcome": Path(
-        m.Outcome,
-        m.Done,
-        handlers.outcome,
-        (R.ORDER_UNKNOWN, R.OUTCOME_REUSED),
-        "What came of it, from the kiosk's journal. Repeated until accepted, and counted once.",
+        request=messages.Outcome,
+        answer=messages.Done,
+        work=outcomes.outcome,
+        refuses=(RefusalCode.ORDER_UNKNOWN, RefusalCode.OUTCOME_REUSED),
+        summary=(
+            "What came of it, from the kiosk's journal. Repeated until accepted, and counted once."
+        ),
     ),
     "renew": Path(
-        m.RenewRequest,
-        m.RenewAnswer,
-        renewal.renew,
-        (R.NO_RENEWAL,),
-        "A new certificate for the kiosk, on the strength of the one it has.",
+        request=messages.RenewRequest,
+        answer=messages.RenewAnswer,
+        work=renewal.renew,
+        refuses=(RefusalCode.NO_RENEWAL,),
+        summary="A new certificate for the kiosk, on the strength of the one it has.",
         certificate=True,
     ),
 }

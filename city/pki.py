@@ -1,5 +1,7 @@
-"""The rehearsal's keys and certificates, made at first start: both authorities of the line, the gateway's and the
-kiosk's certificates, the issuing key. (A real city brings its own; the cards' authority is not the city's.)
+"""The rehearsal's keys and certificates, made at first start.
+
+Both authorities of the line, the gateway's and the kiosk's certificates, the issuing key and the
+terms key. (A real city brings its own; the cards' authority is not the city's.)
 
 Keys are written 0600 and never twice: a folder that has them is left as it is.
 """
@@ -46,9 +48,11 @@ class Files:
     kiosk_ca_key: Path = field(init=False)
     issuing: Path = field(init=False)  # the public key that kiosks pin
     issuing_key: Path = field(init=False)
+    terms: Path = field(init=False)  # the public key that kiosks pin for the terms of the forms
+    terms_key: Path = field(init=False)
 
     def __post_init__(self) -> None:
-        for stem in ("city-ca", "gateway", "kiosk-ca", "issuing"):
+        for stem in ("city-ca", "gateway", "kiosk-ca", "issuing", "terms"):
             name = stem.replace("-", "_")
             object.__setattr__(self, name, self.folder / f"{stem}.pem")
             object.__setattr__(self, f"{name}_key", self.folder / f"{stem}.key")
@@ -59,9 +63,13 @@ class Files:
 
 
 def make(
-    folder: Path, kiosks: tuple[str, ...] = ("kiosk-1",), hosts: tuple[str, ...] = ("127.0.0.1", "localhost")
+    folder: Path,
+    kiosks: tuple[str, ...] = ("kiosk-1",),
+    hosts: tuple[str, ...] = ("127.0.0.1", "localhost"),
 ) -> Files:
-    """All files of the line, and a certificate for each kiosk id; what is there already stays. Raises OSError."""
+    """All files of the line, and a certificate for each kiosk id; what is there already stays.
+    Raises OSError.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     files = Files(folder)
     for side in ("city", "kiosk"):
@@ -71,12 +79,24 @@ def make(
         _leaf(folder, "city-ca", "gateway", "gateway", ExtendedKeyUsageOID.SERVER_AUTH, hosts)
     for kiosk in kiosks:
         if not files.kiosk(kiosk)[0].exists():
-            _leaf(folder, "kiosk-ca", f"kiosk-{kiosk}", kiosk, ExtendedKeyUsageOID.CLIENT_AUTH, (kiosk,))
-    if not files.issuing.exists():
-        key = Ed25519PrivateKey.generate()
-        _write(files.issuing_key, _private(key), 0o600)
-        _write(files.issuing, key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+            _leaf(
+                folder,
+                "kiosk-ca",
+                f"kiosk-{kiosk}",
+                kiosk,
+                ExtendedKeyUsageOID.CLIENT_AUTH,
+                (kiosk,),
+            )
+    for public, private in ((files.issuing, files.issuing_key), (files.terms, files.terms_key)):
+        if not public.exists():
+            _signing_key(public, private)
     return files
+
+
+def _signing_key(public: Path, private: Path) -> None:
+    key = Ed25519PrivateKey.generate()
+    _write(private, _private(key), 0o600)
+    _write(public, key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
 
 
 def _authority(folder: Path, stem: str) -> None:
@@ -92,7 +112,14 @@ def _authority(folder: Path, stem: str) -> None:
     _save(folder, stem, key, certificate)
 
 
-def _leaf(folder: Path, issuer: str, stem: str, name: str, purpose: ObjectIdentifier, hosts: tuple[str, ...]) -> None:
+def _leaf(
+    folder: Path,
+    issuer: str,
+    stem: str,
+    name: str,
+    purpose: ObjectIdentifier,
+    hosts: tuple[str, ...],
+) -> None:
     authority = load_authority(folder / f"{issuer}.pem", folder / f"{issuer}.key")
     key = ec.generate_private_key(ec.SECP256R1())
     _save(folder, stem, key, leaf(authority, name, key.public_key(), purpose, hosts))
@@ -113,7 +140,10 @@ def load_authority(certificate: Path, key: Path) -> Authority:
         signer = load_pem_private_key(key.read_bytes(), None)
     except (TypeError, UnsupportedAlgorithm):
         raise ValueError("not a private key without a password") from None
-    if not isinstance(signer, ec.EllipticCurvePrivateKey) or signer.public_key() != found.public_key():
+    if (
+        not isinstance(signer, ec.EllipticCurvePrivateKey)
+        or signer.public_key() != found.public_key()
+    ):
         raise ValueError("not this authority's EC key")
     return Authority(found, signer)
 
@@ -135,7 +165,10 @@ def leaf(
         .add_extension(usage, critical=True)
         .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
         .add_extension(x509.SubjectAlternativeName([_host(host) for host in hosts]), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key()), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key()),
+            critical=False,
+        )
         .sign(authority.key, hashes.SHA256())
     )
 
@@ -170,7 +203,9 @@ def _private(key: Key) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-def _save(folder: Path, stem: str, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> None:
+def _save(
+    folder: Path, stem: str, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate
+) -> None:
     """The key first: a certificate that is there has its key."""
     _write(folder / f"{stem}.key", _private(key), 0o600)
     _write(folder / f"{stem}.pem", certificate.public_bytes(Encoding.PEM))

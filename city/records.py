@@ -8,11 +8,14 @@ from __future__ import annotations
 import hashlib
 from datetime import date
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
+MAX_MEMBERS: Final = 32  # of one household, as `firmware.link.messages.SessionAnswer` has it
 
-class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+
+class RegisterEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base; all fields are keyword-only."""
 
     def __repr__(self) -> str:
@@ -26,7 +29,7 @@ class Standing(StrEnum):
     DEAD = "dead"
 
 
-class Resident(Record, frozen=True, kw_only=True):
+class Resident(RegisterEntry, frozen=True, kw_only=True):
     """One entry of the basic resident register, as far as a certificate can show it."""
 
     id: str
@@ -65,11 +68,14 @@ class Resident(Record, frozen=True, kw_only=True):
         return self.standing in (Standing.RESIDENT, Standing.LEAVING)
 
 
-class Seal(Record, frozen=True, kw_only=True):
+class Seal(RegisterEntry, frozen=True, kw_only=True):
     resident: str
     registered_on: date
     deregistered_on: date | None = None
     imprint: bytes  # PNG
+
+    def certifiable(self, day: date) -> bool:
+        return self.registered_on <= day and self.deregistered_on is None
 
 
 class TaxStanding(StrEnum):
@@ -79,7 +85,7 @@ class TaxStanding(StrEnum):
     NOT_RESIDENT = "not-resident"  # on 1 January of that year
 
 
-class TaxRecord(Record, frozen=True, kw_only=True):
+class TaxRecord(RegisterEntry, frozen=True, kw_only=True):
     resident: str
     year: int  # fiscal year; the income is that of the year before
     standing: TaxStanding
@@ -87,15 +93,17 @@ class TaxRecord(Record, frozen=True, kw_only=True):
     amounts: tuple[tuple[str, int], ...] = ()  # as printed, in order: label, yen
 
 
-class Card(Record, frozen=True, kw_only=True):
+class Card(RegisterEntry, frozen=True, kw_only=True):
     fingerprint: str  # SHA-256 of the certificate, hex
     resident: str
     issued_on: date
-    continued_on: date | None = None  # 継続利用手続 here, for a card issued before its holder moved in
+    continued_on: date | None = (
+        None  # 継続利用手続 here, for a card issued before its holder moved in
+    )
     revoked: bool = False
 
 
-class File(Record, frozen=True, kw_only=True):
+class File(RegisterEntry, frozen=True, kw_only=True):
     """Everything that decides what one card's holder may have, and what would stand on it."""
 
     card: Card
@@ -106,10 +114,32 @@ class File(Record, frozen=True, kw_only=True):
 
     @property
     def version(self) -> int:
-        """48 bits over the content: no change can forget to raise it, and a change taken back is none."""
-        return int.from_bytes(hashlib.sha256(msgspec.json.encode(self, order="deterministic")).digest()[:6], "big")
+        """48 bits over the content: no change can forget to raise it, and a change taken back is
+        none.
+        """
+        return int.from_bytes(
+            hashlib.sha256(msgspec.json.encode(self, order="deterministic")).digest()[:6], "big"
+        )
 
 
 def members(file: File) -> dict[str, Resident]:
-    """Whom a certificate of this household can show, by the choice's id."""
-    return {f"m{n}": person for n, person in enumerate((p for p in file.household if p.listed), start=1)}
+    """Whom this card's holder can have certified, by the name of the record and of the choice.
+
+    Nobody but the holder where the household stays out of the machine: with a protected member the
+    counter looks at who asks; of one that is larger than a session can name, nobody could tell
+    whether everybody is certified.
+    """
+    people = {
+        f"m{n}": person for n, person in enumerate((p for p in file.household if p.listed), start=1)
+    }
+    if stays_out(file):
+        return {key: person for key, person in people.items() if person.id == file.resident.id}
+    return people
+
+
+def stays_out(file: File) -> bool:
+    """Whether no certificate shows this household's members."""
+    return (
+        any(p.protected for p in file.household)
+        or sum(p.listed for p in file.household) > MAX_MEMBERS
+    )

@@ -1,6 +1,7 @@
 """A kiosk's new certificate, on the strength of its old one: nobody has to go there.
 
-The gateway renews only where it has the kiosk CA's key; a city that keeps that key elsewhere has `no-renewal` answered.
+The gateway renews only where it has the kiosk CA's key; a city that keeps that key elsewhere has
+`no-renewal` answered.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from city import kiosks
 from city.config import ConfigError, Tls
 from city.handlers import City, Refused
 from city.pki import Authority, leaf, load_authority
-from firmware.link import messages as m
+from firmware.link import messages
 from firmware.link.messages import RefusalCode
 
 MOST_LIVE: Final = 4  # certificates of one kiosk, so that asking again and again fills nothing
@@ -47,18 +48,22 @@ def load(tls: Tls) -> Renewal | None:
         raise ConfigError(f"{tls.kiosk_ca_key}: {error}") from None
 
 
-def renew(city: City, shown: kiosks.Shown, message: m.RenewRequest) -> m.RenewAnswer:
-    """A certificate for the key of the request; the same key again has the same one. Raises Refused.
+def renew(city: City, shown: kiosks.Shown, message: messages.RenewRequest) -> messages.RenewAnswer:
+    """A certificate for the key of the request; the same key again has the same one. Raises
+    Refused.
 
     Not on the strength of one that was revoked a moment ago: what it gave would be good for a year.
     """
     kiosk = shown.kiosk
-    renewal, key = city.renewal, _key_of(message.csr, kiosk)
+    renewal = city.renewal
+    key = _key_of(message.csr, kiosk)
     if key is None:
         raise Refused(RefusalCode.MALFORMED)
     if renewal is None:
         raise Refused(RefusalCode.NO_RENEWAL)
-    mark = hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
+    mark = hashlib.sha256(
+        key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    ).hexdigest()
 
     def give(connection: Connection) -> bytes:
         if not kiosks.good(connection, shown):
@@ -76,18 +81,25 @@ def renew(city: City, shown: kiosks.Shown, message: m.RenewRequest) -> m.RenewAn
         city.log(connection, "renewed", kiosk=kiosk, certificate=made.fingerprint)
         return der
 
-    return m.RenewAnswer(certificate=city.decide(give))
+    return messages.RenewAnswer(certificate=city.decide(give))
 
 
 def _key_of(csr: bytes, kiosk: str) -> ec.EllipticCurvePublicKey | None:
-    """The key of a request that is in this kiosk's name alone and signed by that key; None for any other."""
+    """The key of a request that is in this kiosk's name alone and signed by that key; None for any
+    other.
+    """
     try:
         request = x509.load_der_x509_csr(csr)
         names = [(attribute.oid, attribute.value) for attribute in request.subject]
-        key, signed = request.public_key(), request.is_signature_valid
+        key = request.public_key()
+        signed = request.is_signature_valid
     except (ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature):
         return None
-    if not signed or names != [(NameOID.COMMON_NAME, kiosk)] or not isinstance(key, ec.EllipticCurvePublicKey):
+    if (
+        not signed
+        or names != [(NameOID.COMMON_NAME, kiosk)]
+        or not isinstance(key, ec.EllipticCurvePublicKey)
+    ):
         return None
     return key if isinstance(key.curve, ec.SECP256R1) else None
 

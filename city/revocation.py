@@ -1,11 +1,14 @@
-"""Is this card's certificate revoked? Asked of its authority's OCSP responder (RFC 6960) for every session, never kept.
+"""Is this card's certificate revoked? Asked of its authority's OCSP responder (RFC 6960) for every
+session, never kept.
 
-Only a fresh, signed "good" about this very certificate lets a card pass. A responder that is silent, late, or answers
-anything else than what it was asked has said nothing: the card is refused as unconfirmed, neither good nor revoked.
+Only a fresh, signed "good" about this very certificate lets a card pass. A responder that is
+silent, late, or answers anything else than what it was asked has said nothing: the card is refused
+as unconfirmed, neither good nor revoked.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 import logging
 import secrets
@@ -39,7 +42,9 @@ log = logging.getLogger("city.ocsp")
 MAX_ANSWER: Final = 64 * 1024  # bytes, head included; an answer has one or two kilobytes
 NONCE_BYTES: Final = 32  # RFC 8954
 SKEW: Final = timedelta(seconds=60)  # between the responder's clock and ours
-PAUSE_S: Final = 5.0  # after a silence nobody waits for the next one: the threads belong to those who have paid
+PAUSE_S: Final = (
+    5.0  # after a silence nobody waits for the next one: the threads belong to those who have paid
+)
 STRONG: Final = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 RSA_PKCS1V15: Final = (
     SignatureAlgorithmOID.RSA_WITH_SHA256,
@@ -71,7 +76,9 @@ class Unanswered(Exception):
 
 @dataclass
 class Responder:
-    """One authority's. `nonce`: an answer without ours is refused (some responders sign ahead and cannot have it)."""
+    """One authority's. `nonce`: an answer without ours is refused (some responders sign ahead and
+    cannot have it).
+    """
 
     authority: x509.Certificate
     host: str
@@ -82,14 +89,22 @@ class Responder:
     max_age_s: int  # of an answer that names no next update
     _paused_until: float = field(default=0.0, init=False)  # by the monotonic clock
 
-    def status(self, certificate: x509.Certificate, now: datetime) -> ocsp.OCSPCertStatus:
-        """What the authority says about this certificate at `now`. Raises Unanswered."""
+    def status(self, serial: int, now: datetime) -> ocsp.OCSPCertStatus:
+        """What the authority says about its certificate of this number at `now`. Raises
+        Unanswered.
+        """
         if time.monotonic() < self._paused_until:
             raise Unanswered(Trouble.PAUSED)
         nonce = secrets.token_bytes(NONCE_BYTES)
         builder = ocsp.OCSPRequestBuilder().add_extension(x509.OCSPNonce(nonce), critical=False)
-        # SHA-1 names the certificate, it proves nothing: RFC 5019 2.1.1, and not every responder knows another
-        request = builder.add_certificate(certificate, self.authority, hashes.SHA1()).build()  # noqa: S303
+        # SHA-1 names the certificate, it proves nothing: RFC 5019 2.1.1, and not every responder
+        # knows another
+        request = builder.add_certificate_by_hash(
+            hashlib.sha1(self.authority.subject.public_bytes()).digest(),  # noqa: S324
+            x509.SubjectKeyIdentifier.from_public_key(self.authority.public_key()).digest,
+            serial,
+            hashes.SHA1(),  # noqa: S303
+        ).build()
         try:
             body = post(self, request.public_bytes(Encoding.DER))
         except OSError:
@@ -98,7 +113,7 @@ class Responder:
         return judge(self, request, nonce, body, now)
 
 
-# -- the wire -----------------------------------------------------------------------------------------------------
+# -- the wire --------------------------------------------------------------------------------------
 
 
 def post(responder: Responder, body: bytes) -> bytes:
@@ -107,9 +122,13 @@ def post(responder: Responder, body: bytes) -> bytes:
     Raises OSError (silence, TimeoutError included) and Unanswered.
     """
     head = (
-        f"POST {responder.path} HTTP/1.1\r\nHost: {responder.host}:{responder.port}\r\nConnection: close\r\n"
-        f"Content-Type: application/ocsp-request\r\nAccept: application/ocsp-response\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
+        f"POST {responder.path} HTTP/1.1\r\n"
+        f"Host: {responder.host}:{responder.port}\r\n"
+        "Connection: close\r\n"
+        "Content-Type: application/ocsp-request\r\n"
+        "Accept: application/ocsp-response\r\n"
+        f"Content-Length: {len(body)}\r\n"
+        "\r\n"
     )
     ends = time.monotonic() + responder.deadline_s
     with socket.create_connection((responder.host, responder.port), responder.deadline_s) as wire:
@@ -159,12 +178,15 @@ def _body(answer: bytes) -> bytes:
         body = response.read()
     except (HTTPException, ValueError, OSError):
         raise Unanswered(Trouble.NOT_HTTP) from None
-    if response.status != 200 or response.getheader("Content-Type", "").lower() != "application/ocsp-response":
+    if (
+        response.status != 200
+        or response.getheader("Content-Type", "").lower() != "application/ocsp-response"
+    ):
         raise Unanswered(Trouble.NOT_HTTP)
     return body
 
 
-# -- what it says -------------------------------------------------------------------------------------------------
+# -- what it says ----------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -191,8 +213,12 @@ def judge(
         return single.certificate_status
 
 
-def _check_signature(authority: x509.Certificate, response: ocsp.OCSPResponse, now: datetime) -> None:
-    """By the authority itself, or by whom it has delegated to by a certificate for this purpose (RFC 6960 4.2.2.2)."""
+def _check_signature(
+    authority: x509.Certificate, response: ocsp.OCSPResponse, now: datetime
+) -> None:
+    """By the authority itself, or by whom it has delegated to by a certificate for this purpose
+    (RFC 6960 4.2.2.2).
+    """
     candidates = [c for c in response.certificates if _delegated(authority, c, now)]
     signer = next((c for c in (authority, *candidates) if _names(response, c)), None)
     if signer is None:
@@ -205,8 +231,12 @@ def _check_signature(authority: x509.Certificate, response: ocsp.OCSPResponse, n
         raise Unanswered(Trouble.SIGNATURE) from None
 
 
-def _verify(signer: x509.Certificate, response: ocsp.OCSPResponse, algorithm: hashes.HashAlgorithm) -> None:
-    """Raises InvalidSignature, also for a kind of key or signature that no authority of cards has."""
+def _verify(
+    signer: x509.Certificate, response: ocsp.OCSPResponse, algorithm: hashes.HashAlgorithm
+) -> None:
+    """Raises InvalidSignature, also for a kind of key or signature that no authority of
+    cards has.
+    """
     key = signer.public_key()
     if isinstance(key, RSAPublicKey) and response.signature_algorithm_oid in RSA_PKCS1V15:
         key.verify(response.signature, response.tbs_response_bytes, PKCS1v15(), algorithm)
@@ -230,7 +260,10 @@ def _names(response: ocsp.OCSPResponse, certificate: x509.Certificate) -> bool:
     """Whether the answer's responder id means this certificate."""
     if response.responder_name is not None:
         return response.responder_name == certificate.subject
-    return response.responder_key_hash == x509.SubjectKeyIdentifier.from_public_key(certificate.public_key()).digest
+    return (
+        response.responder_key_hash
+        == x509.SubjectKeyIdentifier.from_public_key(certificate.public_key()).digest
+    )
 
 
 def _check_nonce(response: ocsp.OCSPResponse, nonce: bytes, required: bool) -> None:
@@ -249,8 +282,18 @@ def _about(response: ocsp.OCSPResponse, request: ocsp.OCSPRequest) -> ocsp.OCSPS
     about = [
         single
         for single in response.responses
-        if (single.serial_number, single.issuer_key_hash, single.issuer_name_hash, single.hash_algorithm.name)
-        == (request.serial_number, request.issuer_key_hash, request.issuer_name_hash, request.hash_algorithm.name)
+        if (
+            single.serial_number,
+            single.issuer_key_hash,
+            single.issuer_name_hash,
+            single.hash_algorithm.name,
+        )
+        == (
+            request.serial_number,
+            request.issuer_key_hash,
+            request.issuer_name_hash,
+            request.hash_algorithm.name,
+        )
     ]
     if len(about) != 1:
         raise Unanswered(Trouble.OTHER_CERTIFICATE)
@@ -263,12 +306,13 @@ def _check_time(single: ocsp.OCSPSingleResponse, now: datetime, max_age_s: int) 
         raise Unanswered(Trouble.STALE)
 
 
-# -- a card -------------------------------------------------------------------------------------------------------
+# -- a card ----------------------------------------------------------------------------------------
 
 VERDICT: Final = {
     ocsp.OCSPCertStatus.GOOD: None,
     ocsp.OCSPCertStatus.REVOKED: RefusalCode.CARD_REVOKED,
-    ocsp.OCSPCertStatus.UNKNOWN: RefusalCode.CARD_INVALID,  # the authority does not know it: it is none of its cards
+    # the authority does not know it: it is none of its cards
+    ocsp.OCSPCertStatus.UNKNOWN: RefusalCode.CARD_INVALID,
 }
 
 
@@ -281,13 +325,14 @@ class Revocation:
     def check(self, card: CardCertificate, now: datetime) -> None:
         """Raises CardRefused: CARD_REVOKED, CARD_INVALID, CARD_UNCONFIRMED.
 
-        The test authority may have no responder (`load` sees to it): then the registry's own mark is all there is.
+        The test authority may have no responder (`load` sees to it): then the registry's own mark
+        is all there is.
         """
         responder = self.responders.get(fingerprint(card.authority.public_bytes(Encoding.DER)))
         if responder is None:
             return
         try:
-            code = VERDICT[responder.status(card.certificate, now)]
+            code = VERDICT[responder.status(card.serial, now)]
         except Unanswered as error:
             log.warning("no answer of the card authority: %s", error.trouble)
             raise CardRefused(RefusalCode.CARD_UNCONFIRMED) from None
@@ -295,9 +340,13 @@ class Revocation:
             raise CardRefused(code)
 
 
-def load(sections: Iterable[CardResponder], authorities: Iterable[x509.Certificate], allow_test: bool) -> Revocation:
+def load(
+    sections: Iterable[CardResponder], authorities: Iterable[x509.Certificate], allow_test: bool
+) -> Revocation:
     """Raises ConfigError when a responder has no authority, or a real authority no responder."""
-    known = {fingerprint(authority.public_bytes(Encoding.DER)): authority for authority in authorities}
+    known = {
+        fingerprint(authority.public_bytes(Encoding.DER)): authority for authority in authorities
+    }
     found: dict[str, Responder] = {}
     for section in sections:
         for certificate in read_certificates(section.ca):
@@ -306,7 +355,9 @@ def load(sections: Iterable[CardResponder], authorities: Iterable[x509.Certifica
                 raise ConfigError(f"cards.responders: {section.ca} is not in cards.ca")
             found[mark] = _responder(section, certificate)
     if not allow_test and (silent := known.keys() - found.keys()):
-        raise ConfigError(f"cards.responders: none for {len(silent)} of cards.ca: revoked cards would pass")
+        raise ConfigError(
+            f"cards.responders: none for {len(silent)} of cards.ca: revoked cards would pass"
+        )
     return Revocation(found)
 
 
@@ -317,4 +368,12 @@ def _responder(section: CardResponder, authority: x509.Certificate) -> Responder
     except ValueError:
         raise ConfigError("cards.responders: url has no such port") from None
     path = (at.path or "/") + (f"?{at.query}" if at.query else "")
-    return Responder(authority, at.hostname or "", port, path, section.deadline_s, section.nonce, section.max_age_s)
+    return Responder(
+        authority,
+        at.hostname or "",
+        port,
+        path,
+        section.deadline_s,
+        section.nonce,
+        section.max_age_s,
+    )

@@ -1,6 +1,7 @@
 """Who may have what, and when: pure functions of the city's data, the records and the time.
 
-One cause each. Nothing here reads a clock or a database; the same question always has the same answer.
+One cause each. Nothing here reads a clock or a database; the same question always has the same
+answer.
 """
 
 from __future__ import annotations
@@ -10,23 +11,25 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from city import era
 from city.clock import JST
 from city.composition import Picked, available
-from city.municipality import ELSE, Certificate, Eligibility, Hours, Municipality, current
-from city.records import Card, File, Resident, Standing, TaxRecord, TaxStanding
+from city.municipality import Certificate, Eligibility, Hours, Municipality, current
+from city.records import Card, File, Resident, Standing, TaxRecord, TaxStanding, stays_out
 from city.records import members as members
+from city.vocabulary import ELSE
+from firmware.link import era, messages
 from firmware.link.messages import CertificateNotice, Choice, Offer, Option, Refusal, RefusalCode
 
 LOOK_AHEAD_DAYS: Final = 60  # no closure is longer
-MAX_CHOICES: Final = 32  # of one question, as `firmware.link.messages.Option` has it
 
-# -- hours --------------------------------------------------------------------------------------------------------
+# -- hours -----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Opening:
-    """Open (no refusal) until `closes_at`, or closed until `opens_at`; None when no such moment is in sight."""
+    """Open (no refusal) until `closes_at`, or closed until `opens_at`; None when no such moment is
+    in sight.
+    """
 
     refusal: RefusalCode | None = None
     opens_at: datetime | None = None
@@ -40,11 +43,33 @@ def opening(city: Municipality, now: datetime, own: tuple[Hours, ...] = ()) -> O
     cause = _closed(city, now, tables)
     if cause is None:
         return Opening(closes_at=min(_ends(city, now, tables), default=None))
-    later = (at for at in sorted(_starts(city, now, tables)) if at > now and _closed(city, at, tables) is None)
+    later = (
+        at
+        for at in sorted(_starts(city, now, tables))
+        if at > now and _closed(city, at, tables) is None
+    )
     return Opening(cause, opens_at=next(later, None))
 
 
-def _closed(city: Municipality, now: datetime, tables: tuple[tuple[Hours, ...], ...]) -> RefusalCode | None:
+def hours_of(city: Municipality, day: date) -> messages.Hours | None:
+    """When the service is open on that day; None: not at all. Maintenance has its own words."""
+    try:
+        hours = current(city.hours, day)
+    except LookupError:  # the service has not begun
+        return None
+    if not _opens_on(city, hours, day):
+        return None
+    return messages.Hours(opens=f"{hours.opens:%H:%M}", closes=f"{hours.closes:%H:%M}")
+
+
+def _opens_on(city: Municipality, hours: Hours, day: date) -> bool:
+    idle = hours.weekdays_only and not city.working_day(day)
+    return not idle and not any(day in days for days in hours.closed)
+
+
+def _closed(
+    city: Municipality, now: datetime, tables: tuple[tuple[Hours, ...], ...]
+) -> RefusalCode | None:
     if any(_local(m.begin) <= now < _local(m.end) for m in city.maintenance):
         return RefusalCode.MAINTENANCE
     if all(_within(city, table, now) for table in tables):
@@ -57,19 +82,21 @@ def _within(city: Municipality, table: tuple[Hours, ...], now: datetime) -> bool
         hours = current(table, now.date())
     except LookupError:  # the service has not begun
         return False
-    closed = any(now.date() in days for days in hours.closed)
-    idle = hours.weekdays_only and not city.working_day(now.date())
-    return not closed and not idle and hours.opens <= now.time() < hours.closes
+    return _opens_on(city, hours, now.date()) and hours.opens <= now.time() < hours.closes
 
 
-def _starts(city: Municipality, now: datetime, tables: tuple[tuple[Hours, ...], ...]) -> set[datetime]:
+def _starts(
+    city: Municipality, now: datetime, tables: tuple[tuple[Hours, ...], ...]
+) -> set[datetime]:
     """Every moment soon at which a closure can end."""
     days = [now.date() + timedelta(days=n) for n in range(LOOK_AHEAD_DAYS)]
     mornings = {datetime.combine(d, h.opens, JST) for d in days for table in tables for h in table}
     return mornings | {_local(m.end) for m in city.maintenance}
 
 
-def _ends(city: Municipality, now: datetime, tables: tuple[tuple[Hours, ...], ...]) -> set[datetime]:
+def _ends(
+    city: Municipality, now: datetime, tables: tuple[tuple[Hours, ...], ...]
+) -> set[datetime]:
     today = now.date()
     evenings = {datetime.combine(today, current(table, today).closes, JST) for table in tables}
     return evenings | {_local(m.begin) for m in city.maintenance if _local(m.begin) > now}
@@ -79,7 +106,7 @@ def _local(at: datetime) -> datetime:
     return at.astimezone(JST) if at.tzinfo else at.replace(tzinfo=JST)
 
 
-# -- what everybody may see ---------------------------------------------------------------------------------------
+# -- what everybody may see ------------------------------------------------------------------------
 
 
 def fee(certificate: Certificate, day: date) -> int:
@@ -103,14 +130,16 @@ def _notice(certificate: Certificate, now: datetime, when: Opening) -> Certifica
     )
 
 
-def refusal(city: Municipality, code: RefusalCode, now: datetime, opens_at: datetime | None = None) -> Refusal:
+def refusal(
+    city: Municipality, code: RefusalCode, now: datetime, opens_at: datetime | None = None
+) -> Refusal:
     """The code with the place to go."""
     places = city.contacts_on(now.astimezone(JST).date())
     contact = places.get(city.refusal_contacts.get(code.value, ELSE)) or places.get(ELSE)
     return Refusal(code=code, contact=contact, opens_at=opens_at.isoformat() if opens_at else None)
 
 
-# -- who ----------------------------------------------------------------------------------------------------------
+# -- who -------------------------------------------------------------------------------------------
 
 
 def birthday(birth: date, age: int) -> date:
@@ -122,19 +151,28 @@ def birthday(birth: date, age: int) -> date:
 
 
 def usable_from(city: Municipality, filed: date) -> date:
-    """The day from which what was filed holds here: so long after the working day that takes it up."""
+    """The day from which what was filed holds here: so long after the working day that takes
+    it up.
+    """
     first = min(entry.since for entry in city.eligibility)
-    terms, day = current(city.eligibility, max(filed, first)), filed
+    terms = current(city.eligibility, max(filed, first))
+    day = filed
     while not city.working_day(day, terms.office_closed):
         day += timedelta(days=1)
     return day + timedelta(days=terms.processing_days)
 
 
 def person_refusal(city: Municipality, now: datetime, file: File) -> RefusalCode | None:
-    """Why this card's holder can have nothing at all here. The first cause that holds, the lasting ones first."""
-    today, person, card = now.astimezone(JST).date(), file.resident, file.card
+    """Why this card's holder can have nothing at all here. The first cause that holds, the lasting
+    ones first.
+    """
+    today = now.astimezone(JST).date()
+    person = file.resident
+    card = file.card
     terms = current(city.eligibility, today)
-    lapsed = _not_continued(card, person) and today > person.resident_since + timedelta(days=terms.continuation_days)
+    lapsed = _not_continued(card, person) and today > person.resident_since + timedelta(
+        days=terms.continuation_days
+    )
     causes = (
         (card.revoked or lapsed, RefusalCode.CARD_REVOKED),
         (person.protected or person.standing is Standing.DEAD, RefusalCode.NOT_AVAILABLE),
@@ -148,14 +186,21 @@ def person_refusal(city: Municipality, now: datetime, file: File) -> RefusalCode
 
 
 def person_opens_at(city: Municipality, code: RefusalCode, file: File) -> datetime | None:
-    """When a refusal of `person_refusal` ends by itself: the first opening of the first day that it does not hold."""
+    """When a refusal of `person_refusal` ends by itself: the first opening of the first day that it
+    does not hold.
+    """
     filed = {
         RefusalCode.CARD_TOO_NEW: max(_linked_on(file.card), file.resident.notified_on),
         RefusalCode.NOTICE_IN_PROCESS: file.resident.notified_on,
     }.get(code)
     if filed is None:
         return None
-    morning = datetime.combine(usable_from(city, filed), datetime.min.time(), JST)
+    return _opens(city, usable_from(city, filed))
+
+
+def _opens(city: Municipality, day: date) -> datetime | None:
+    """The first opening from that day on."""
+    morning = datetime.combine(day, datetime.min.time(), JST)
     when = opening(city, morning)
     return when.opens_at if when.refusal else morning
 
@@ -170,7 +215,7 @@ def _linked_on(card: Card) -> date:
     return max(card.issued_on, card.continued_on or card.issued_on)
 
 
-# -- what ---------------------------------------------------------------------------------------------------------
+# -- what ------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -190,31 +235,55 @@ class Inquiry:
 def offers(city: Municipality, now: datetime, file: File) -> tuple[Offer, ...]:
     """Every certificate of this city: what this person is asked before it, or why it cannot be."""
     today = now.astimezone(JST).date()
-    return tuple(_offer(Inquiry(city, certificate, today, file), now) for certificate in city.offered(today))
+    return tuple(
+        _offer(Inquiry(city, certificate, today, file), now) for certificate in city.offered(today)
+    )
 
 
 def _offer(inquiry: Inquiry, now: datetime) -> Offer:
     certificate = inquiry.certificate
     refuse, ask = FORMS[certificate.form]
-    code = opening(inquiry.city, now, certificate.hours).refusal or refuse(inquiry)
+    when = opening(inquiry.city, now, certificate.hours)
+    code = when.refusal or refuse(inquiry)
+    ends = when.opens_at if when.refusal else _ends_by_itself(inquiry, code)
     return Offer(
         kind=certificate.kind,
         title=certificate.title,
         fee=fee(certificate, inquiry.today),
         refusal=code,
         options=() if code else (*ask(inquiry), _copies(certificate)),
+        opens_at=ends.isoformat() if ends else None,
+    )
+
+
+def _ends_by_itself(inquiry: Inquiry, code: RefusalCode | None) -> datetime | None:
+    """The first opening of the day from which everybody's notice holds. Whose it is nobody is told;
+    somebody who is leaving keeps it from ending.
+    """
+    if code is not RefusalCode.NOTICE_IN_PROCESS:
+        return None
+    listed = [person for person in inquiry.file.household if person.listed]
+    if any(person.standing is Standing.LEAVING for person in listed):
+        return None
+    return _opens(
+        inquiry.city, max(usable_from(inquiry.city, person.notified_on) for person in listed)
     )
 
 
 def _copies(certificate: Certificate) -> Option:
-    return Option(id="copies", type="count", choices=(), default=("1",), minimum=1, maximum=certificate.copies)
+    return Option(
+        id="copies", type="count", choices=(), default=("1",), minimum=1, maximum=certificate.copies
+    )
 
 
 def _juminhyo_refusal(inquiry: Inquiry) -> RefusalCode | None:
-    """A household with a protected member stays out of the machine as a whole: the counter looks at who asks."""
-    if any(p.protected for p in inquiry.file.household):
+    if stays_out(inquiry.file):
         return RefusalCode.NOT_AVAILABLE
-    return RefusalCode.NOTICE_IN_PROCESS if inquiry.terms.notice_blocks_household and _in_process(inquiry) else None
+    return (
+        RefusalCode.NOTICE_IN_PROCESS
+        if inquiry.terms.notice_blocks_household and _in_process(inquiry)
+        else None
+    )
 
 
 def _in_process(inquiry: Inquiry) -> bool:
@@ -226,30 +295,36 @@ def _in_process(inquiry: Inquiry) -> bool:
 def _juminhyo_options(inquiry: Inquiry) -> tuple[Option, ...]:
     everybody = members(inquiry.file)
     people = everybody if inquiry.certificate.others else {}
-    shown = tuple(Choice(id=field) for field in available(inquiry.certificate, tuple(everybody.values())))
+    shown = tuple(
+        Choice(id=field) for field in available(inquiry.certificate, tuple(everybody.values()))
+    )
     what = Option(id="fields", type="many", choices=shown, minimum=0, maximum=len(shown))
     return (*_household(people), *((what,) if shown else ()))
 
 
 def _household(people: Mapping[str, Resident]) -> tuple[Option, ...]:
-    """Whom to show, where there is somebody else; one by one only as long as they fit one question."""
+    """Whom to show, where there is somebody else."""
     if len(people) < 2:
         return ()
-    scopes = ("self", "household", *(("some",) if len(people) <= MAX_CHOICES else ()))
-    scope = Option(
-        id="scope", type="one", choices=tuple(Choice(id=scope) for scope in scopes), default=("self",), minimum=1,
-        maximum=1,
-    )  # fmt: skip
+    scopes = tuple(Choice(id=scope) for scope in ("self", "household", "some"))
+    scope = Option(id="scope", type="one", choices=scopes, default=("self",), minimum=1, maximum=1)
     names = tuple(Choice(id=key, name=person.name) for key, person in people.items())
-    some = Option(id="members", type="many", choices=names, minimum=1, maximum=len(names), when=("scope", "some"))
-    return (scope, some) if "some" in scopes else (scope,)
+    some = Option(
+        id="members",
+        type="many",
+        choices=names,
+        minimum=1,
+        maximum=len(names),
+        when=("scope", "some"),
+    )
+    return (scope, some)
 
 
 def _inkan_refusal(inquiry: Inquiry) -> RefusalCode | None:
     seal = inquiry.file.seal
     if seal is None or seal.registered_on > inquiry.today:
         return RefusalCode.SEAL_NOT_REGISTERED
-    return RefusalCode.SEAL_DEREGISTERED if seal.deregistered_on is not None else None
+    return None if seal.certifiable(inquiry.today) else RefusalCode.SEAL_DEREGISTERED
 
 
 def _nothing(_: Inquiry) -> tuple[Option, ...]:
@@ -264,47 +339,70 @@ TAX_REFUSALS: Final = {
 }
 
 
-def latest_year(certificate: Certificate, today: date) -> int:
-    """The fiscal year whose certificates are issued on that day: it switches in the middle of June."""
-    return today.year - (today.strftime("%m-%d") < certificate.fiscal_year_begins)
-
-
 def tax_records(inquiry: Inquiry) -> dict[int, TaxRecord | None]:
     """The years on offer, latest first."""
-    latest, known = latest_year(inquiry.certificate, inquiry.today), _taxes(inquiry)
-    return {year: known.get(year) for year in range(latest, latest - inquiry.certificate.years, -1)}
+    known = _taxes(inquiry)
+    return {year: known.get(year) for year in inquiry.certificate.fiscal_years(inquiry.today)}
 
 
 def _taxes(inquiry: Inquiry) -> dict[int, TaxRecord]:
     return {record.year: record for record in inquiry.file.taxes}
 
 
-def _tax_refusal(record: TaxRecord | None) -> RefusalCode | None:
-    return TAX_REFUSALS[record.standing] if record else RefusalCode.NO_TAX_RETURN
+def _tax_refusal(certificate: Certificate, record: TaxRecord | None) -> RefusalCode | None:
+    """A record of which this certificate would show no amount is none."""
+    if record is None:
+        return RefusalCode.NO_TAX_RETURN
+    sections = certificate.amounts.values()
+    shown = [
+        label
+        for label, _ in record.amounts
+        if not sections or any(label in labels for labels in sections)
+    ]
+    if record.standing is TaxStanding.FILED and not shown:
+        return RefusalCode.NO_TAX_RETURN
+    return TAX_REFUSALS[record.standing]
 
 
 def _kazei_refusal(inquiry: Inquiry) -> RefusalCode | None:
-    """Refused only when no year is possible: for the latest year's cause, or because the next is not issued yet."""
-    causes = [_tax_refusal(record) for record in tax_records(inquiry).values()]
+    """Refused only when no year is possible: for the latest year's cause, or because the next is
+    not issued yet.
+    """
+    causes = [_tax_refusal(inquiry.certificate, record) for record in tax_records(inquiry).values()]
     if not all(causes):
         return None
-    coming = _taxes(inquiry).get(latest_year(inquiry.certificate, inquiry.today) + 1)
-    return RefusalCode.YEAR_NOT_YET if coming and _tax_refusal(coming) is None else causes[0]
+    coming = _taxes(inquiry).get(inquiry.certificate.fiscal_years(inquiry.today)[0] + 1)
+    return (
+        RefusalCode.YEAR_NOT_YET
+        if coming and _tax_refusal(inquiry.certificate, coming) is None
+        else causes[0]
+    )
 
 
 def _kazei_options(inquiry: Inquiry) -> tuple[Option, ...]:
-    years = [y for y, record in tax_records(inquiry).items() if _tax_refusal(record) is None]
+    certificate = inquiry.certificate
+    years = [
+        y for y, record in tax_records(inquiry).items() if _tax_refusal(certificate, record) is None
+    ]
     choices = tuple(Choice(id=f"y{year}", name=era.fiscal_year(year)) for year in years)
-    return (Option(id="year", type="one", choices=choices, default=(choices[0].id,), minimum=1, maximum=1),)
+    return (
+        Option(
+            id="year", type="one", choices=choices, default=(choices[0].id,), minimum=1, maximum=1
+        ),
+    )
 
 
-FORMS: Final[dict[str, tuple[Callable[[Inquiry], RefusalCode | None], Callable[[Inquiry], tuple[Option, ...]]]]] = {
+FORMS: Final[
+    dict[
+        str, tuple[Callable[[Inquiry], RefusalCode | None], Callable[[Inquiry], tuple[Option, ...]]]
+    ]
+] = {
     "juminhyo": (_juminhyo_refusal, _juminhyo_options),
     "inkan": (_inkan_refusal, _nothing),
     "kazei": (_kazei_refusal, _kazei_options),
 }
 
-# -- what was chosen ----------------------------------------------------------------------------------------------
+# -- what was chosen -------------------------------------------------------------------------------
 
 
 class NotOffered(Exception):

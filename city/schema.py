@@ -39,7 +39,9 @@ def require_current(engine: Engine) -> None:
     with engine.begin() as connection:
         found = current(connection)
     if found != head():
-        raise SchemaError(f"its schema is {found}, this build wants {head()}: run `kiosk city migrate`")
+        raise SchemaError(
+            f"its schema is {found}, this build wants {head()}: run `kiosk city migrate`"
+        )
 
 
 def upgrade(engine: Engine) -> tuple[str, str]:
@@ -60,7 +62,10 @@ def upgrade(engine: Engine) -> tuple[str, str]:
 
 def _require_ours(connection: Connection, found: str) -> None:
     if found == "none" and inspect(connection).get_table_names():
-        raise SchemaError("it holds tables that have no version: not this gateway's, or of a rehearsal before versions")
+        raise SchemaError(
+            "it holds tables that have no version: not this gateway's, or of a rehearsal before "
+            "versions"
+        )
     known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
     if found != "none" and found not in known:
         raise SchemaError(f"its schema is {found}, newer than this build's {head()}")

@@ -1,7 +1,9 @@
-"""The city's tables. `city/migrations` makes them, and makes the audit log append-only; a test compares the two.
+"""The city's tables. `city/migrations` makes them, and makes the audit log append-only; a test
+compares the two.
 
-Uniqueness is the database's: challenges, sessions, orders, unique numbers and outcomes are primary or unique keys, and
-one session has at most one reserved order. No table is keyed by a clock. Times are seconds since 1970.
+Uniqueness is the database's: challenges, sessions, orders, unique numbers and outcomes are primary
+or unique keys, and one session has at most one reserved order. No table is keyed by a clock. Times
+are seconds since 1970.
 """
 
 from __future__ import annotations
@@ -95,7 +97,8 @@ cards = Table(
     Column("revoked", Boolean, nullable=False),
 )
 
-# Which certificates kiosks showed or were given. A kiosk that lost one through revocation is trusted by listing only.
+# Which certificates kiosks showed or were given. A kiosk that lost one through revocation is
+# trusted by listing only.
 kiosk_certificates = Table(
     "kiosk_certificates",
     metadata,
@@ -124,8 +127,12 @@ sessions = Table(
     Column("kiosk", String(64), nullable=False),
     Column("state", String(16), nullable=False),
     Column("ends", BigInteger, nullable=False),
-    Column("card", String(64)),  # fingerprint; NULL when the session was cancelled before it arrived
+    Column(
+        "card", String(64)
+    ),  # fingerprint; NULL when the session was cancelled before it arrived
     Column("document_key", LargeBinary),
+    Column("commitment_seed", LargeBinary),  # the salts of what the city committed to come from it
+    Column("record_version", BigInteger),  # of the file as the session was told it
     Index("sessions_by_end", "state", "ends"),
     CheckConstraint("state IN ('open', 'ended')", name="state"),
 )
@@ -144,14 +151,24 @@ orders = Table(
     Column("record_version", BigInteger, nullable=False),
     Column("fee", Integer, nullable=False),
     Column("sheets", Integer, nullable=False),  # of all copies
-    # what a repeated request is answered with; NULL once issued or void. `sealed` opens at one kiosk only
+    # what a repeated request is answered with; NULL once issued or void. `sealed` opens at one
+    # kiosk only
     Column("manifest", LargeBinary),
     Column("signature", LargeBinary),
     Column("sealed", LargeBinary),
+    Column(
+        "voided", BigInteger
+    ),  # seconds; an issued order whose sheets are declared void, by a person
     CheckConstraint("state IN ('reserved', 'issued', 'void')", name="state"),
 )
 reserved = orders.c.state == "reserved"
-Index("one_reserved_order", orders.c.session, unique=True, sqlite_where=reserved, postgresql_where=reserved)
+Index(
+    "one_reserved_order",
+    orders.c.session,
+    unique=True,
+    sqlite_where=reserved,
+    postgresql_where=reserved,
+)
 
 outcomes = Table(
     "outcomes",
@@ -162,6 +179,16 @@ outcomes = Table(
     Column("body", LargeBinary, nullable=False),  # the message: ids, counts and amounts
 )
 
+# The newest entry of each kiosk's journal, as it was told with an outcome.
+journals = Table(
+    "journals",
+    metadata,
+    Column("kiosk", String(64), primary_key=True),
+    Column("journal", String(32), nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+
 audit = Table(
     "audit",
     metadata,
@@ -170,7 +197,8 @@ audit = Table(
     Column("hash", String(64), nullable=False),  # SHA-256 over the previous hash and the entry
 )
 
-# Anomalies until a person has reconciled them. Ids, codes and times; "" where a column does not apply.
+# Anomalies until a person has reconciled them. Ids, codes and times; "" where a column does not
+# apply.
 cases = Table(
     "cases",
     metadata,

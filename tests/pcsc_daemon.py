@@ -32,7 +32,10 @@ def missing() -> str:
 
 
 def _succeeds(*command: str) -> bool:
-    return shutil.which(command[0]) is not None and not subprocess.run(command, capture_output=True).returncode
+    return (
+        shutil.which(command[0]) is not None
+        and not subprocess.run(command, capture_output=True).returncode
+    )
 
 
 @functools.cache
@@ -44,7 +47,8 @@ def _socket_folder() -> tempfile.TemporaryDirectory[str]:
 class Daemon:
     """A pcscd with two virtual readers on ports of their own, one daemon at a time.
 
-    The readers, NAME and OTHER, are two slots of one driver: it has no more. `trouble` needs a C compiler.
+    The readers, NAME and OTHER, are two slots of one driver: it has no more. `trouble` needs a C
+    compiler.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -60,11 +64,16 @@ class Daemon:
     def configure(self, readers: bool = True) -> None:
         """With the readers or without, from the next start."""
         port = f"{self.port:#x}"
-        text = f'FRIENDLYNAME "Test PCD"\nDEVICENAME /dev/null:{port}\nLIBPATH {self._driver}\nCHANNELID {port}\n'
+        text = (
+            f'FRIENDLYNAME "Test PCD"\nDEVICENAME /dev/null:{port}\n'
+            f"LIBPATH {self._driver}\nCHANNELID {port}\n"
+        )
         self._config.write_text(text if readers else "")
 
     def trouble(self, name: str, there: bool = True) -> None:
-        """`unplugged`: no answer from the readers. `mute`: no card starts. `deaf`: every exchange fails."""
+        """`unplugged`: no answer from the readers. `mute`: no card starts. `deaf`: every exchange
+        fails.
+        """
         flag = self._folder / name
         flag.touch() if there else flag.unlink(missing_ok=True)
 
@@ -104,7 +113,11 @@ class Daemon:
         self._process.wait()
 
     def freeze(self) -> None:
+        """Returns when every thread has stopped: until then one of them may still answer."""
         os.kill(self.pid, signal.SIGSTOP)
+        threads = Path(f"/proc/{self.pid}/task")
+        while any(_state(thread) != "T" for thread in threads.iterdir()):
+            time.sleep(0.001)
 
     def thaw(self) -> None:
         os.kill(self.pid, signal.SIGCONT)
@@ -116,12 +129,21 @@ class Daemon:
         return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
 
 
+def _state(thread: Path) -> str:
+    """As in proc(5): "T" is stopped by a signal."""
+    return (thread / "stat").read_text().rpartition(")")[2].split()[0]
+
+
 def _troubled_driver(folder: Path) -> Path:
     made = folder / "reader.so"
-    (folder / f"{DRIVER.name}.0").symlink_to(DRIVER)  # the name it calls itself, which Debian does not install
+    (folder / f"{DRIVER.name}.0").symlink_to(
+        DRIVER
+    )  # the name it calls itself, which Debian does not install
     names = [f'-D{name}="{path}"' for name, path in {"FOLDER": folder, "DRIVER": DRIVER}.items()]
     linked = [f"-Wl,--no-as-needed,-rpath={folder}", str(DRIVER)]
-    subprocess.run(["gcc", "-shared", "-fPIC", *names, str(TROUBLE), "-o", str(made), *linked], check=True)
+    subprocess.run(
+        ["gcc", "-shared", "-fPIC", *names, str(TROUBLE), "-o", str(made), *linked], check=True
+    )
     return made
 
 

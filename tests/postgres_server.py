@@ -1,4 +1,6 @@
-"""A PostgreSQL server of the tests' own (`madoguchi.load.postgres`), in a hurry: its data need not last."""
+"""A PostgreSQL server of the tests' own (`testbed.load.postgres`), in a hurry: its data need not
+last.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +10,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from madoguchi.load import postgres
-from madoguchi.load.postgres import Postgres as Postgres
-from madoguchi.load.postgres import stop as stop
+from testbed.load import postgres
+from testbed.load.postgres import Postgres as Postgres
+from testbed.load.postgres import stop as stop
 
 HASTE = {"deadlock_timeout": "200ms", "fsync": "off", "full_page_writes": "off"}
 

@@ -1,4 +1,6 @@
-"""Every journey of tests/scenarios, and every variant of it, on the pure machine in virtual time."""
+"""Every journey of tests/scenarios, and every variant of it, on the pure machine in
+virtual time.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from madoguchi.scenario.model import ModelRun
-from madoguchi.scenario.script import Script, load
+from testbed.scenario.model import ModelRun
+from testbed.scenario_file import Script, load
 
 SCENARIOS = sorted((Path(__file__).parent / "scenarios").glob("*.toml"))
 

@@ -1,6 +1,7 @@
 """Every scenario on the simulated wires: the same files that the pure machine runs.
 
-Scripts of one setting (the city's data and clock, the kiosk's pace) share one running system, one after the other.
+Scripts of one setting (the city's data and clock, the kiosk's pace) share one running system, one
+after the other.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from typing import Any
 
 import pytest
 
-from madoguchi.demo import FOLDER
-from madoguchi.scenario import wires
-from madoguchi.scenario.script import Script, load
-from madoguchi.system import System
+from testbed.demo import FOLDER
+from testbed.scenario import wires
+from testbed.scenario_file import Script, load
+from testbed.system import System
 
 FILES = sorted((Path(__file__).parent / "scenarios").glob("*.toml"))
 
@@ -33,7 +34,9 @@ def _cases() -> Iterator[Any]:
 
 
 class Systems:
-    """Running systems by setting, in an event loop of their own thread; the far ends live in that loop."""
+    """Running systems by setting, in an event loop of their own thread; the far ends live in that
+    loop.
+    """
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
@@ -48,12 +51,23 @@ class Systems:
     async def of(self, script: Script) -> System:
         key = wires.setting(script)
         if key not in self._running:
+            await self._stack.aclose()  # the scripts of another setting are done
+            self._running.clear()
             run = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="madoguchi-")))
-            self._running[key] = await self._stack.enter_async_context(wires.system_for(script, FOLDER, run))
+            self._running[key] = await self._stack.enter_async_context(
+                wires.system_for(script, FOLDER, run)
+            )
         return self._running[key]
 
     async def play(self, script: Script) -> None:
-        await wires.run(script, await self.of(script))
+        system = await self.of(script)
+        log = system.rehearsal.run / "kiosk.log"
+        before = log.stat().st_size
+        try:
+            await wires.run(script, system)
+        except BaseException:
+            print(log.read_text("utf-8")[before:])  # ASCII, so that bytes are characters
+            raise
 
     def close(self) -> None:
         self.call(self._stack.aclose())

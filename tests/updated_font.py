@@ -8,16 +8,23 @@ from pathlib import Path
 
 from fontTools.ttLib import TTFont
 
-from city.document import Document, Typeset
+from city.document import Layout, Typeset
 from city.typesetting import FONT, typeset
+from firmware.link.content import Content
 
 
 def updated_font(folder: Path, character: str, drawn_as: str) -> Path:
-    """Made in `folder`, once. The drawing is put in the other's place, so it must be the shorter one, in bytes."""
+    """Made in `folder`, once. The drawing is put in the other's place, so it must be the shorter
+    one, in bytes.
+    """
     path = folder / "updated.ttf"
     if not path.exists():
         with TTFont(FONT, lazy=True) as font:
-            names, start, places = font.getBestCmap(), font.reader.tables["glyf"].offset, font["loca"]
+            names, start, places = (
+                font.getBestCmap(),
+                font.reader.tables["glyf"].offset,
+                font["loca"],
+            )
             at, source = (font.getGlyphID(names[ord(c)]) for c in (character, drawn_as))
         size = places[source + 1] - places[source]
         assert size <= places[at + 1] - places[at]
@@ -29,7 +36,7 @@ def updated_font(folder: Path, character: str, drawn_as: str) -> Path:
     return path
 
 
-def typeset_with(font: Path, document: Document) -> Typeset:
+def typeset_with(font: Path, content: Content, layout: Layout) -> Typeset:
     """In a process of its own: typst keeps what it has set with a font of that name."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
-        return process.submit(typeset, document, font).result()
+        return process.submit(typeset, content, layout, font).result()

@@ -1,1 +1,3 @@
-"""The schema's history. `versions` is run in order; a revision that has been released is never changed."""
+"""The schema's history. `versions` is run in order; a revision that has been released is never
+changed.
+"""

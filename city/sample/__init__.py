@@ -1,7 +1,8 @@
-"""The rehearsal city's people: all fictional, each there to exercise a rule. Never part of a real city's gateway.
+"""The rehearsal city's people: all fictional, each there to exercise a rule. Never part of a real
+city's gateway.
 
-The cards themselves (keys, certificates, PINs on a chip) are made by whoever starts the rehearsal, from `load()`;
-`enroll_all` then links their certificates.
+The cards themselves (keys, certificates, PINs on a chip) are made by whoever starts the rehearsal,
+from `load()`; `enroll_all` then links their certificates.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Annotated, Final, TypedDict
+from typing import Annotated, Final, Literal, TypedDict
 
 import msgspec
 from msgspec import Meta, Struct, structs
@@ -23,23 +24,23 @@ from city.config import Config
 from city.enroll import EnrollError, link
 from city.handlers import seconds
 from city.records import Resident, Seal, Standing, TaxRecord, TaxStanding
-from city.rules import latest_year
 from city.sample.imprint import draw
 
 RESIDENTS: Final = Path(__file__).parent / "residents.toml"
 LONG_AGO: Final = timedelta(days=400)  # when a sample card was issued, unless it was today
 
 
-class Entry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SampleData(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of all tables."""
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
 
 
-class SampleCard(Entry, frozen=True, kw_only=True):
-    """How to make this person's card."""
+class SampleCard(SampleData, frozen=True, kw_only=True):
+    """How to make this person's card, or their phone's."""
 
+    kind: Literal["card", "android", "iphone"] = "card"
     pin: Annotated[str, Meta(pattern=r"^\d{4}$")]
     pin_tries: Annotated[int, Meta(ge=0, le=3)] = 3  # 0: locked
     expired: bool = False  # the certificate ended some days ago
@@ -49,19 +50,19 @@ class SampleCard(Entry, frozen=True, kw_only=True):
     continued: bool = True  # False: issued elsewhere, and 継続利用手続 not done here
 
 
-class SampleSeal(Entry, frozen=True, kw_only=True):
+class SampleSeal(SampleData, frozen=True, kw_only=True):
     text: str
     registered_on: date
     deregistered_on: date | None = None
 
 
-class SampleTax(Entry, frozen=True, kw_only=True):
+class SampleTax(SampleData, frozen=True, kw_only=True):
     ago: Annotated[int, Meta(ge=0, le=3)]  # fiscal years before the latest one
     standing: TaxStanding = TaxStanding.FILED
     amounts: dict[str, int] = {}
 
 
-class SampleMember(Entry, frozen=True, kw_only=True):
+class SampleMember(SampleData, frozen=True, kw_only=True):
     id: Annotated[str, Meta(pattern="^[a-z]+$")]
     note: str = ""  # what this person is there for
     name: str
@@ -82,13 +83,16 @@ class SampleMember(Entry, frozen=True, kw_only=True):
     residence_period: str = ""
     residence_until: date | None = None
     residence_card: str = ""
-    mynumber: Annotated[str, Meta(pattern=r"^\d{12}$")]  # the check digit is wrong on purpose: nobody's number
+    mynumber: Annotated[
+        str, Meta(pattern=r"^\d{12}$")
+    ]  # the check digit is wrong on purpose: nobody's number
     card: SampleCard | None = None
+    phone: SampleCard | None = None  # with a certificate of its own
     seal: SampleSeal | None = None
     taxes: tuple[SampleTax, ...] = ()
 
 
-class SampleHousehold(Entry, frozen=True, kw_only=True):
+class SampleHousehold(SampleData, frozen=True, kw_only=True):
     id: str
     address: str
     resident_since: date
@@ -100,7 +104,7 @@ class SampleHousehold(Entry, frozen=True, kw_only=True):
     members: tuple[SampleMember, ...]
 
 
-class SampleFile(Entry, frozen=True, kw_only=True):
+class SampleFile(SampleData, frozen=True, kw_only=True):
     households: tuple[SampleHousehold, ...]
 
 
@@ -118,6 +122,17 @@ class SampleResident:
     name: str = field(repr=False)
     kana: str = field(repr=False)
     card: SampleCard | None = field(repr=False)
+    phone: SampleCard | None = field(default=None, repr=False)
+
+    def tokens(self) -> dict[str, SampleCard]:
+        """What this person can lay on the reader, by name."""
+        both = {self.id: self.card, f"{self.id}-phone": self.phone}
+        return {name: token for name, token in both.items() if token}
+
+
+def tokens() -> dict[str, tuple[SampleResident, SampleCard]]:
+    """Every card and phone by its name, with the resident whose it is."""
+    return {name: (person, card) for person in load() for name, card in person.tokens().items()}
 
 
 def read(path: Path = RESIDENTS) -> tuple[SampleHousehold, ...]:
@@ -127,14 +142,18 @@ def read(path: Path = RESIDENTS) -> tuple[SampleHousehold, ...]:
 
 def load() -> tuple[SampleResident, ...]:
     """All sample residents, in the order of the file; only those with a card can use the kiosk."""
-    return tuple(SampleResident(m.id, m.note, m.name, m.kana, m.card) for h in read() for m in h.members)
+    return tuple(
+        SampleResident(m.id, m.note, m.name, m.kana, m.card, m.phone)
+        for h in read()
+        for m in h.members
+    )
 
 
 def seed(engine: Engine, clock: Clock, city: municipality.Municipality) -> None:
     """Put them into the registry, as they were; what a rehearsal changed about them is undone."""
     today = clock().astimezone(JST).date()
     taxes = next(c for c in city.certificates if c.form == "kazei")
-    latest = latest_year(taxes, today)
+    latest = taxes.fiscal_years(today)[0]
     with engine.begin() as connection:
         for household in read():
             registry.put(connection, tables.households, {"id": household.id})
@@ -146,41 +165,59 @@ def seed(engine: Engine, clock: Clock, city: municipality.Municipality) -> None:
 
 
 def enroll_all(config: Config, certificates: Mapping[str, Path]) -> None:
-    """Link the sample residents' cards: resident id -> PEM or DER. Raises EnrollError, ConfigError, DatabaseError."""
-    people = {resident.id: resident for resident in load()}
-    engine, now = database.connect(config.gateway.database), starting(config.clock.start)()
+    """Link the sample residents' cards and phones: name -> PEM or DER. Raises EnrollError,
+    ConfigError, DatabaseError.
+    """
+    known = tokens()
+    engine = database.connect(config.gateway.database)
+    now = starting(config.clock.start)()
     today = now.astimezone(JST).date()
     try:
         with engine.begin() as connection:
-            for id_, path in certificates.items():
-                card = people[id_].card if id_ in people else None
-                if card is None:
-                    raise EnrollError(f"no sample resident {id_!r} with a card")
+            for name, path in certificates.items():
+                if name not in known:
+                    raise EnrollError(f"no sample resident {name!r} with a card")
+                person, card = known[name]
                 if card.linked:
-                    dates = card_dates(connection, id_, card, today)
-                    link(connection, read_certificates(path)[0], id_, now=seconds(now), revoked=card.revoked, **dates)
+                    dates = card_dates(connection, person.id, card, today)
+                    link(
+                        connection,
+                        read_certificates(path)[0],
+                        person.id,
+                        now=seconds(now),
+                        revoked=card.revoked,
+                        **dates,
+                    )
     finally:
         engine.dispose()
 
 
 def card_dates(connection: Connection, resident: str, card: SampleCard, today: date) -> CardDates:
     """When this resident's card was issued, and continued here."""
-    since = connection.execute(select(tables.residents.c.resident_since).where(tables.residents.c.id == resident))
+    since = connection.execute(
+        select(tables.residents.c.resident_since).where(tables.residents.c.id == resident)
+    )
     return {
         "issued_on": today if card.issued_today else today - LONG_AGO,
         "continued_on": since.scalar_one() if card.continued else None,
     }
 
 
-def _resident(household: SampleHousehold, member: SampleMember, position: int, today: date) -> Resident:
+def _resident(
+    household: SampleHousehold, member: SampleMember, position: int, today: date
+) -> Resident:
     foreign = bool(member.nationality)
     own = structs.asdict(member)
     same = {name: own[name] for name in Resident.__struct_fields__ if name in own}
     shared = {
         "resident_since": member.resident_since or household.resident_since,
         "settled_on": member.settled_on or household.settled_on,
-        "notified_on": today if member.notified_today else (member.settled_on or household.notified_on),
-        "previous_address": household.previous_address if member.previous_address is None else member.previous_address,
+        "notified_on": today
+        if member.notified_today
+        else (member.settled_on or household.notified_on),
+        "previous_address": household.previous_address
+        if member.previous_address is None
+        else member.previous_address,
         "domicile": "" if foreign else household.domicile,
         "domicile_head": "" if foreign else household.domicile_head,
     }

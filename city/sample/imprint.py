@@ -10,7 +10,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 SIDE: Final = 425  # pixels: 18 mm at 600 dpi
 RING: Final = 14
-# Where each character's middle stands, in parts of the side, for one to four characters: down, then to the left.
+# Where each character's middle stands, in parts of the side, for one to four characters: down, then
+# to the left.
 PLACES: Final = {
     1: (0.60, ((0.50, 0.50),)),
     2: (0.38, ((0.50, 0.30), (0.50, 0.70))),
@@ -21,7 +22,9 @@ FONT: Final = Path("/usr/share/fonts/truetype/ipamj/ipamjm.ttf")
 
 
 def draw(text: str, font: Path = FONT) -> bytes:
-    """PNG, grey on white, SIDE pixels square. Raises OSError when the font is not there (fonts-ipamj-mincho)."""
+    """PNG, grey on white, SIDE pixels square. Raises OSError when the font is not there
+    (fonts-ipamj-mincho).
+    """
     image = Image.new("L", (SIDE, SIDE), 255)
     pen = ImageDraw.Draw(image)
     pen.ellipse((4, 4, SIDE - 5, SIDE - 5), outline=0, width=RING)

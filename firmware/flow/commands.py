@@ -1,4 +1,6 @@
-"""What the journey can ask of the world. The executor checks each against the permits, then carries it out."""
+"""What the journey can ask of the world. The executor checks each against the permits, then carries
+it out.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ from dataclasses import dataclass, field
 
 from firmware.flow.offers import Answers
 from firmware.flow.screens import Screen
+from firmware.flow.timers import Timer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +38,7 @@ class Announce(Command):
 class StartTimer(Command):
     """Send TimerFired(name, generation) after `seconds`. Starting a name again replaces it."""
 
-    name: str
+    name: Timer
     generation: int
     seconds: float
     device: bool = False  # waits for a device: not stretched for a person who needs more time
@@ -43,12 +46,14 @@ class StartTimer(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class StopTimer(Command):
-    name: str
+    name: Timer
 
 
 @dataclass(frozen=True, kw_only=True)
 class CallStaff(Command):
-    """Light, bell, message to the operator: a person is needed here. No money or document is at risk."""
+    """Light, bell, message to the operator: a person is needed here. No money or document is at
+    risk.
+    """
 
     reason: str
 
@@ -114,18 +119,23 @@ class ReleaseOrder(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class CancelAtCity(Command):
-    """The transaction is over; nothing of it may be answered any more. Documents held here are destroyed."""
+    """The transaction is over; nothing of it may be answered any more. Documents held here are
+    destroyed.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReportOutcome(Command):
-    """Into the outbox: what became of a released order. `result` is a messages.Result value; amounts in yen."""
+    """Into the outbox: what became of a released order. `result` is a messages.Result value;
+    amounts in yen.
+    """
 
     result: str
     sheets: int
     kept: int
     returned: int
     owed: int
+    held: int = 0
 
 
 # -- money
@@ -147,6 +157,34 @@ class StopCoins(Command):
 class PayOut(Command):
     """Answered by PaidOut or PayoutFailed."""
 
+    amount: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Charge(Command):
+    """Present the amount at the payment terminal. Answered by Charged, ChargeDeclined or
+    ChargeUnknown.
+    """
+
+    epoch: int
+    document: str
+    amount: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CancelCharge(Command):
+    """End the charge that is under way, unless somebody has presented by now. It is answered all
+    the same.
+    """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reverse(Command):
+    """Give the charge, or a part of it, back at the terminal. Answered by Reversed or
+    ReverseFailed.
+    """
+
+    transaction: str
     amount: int
 
 
@@ -184,6 +222,7 @@ class PrintReceipt(Command):
     fee: int
     inserted: int
     change: int
+    charged: int = 0  # at the payment terminal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,10 +243,15 @@ class CheckHealth(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class OpenCase(Command):
-    """An anomaly for the operator. `pauses` keeps the kiosk out of service until it is reconciled."""
+    """An anomaly for the operator. `pauses` keeps the kiosk out of service until it is reconciled.
+
+    `held`: yen that nobody may have before the operator has looked; negative when so much is not in
+    doubt any more.
+    """
 
     code: str
     pauses: bool
+    held: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,8 @@
 """What can happen to the journey.
 
-`epoch` ties an answer to the transaction that asked: after a timeout or a cancel the epoch has moved on and what
-comes late is destroyed. Personal data is in offers' names only, and stays out of every repr.
+`epoch` ties an answer to the transaction that asked: after a timeout or a cancel the epoch has
+moved on and what comes late is destroyed. Personal data are in `SessionOpened` only, and stay out
+of every repr.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from firmware.flow.offers import Offer, Terms
+from firmware.flow.offers import Holder, Offer, Terms
+from firmware.flow.session import Token
+from firmware.flow.timers import Timer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +32,9 @@ class Answer(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class CardPresent(Event):
-    """A card lies on the reader; `stay` names this one stay of it. Also when it is mute or taken."""
+    """A card lies on the reader; `stay` names this one stay of it. Also when it is mute
+    or taken.
+    """
 
     stay: str
 
@@ -46,9 +51,10 @@ class CardUnknown(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class CardRead(Answer):
-    """The applet answered; `tries` left on the user-authentication PIN."""
+    """The applet answered; `tries` left on the user-authentication PIN of a card or a phone."""
 
     tries: int
+    token: Token = Token.CARD
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +66,9 @@ class CardFailed(Answer):
 
 @dataclass(frozen=True, kw_only=True)
 class CardAuthenticated(Answer):
-    """PIN right, certificate read and checked, transcript signed and verified. `card` is the certificate's hash."""
+    """PIN right, certificate read and checked, transcript signed and verified. `card` is the
+    certificate's hash.
+    """
 
     card: str
 
@@ -84,10 +92,19 @@ class Touch(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class PinDigit(Event):
-    """A digit went into the PIN buffer, which the journey never sees; `count` digits are in it now."""
+    """A digit went into the PIN buffer, which the journey never sees; `count` digits are in
+    it now.
+    """
 
     screen: int
     count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadphonesChanged(Event):
+    """Headphones were plugged in, or pulled out. Until it is told, nobody listens in private."""
+
+    plugged: bool
 
 
 # -- time
@@ -95,9 +112,9 @@ class PinDigit(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class TimerFired(Event):
-    """Timer `name` ("limit" or "remind"), armed with `generation`, has run out."""
+    """The timer `name`, armed with `generation`, has run out."""
 
-    name: str
+    name: Timer
     generation: int
 
 
@@ -118,7 +135,7 @@ class LineLost(Event):
 class SessionOpened(Answer):
     offers: tuple[Offer, ...] = field(repr=False)
     expires_in_days: int
-    holder: str = field(default="", repr=False)  # as it will be printed
+    holder: Holder = field(repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,12 +148,15 @@ class CityRefused(Answer):
 
 @dataclass(frozen=True, kw_only=True)
 class DocumentChecked(Answer):
-    """The document is here, opened, bound, read, rasterised and verified. `fee` in yen for all copies."""
+    """The document is here, opened, bound, read, rasterised and verified. `fee` in yen, `sheets`:
+    of all copies.
+    """
 
     document: str  # SHA-256
     unique_number: str
     sheets: int
     fee: int
+    copies: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,7 +176,10 @@ class Released(Answer):
 
 @dataclass(frozen=True, kw_only=True)
 class CoinInserted(Event):
+    """`counter`: the acceptor's event counter with this coin, for the journal."""
+
     value: int
+    counter: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,7 +196,11 @@ class CoinsFailed(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class CoinsStopped(Event):
-    """No coin can come in; every coin swallowed has been counted."""
+    """No coin can come in; every coin swallowed has been counted. `counter` is the acceptor's, for
+    the journal.
+    """
+
+    counter: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,13 +208,62 @@ class PaidOut(Event):
     amount: int
 
 
+# Reasons that the unit itself gives for paying less than it was asked. After any other nobody can
+# tell.
+CERTAINLY_SHORT = frozenset({"hopper-empty", "coin-jam", "refused", "configuration"})
+
+
 @dataclass(frozen=True, kw_only=True)
 class PayoutFailed(Event):
-    """`paid` yen of `amount` certainly came out."""
+    """`paid` yen of `amount` certainly came out, and nothing more when `certain`: then the unit
+    itself says why.
+    """
 
     amount: int
     paid: int
     reason: str
+
+    @property
+    def certain(self) -> bool:
+        return self.reason in CERTAINLY_SHORT
+
+
+@dataclass(frozen=True, kw_only=True)
+class Charged(Event):
+    """The terminal took the money; `transaction` is its own number for it."""
+
+    amount: int
+    transaction: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChargeDeclined(Event):
+    """Certainly nothing was taken."""
+
+    amount: int
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChargeUnknown(Event):
+    """Nobody can tell whether the money was taken."""
+
+    amount: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reversed(Event):
+    """The terminal has given the money back."""
+
+    amount: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReverseFailed(Event):
+    """`certain`: it was certainly not given back; else nobody can tell."""
+
+    amount: int
+    certain: bool
 
 
 # -- paper
@@ -195,7 +271,14 @@ class PayoutFailed(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class PrintersReady(Answer):
+    """`exact_only`: the hoppers do not certainly hold all the change that a payment may need.
+
+    `cashless`: a payment terminal is there and ready for a charge.
+    """
+
     outlet_sensor: bool
+    exact_only: bool = False
+    cashless: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,9 +317,15 @@ class ReceiptDone(Answer):
 
 @dataclass(frozen=True, kw_only=True)
 class Health(Event):
-    """What keeps the kiosk from serving: "" for nothing, else a problem code of the texts."""
+    """What keeps the kiosk from serving: "" for nothing, else a problem code of the texts.
+
+    `number`: by which people can ask about the case that keeps it out of service.
+    `exact_only`: as in PrintersReady; None when nobody asked.
+    """
 
     problem: str
+    number: str = ""
+    exact_only: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,7 +333,8 @@ class Shutdown(Event):
     """The service is asked to end: finish or unwind, do not start anything new."""
 
 
-# Trigger names used in the table. A touch is "touch.<action>", a timer "time-up" or "remind".
+# Trigger names used in the table. A touch is "touch.<action>", a timer "time-up",
+# "remind" or "warn".
 TRIGGERS: dict[type[Event], str] = {
     CardPresent: "card-present",
     CardAbsent: "card-absent",
@@ -254,6 +344,7 @@ TRIGGERS: dict[type[Event], str] = {
     CardAuthenticated: "card-authenticated",
     PinWrong: "pin-wrong",
     PinDigit: "pin-digit",
+    HeadphonesChanged: "headphones",
     TermsReceived: "terms",
     LineLost: "line-lost",
     SessionOpened: "session-opened",
@@ -267,6 +358,11 @@ TRIGGERS: dict[type[Event], str] = {
     CoinsStopped: "coins-stopped",
     PaidOut: "paid-out",
     PayoutFailed: "payout-failed",
+    Charged: "charged",
+    ChargeDeclined: "charge-declined",
+    ChargeUnknown: "charge-unknown",
+    Reversed: "reversed",
+    ReverseFailed: "reverse-failed",
     PrintersReady: "printers-ready",
     PrintersNotReady: "printers-not-ready",
     SheetPrinted: "sheet-printed",
@@ -276,7 +372,7 @@ TRIGGERS: dict[type[Event], str] = {
     Health: "health",
     Shutdown: "shutdown",
 }
-TIMERS = {"limit": "time-up", "remind": "remind"}
+TIMERS = {Timer.LIMIT: "time-up", Timer.REMIND: "remind", Timer.WARNING: "warn"}
 
 
 def trigger(event: Event) -> str:
@@ -292,7 +388,9 @@ E = TypeVar("E", bound=Event)
 
 
 def expect(event: Event, kind: type[E]) -> E:
-    """The table ties actions and guards to triggers; this says so to the type checker, and stops if it ever lies."""
+    """The table ties actions and guards to triggers; this says so to the type checker, and stops if
+    it ever lies.
+    """
     if not isinstance(event, kind):
         raise TypeError(f"{kind.__name__} expected, got {type(event).__name__}")
     return event

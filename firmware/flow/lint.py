@@ -1,7 +1,8 @@
 """What must be true of the table; checked when the machine is built, so a bad table never starts.
 
-`transitions` itself takes the first of two competing rows without a word, accepts unknown sources, and swallows
-unknown events when told to ignore invalid ones: so the table is checked before it sees it.
+`transitions` itself takes the first of two competing rows without a word, accepts unknown sources,
+and swallows unknown events when told to ignore invalid ones: so the table is checked before it sees
+it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from firmware.flow.events import TIMERS, TRIGGERS
-from firmware.flow.states import CardPolicy, Spec, State
+from firmware.flow.states import SETTINGS, CardPolicy, Spec, State
 from firmware.flow.table import IGNORED, NEVER_IGNORED, ROWS, SPECS, Row
 
 KNOWN = frozenset({*TRIGGERS.values(), *TIMERS.values()})
@@ -29,11 +30,15 @@ def answering(state: State, rows: Iterable[Row]) -> dict[str, list[Row]]:
     return found
 
 
-def _unconditional_last(state: State, trigger: str, rows: list[Row], ignored: frozenset[str]) -> None:
+def _unconditional_last(
+    state: State, trigger: str, rows: list[Row], ignored: frozenset[str]
+) -> None:
     for source in (state, state.phase):
         of = [r for r in rows if r.source is source]
         if any(r.when is None for r in of[:-1]):
-            raise BadTable(f"{state}: two transitions compete on {trigger!r}; the first always wins")
+            raise BadTable(
+                f"{state}: two transitions compete on {trigger!r}; the first always wins"
+            )
     own = [r for r in rows if r.source is rows[0].source]
     if own[-1].when is not None and trigger not in ignored:
         raise BadTable(f"{state}: {trigger!r} has no transition when every guard fails")
@@ -51,7 +56,10 @@ def _card_policy(state: State, specs: Mapping[State, Spec], answers: dict[str, l
     rows = {trigger: _effective(found) for trigger, found in answers.items()}
     if policy is CardPolicy.MUST_BE_ABSENT:
         for trigger in ("card-present", "card-unknown"):
-            if any(r.target is None or specs[r.target].card is not CardPolicy.MUST_LEAVE for r in rows[trigger]):
+            if any(
+                r.target is None or specs[r.target].card is not CardPolicy.MUST_LEAVE
+                for r in rows[trigger]
+            ):
                 raise BadTable(f"{state}: {trigger!r} must hold the journey")
     if policy is CardPolicy.MUST_LEAVE:
         for trigger in ("card-present", "card-unknown"):
@@ -63,14 +71,17 @@ def _card_policy(state: State, specs: Mapping[State, Spec], answers: dict[str, l
                 raise BadTable(f"{state}: the card's leaving must end this step")
     if policy is not CardPolicy.MUST_BE_ABSENT:
         for trigger in sorted(rows.keys() - {"card-absent"}):
-            if any(r.target and specs[r.target].card is CardPolicy.MUST_BE_ABSENT for r in rows[trigger]):
+            if any(
+                r.target and specs[r.target].card is CardPolicy.MUST_BE_ABSENT
+                for r in rows[trigger]
+            ):
                 raise BadTable(f"{state}: only the card's absence may go on, not {trigger!r}")
 
 
 def _offered(row: Row, specs: Mapping[State, Spec]) -> bool:
     action = row.trigger.removeprefix("touch.")
     return any(
-        action in spec.actions or (spec.patient and action == "more-time")
+        action in spec.offered
         for state, spec in specs.items()
         if row.source in (state, state.phase)
     )
@@ -82,7 +93,11 @@ def _reachable(rows: Iterable[Row], start: State) -> set[State]:
     while todo:
         state = todo.pop()
         for row in rows:
-            if row.source in (state, state.phase) and row.target is not None and row.target not in seen:
+            if (
+                row.source in (state, state.phase)
+                and row.target is not None
+                and row.target not in seen
+            ):
                 seen.add(row.target)
                 todo.append(row.target)
     return seen
@@ -117,9 +132,14 @@ def check(
                 raise BadTable(f"{state}: does not answer {trigger!r}")
         for trigger, found in answers.items():
             _unconditional_last(state, trigger, found, passed)
-        for action in spec.actions:
+        for action in spec.offered:
             if f"touch.{action}" not in answers:
                 raise BadTable(f"{state}: offers {action!r} and does not answer it")
+        for setting in SETTINGS:
+            if any(row.target is not None for row in answers.get(f"touch.{setting}", [])):
+                raise BadTable(f"{state}: {setting!r} leads away from it")
+        if spec.patient and not spec.runs_out:
+            raise BadTable(f"{state}: does not say what happens when its time runs out")
         if spec.limit_s is not None and "time-up" not in answers:
             raise BadTable(f"{state}: has a limit and does not answer it")
         _card_policy(state, specs, answers)

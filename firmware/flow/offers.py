@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-Localized = tuple[tuple[str, str], ...]  # (language, text) pairs; the first is the fallback
+Localized = tuple[tuple[str, str], ...]  # (language, text) pairs; the first is the last resort
+JAPANESE = ("ja-easy", "ja")  # easy words first, ordinary ones where the city has no others
 
 
 def localized(texts: Localized, language: str) -> str:
-    """The text in `language`, or in the city's first language; "" when there is none."""
+    """The city's text in `language`, else in one that its readers are most likely to read; "" when
+    there is none.
+    """
     known = dict(texts)
-    return known.get(language) or (texts[0][1] if texts else "")
+    others = ("ja",) if language in JAPANESE else ("en", "ja")
+    found = (known.get(each) for each in (language, *others))
+    return next(filter(None, found), texts[0][1] if texts else "")
 
 
 @dataclass(frozen=True)
@@ -39,14 +44,33 @@ class Terms:
     opens_at: str = ""
     notices: tuple[Notice, ...] = ()
     contacts: tuple[tuple[str, Contact], ...] = ()  # refusal code -> where to go
+    phones: bool = False  # a phone may be laid in place of the card
+    today: tuple[str, str] | None = None  # open from, until; None: not today, or not told
 
 
 @dataclass(frozen=True)
 class Choice:
-    """`name` is set for a person or a year; otherwise the texts know the choice by its id."""
+    """`name` is set for a person or a year; otherwise the texts know the choice by its id.
+    `reading`: how a person's name is read, in katakana, where the city tells.
+    """
 
     id: str
     name: str = field(default="", repr=False)
+    reading: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Whose card it is: shown before the order is confirmed. Everything as it will be printed."""
+
+    id: str  # which of `household`
+    birth: str = field(repr=False)
+    address: str = field(repr=False)
+    household: tuple[Choice, ...]  # everybody who can be certified, by name, the holder included
+
+    @property
+    def name(self) -> str:
+        return next(member.name for member in self.household if member.id == self.id)
 
 
 @dataclass(frozen=True)
@@ -71,26 +95,38 @@ class Offer:
     fee: int
     refusal: str = ""
     options: tuple[Option, ...] = ()
+    opens_at: str = ""  # when the refusal ends by itself
 
 
-Answers = tuple[tuple[str, tuple[str, ...]], ...]  # (option id, chosen choice ids); a count is one decimal string
+Answers = tuple[
+    tuple[str, tuple[str, ...]], ...
+]  # (option id, chosen choice ids); a count is one decimal string
 
 
 def asked(offer: Offer, answers: Answers) -> tuple[Option, ...]:
     """The options this person is asked, given what was answered so far."""
     given = dict(answers)
-    return tuple(o for o in offer.options if o.when is None or o.when[1] in given.get(o.when[0], ()))
+    return tuple(
+        o for o in offer.options if o.when is None or o.when[1] in given.get(o.when[0], ())
+    )
 
 
 def defaults(offer: Offer) -> Answers:
     """What holds before the person has chosen anything."""
-    return tuple((o.id, o.default or ((str(max(o.minimum, 1)),) if o.type == "count" else ())) for o in offer.options)
+    return tuple(
+        (o.id, o.default or ((str(max(o.minimum, 1)),) if o.type == "count" else ()))
+        for o in offer.options
+    )
 
 
 def valid(option: Option, chosen: tuple[str, ...]) -> bool:
     """Whether `chosen` answers the option."""
     if option.type == "count":
-        return len(chosen) == 1 and chosen[0].isdecimal() and option.minimum <= int(chosen[0]) <= option.maximum
+        return (
+            len(chosen) == 1
+            and chosen[0].isdecimal()
+            and option.minimum <= int(chosen[0]) <= option.maximum
+        )
     known = {c.id for c in option.choices}
     if not set(chosen) <= known:
         return False
@@ -118,6 +154,8 @@ def copies(answers: Answers) -> int:
 
 
 def order_choices(offer: Offer, answers: Answers) -> Answers:
-    """What goes to the city: the answers to the questions really asked, without the number of copies."""
+    """What goes to the city: the answers to the questions really asked, without the number of
+    copies.
+    """
     given = dict(answers)
     return tuple((o.id, given.get(o.id, ())) for o in asked(offer, answers) if o.id != "copies")

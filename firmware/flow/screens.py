@@ -1,26 +1,36 @@
-"""What a state shows: facts and actions. How they look is the panel's affair, how they sound the texts'.
+"""What a state shows: facts and actions. How they look is the panel's affair, how they sound the
+texts'.
 
-A view takes the session and returns the facts that vary; names of screens, and of actions, are keys of the texts.
+A view takes the session and returns the facts that vary; names of screens, and of actions, are keys
+of the texts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from firmware.flow.offers import Choice, Contact, Offer, Option, asked, copies, localized
-from firmware.flow.session import Session
+from firmware.flow.offers import Choice, Contact, Holder, Offer, Option, asked, copies, localized
+from firmware.flow.session import Mode, Presence, Session, Token
 
 Facts = Mapping[str, Any]
 View = Callable[[Session], Facts]
+# Touches that every screen takes: how it is shown, and in which language. They change no state.
+SETTINGS = ("mode", "language")
+PRINTED = "ja"  # the language of the paper
+CARD, PHONE, EITHER = "card", "phone", "either"  # what words can be about
+# Refusals that send to another municipality: this city's own office is for questions only.
+ELSEWHERE = frozenset({"taxed-elsewhere", "not-resident-on-january-1"})
 
 
 @dataclass(frozen=True)
 class Screen:
-    """One thing to show. A touch counts only while it carries this `number` and an action of `actions`.
+    """One thing to show. A touch counts only while it carries this `number` and an action of
+    `actions`.
 
-    `limit_s` seconds are left when it is shown (None: no limit); `deadline` changes whenever they start anew.
+    `limit_s` seconds are left when it is first shown (None: no limit); `deadline` changes whenever
+    they start anew.
     """
 
     name: str
@@ -31,6 +41,23 @@ class Screen:
     deadline: int = 0
     urgent: bool = False
     facts: Facts = field(default_factory=dict, repr=False)
+    about: str = CARD  # of which of the three the words speak
+    modes: frozenset[Mode] = frozenset()
+    # How much of the limit has gone: "" at first, "third" when a third is left, "ten" from ten
+    # seconds on.
+    warning: str = ""
+    private: bool = False  # only this person hears what is said
+    runs_out: str = ""  # what happens when the time runs out: `time.up.<this>` of the texts
+
+
+def about(session: Session) -> str:
+    """What the words call the thing that lies there, or that this person came with."""
+    known = session.lying
+    if known is Token.UNKNOWN and not (session.phones and session.presence is Presence.PRESENT):
+        known = session.token
+    if known is Token.UNKNOWN:
+        return EITHER if session.phones else CARD
+    return PHONE if known.is_phone else CARD
 
 
 def contact(session: Session, code: str) -> Contact | None:
@@ -44,6 +71,7 @@ def _where(session: Session, code: str) -> Facts:
         return {"code": code, "opens_at": session.opens_at}
     return {
         "code": code,
+        "elsewhere": code in ELSEWHERE,
         "opens_at": session.opens_at,
         "office": localized(place.office, session.language),
         "phone": place.phone,
@@ -56,7 +84,7 @@ def nothing(_: Session) -> Facts:
 
 
 def notice(session: Session) -> Facts:
-    return {"notice": session.notice, "unknown": session.presence == "unknown"}
+    return {"notice": session.notice, "unknown": session.presence is Presence.UNKNOWN}
 
 
 def out(session: Session) -> Facts:
@@ -67,13 +95,29 @@ def out(session: Session) -> Facts:
         problem = "coins"
     elif not session.line:
         problem = "line-down"
-    elif session.presence == "unknown":
+    elif session.presence is Presence.UNKNOWN:
         problem = "card-reader"
-    elif session.presence == "present":
+    elif session.presence is Presence.PRESENT:
         problem = "card-left"
     else:
         problem = ""
-    return {"problem": problem}
+    return (
+        {"problem": problem, "number": session.number} if session.number else {"problem": problem}
+    )
+
+
+def out_of_service(after: Screen, problem: str, **more: Any) -> Screen:
+    """What is shown instead of a journey, behind the screen that was shown last. `more`: whom to
+    call, and the like.
+    """
+    return Screen(
+        name="fault",
+        number=after.number + 1,
+        language=after.language,
+        actions=SETTINGS,
+        facts={"problem": problem, **more},
+        modes=after.modes,
+    )
 
 
 def closed(session: Session) -> Facts:
@@ -86,23 +130,44 @@ def menu(session: Session) -> Facts:
     if terms is None:
         return {}
     return {
+        "exact_only": session.exact_only,
         "city": localized(terms.city_name, session.language),
+        "hours": _hours(terms.today),
         "certificates": [
-            {"kind": n.kind, "title": localized(n.title, session.language), "fee": n.fee, "open": n.open}
+            {
+                "kind": n.kind,
+                "title": localized(n.title, session.language),
+                "fee": n.fee,
+                "open": n.open,
+            }
             for n in terms.notices
         ],
     }
 
 
+def _hours(today: tuple[str, str] | None) -> Facts | None:
+    return {"from": today[0], "until": today[1]} if today else None
+
+
 def pin(session: Session) -> Facts:
-    return {"digits": session.digits, "tries": session.tries, "notice": session.notice}
+    return {
+        "digits": session.digits,
+        "tries": session.tries,
+        "typed": session.typed,
+        "notice": session.notice,
+    }
 
 
 def certificates(session: Session) -> Facts:
     return {
         "expires_in_days": session.expires_in_days,
         "certificates": [
-            {"kind": o.kind, "title": localized(o.title, session.language), "fee": o.fee, "refusal": o.refusal}
+            {
+                "kind": o.kind,
+                "title": localized(o.title, session.language),
+                "fee": o.fee,
+                "refusal": o.refusal,
+            }
             for o in session.offers
         ],
     }
@@ -110,11 +175,22 @@ def certificates(session: Session) -> Facts:
 
 def not_offered(session: Session) -> Facts:
     title = localized(session.offer.title, session.language) if session.offer else ""
-    return {**_where(session, session.refusal), "title": title}
+    return {**_where(session, session.refusal), "title": title, "kind": session.kind}
 
 
-def _shown(choice: Choice, chosen: tuple[str, ...]) -> dict[str, object]:
-    return {"id": choice.id, "name": choice.name, "chosen": choice.id in chosen}
+def _shown(
+    choice: Choice, position: int, chosen: tuple[str, ...], holder: Holder | None
+) -> dict[str, object]:
+    """`position`, `own` and `reading` let the voice say a person without the name on the paper."""
+    own = holder is not None and choice.id == holder.id
+    return {
+        "id": choice.id,
+        "position": position,
+        "name": choice.name,
+        "chosen": choice.id in chosen,
+        "own": own,
+        "reading": choice.reading,
+    }
 
 
 def question(session: Session) -> Option | None:
@@ -129,71 +205,112 @@ def options(session: Session) -> Facts:
         return {}
     chosen = dict(session.answers).get(option.id, ())
     return {
+        "kind": offer.kind,
         "title": localized(offer.title, session.language),
         "option": option.id,
         "type": option.type,
-        "choices": [_shown(c, chosen) for c in option.choices],
+        "choices": [
+            _shown(choice, position, chosen, session.holder)
+            for position, choice in enumerate(option.choices, 1)
+        ],
         "count": int(chosen[0]) if option.type == "count" and chosen else None,
         "minimum": option.minimum,
         "maximum": option.maximum,
         "fee": offer.fee,
         "notice": session.notice,
-        "step": session.step + 1,
-        "steps": len(asked(offer, session.answers)),
+        "step": _counted(asked(offer, session.answers)[: session.step + 1]),
+        "steps": _counted(offer.options),
     }
 
 
-def _people(offer: Offer, session: Session) -> list[dict[str, object]]:
-    """Who will stand on the sheets, by name, where that was not asked name by name."""
-    if any(o.id == "members" for o in asked(offer, session.answers)):
-        return []
-    household = next((o.choices for o in offer.options if o.id == "members"), ())
-    everybody = "household" in dict(session.answers).get("scope", ())
-    holder = (Choice("holder", session.holder),) if session.holder else ()
-    chosen = household if everybody else holder
-    names = {c.name for c in chosen}
-    omitted = tuple(c for c in household if c.name not in names)
-    return [_row("members", "many", chosen, omitted)] if chosen else []
+def _counted(options: Iterable[Option]) -> int:
+    """Questions as a person counts them: one that only some are asked is a part of the one before,
+    so that the total never changes under way.
+    """
+    return max(sum(option.when is None for option in options), 1)
 
 
-def _row(
-    option: str, type_: str, chosen: tuple[Choice, ...], omitted: tuple[Choice, ...], count: str | None = None
-) -> dict[str, object]:
-    return {
-        "option": option,
-        "type": type_,
-        "chosen": [{"id": c.id, "name": c.name} for c in chosen],
-        "omitted": [{"id": c.id, "name": c.name} for c in omitted],
-        "count": count,
-    }
+def _named(choices: Iterable[Choice]) -> list[Facts]:
+    return [{"id": choice.id, "name": choice.name} for choice in choices]
 
 
-def _summary(offer: Offer, session: Session) -> list[dict[str, object]]:
+def _people(holder: Holder, offer: Offer, session: Session) -> Facts:
+    """Who will stand on the sheets. `names` and `omitted` are empty for the holder alone, who is
+    then the only one of `members`.
+    """
     given = dict(session.answers)
-    rows = _people(offer, session)
-    for option in asked(offer, session.answers):
-        picked = given.get(option.id, ())
-        chosen = tuple(c for c in option.choices if c.id in picked)
-        omitted = tuple(c for c in option.choices if c.id not in picked)
-        count = (picked or ("1",))[0] if option.type == "count" else None
-        rows.append(_row(option.id, option.type, chosen, omitted, count))
-    return rows
+    asked_now = {option.id for option in asked(offer, session.answers)}
+    scope = next(iter(given.get("scope", ())), "self") if "scope" in asked_now else "self"
+    if scope == "self":
+        own = [each for each in _positions(holder, (holder.id,)) if each["own"]]
+        return {"scope": scope, "names": [], "omitted": [], "members": own}
+    wanted = (
+        given.get("members", ()) if scope == "some" else [member.id for member in holder.household]
+    )
+    return {
+        "scope": scope,
+        "names": [member.name for member in holder.household if member.id in wanted],
+        "omitted": [member.name for member in holder.household if member.id not in wanted],
+        "members": _positions(holder, wanted),
+    }
+
+
+def _positions(holder: Holder, wanted: Collection[str]) -> list[Facts]:
+    """The household as it is spoken of."""
+    return [
+        {
+            "position": position,
+            "own": member.id == holder.id,
+            "reading": member.reading,
+            "printed": member.id in wanted,
+        }
+        for position, member in enumerate(holder.household, 1)
+    ]
+
+
+def _summary(offer: Offer, session: Session) -> list[Facts]:
+    """What was answered, beside the people and the number of copies."""
+    given = dict(session.answers)
+    return [
+        {
+            "option": option.id,
+            "type": option.type,
+            "chosen": _named(c for c in option.choices if c.id in given.get(option.id, ())),
+            "omitted": _named(c for c in option.choices if c.id not in given.get(option.id, ())),
+        }
+        for option in asked(offer, session.answers)
+        if option.id not in ("scope", "members", "copies")
+    ]
 
 
 def confirm(session: Session) -> Facts:
-    """Exactly what will be printed, and what it costs."""
-    offer = session.offer
-    if offer is None:
+    """Whose card it is, exactly what will be printed, and what it costs."""
+    offer, holder = session.offer, session.holder
+    if offer is None or holder is None:
         return {}
     count = copies(session.answers)
     return {
         "title": localized(offer.title, session.language),
+        "printed_title": localized(offer.title, PRINTED),
         "kind": offer.kind,
+        "holder": {"name": holder.name, "birth": holder.birth, "address": holder.address},
+        "people": _people(holder, offer, session),
         "summary": _summary(offer, session),
         "copies": count,
         "fee": offer.fee,
         "total": offer.fee * count,
+        "free": _free(session),
+        "exact_only": session.exact_only and not _free(session),
     }
+
+
+def _free(session: Session) -> bool:
+    """Nothing is to be paid for what was chosen."""
+    return session.offer is not None and session.offer.fee == 0
+
+
+def preparing(session: Session) -> Facts:
+    return {"free": _free(session)}
 
 
 def paying(session: Session) -> Facts:
@@ -202,7 +319,20 @@ def paying(session: Session) -> Facts:
         "inserted": session.held,
         "missing": max(session.fee - session.held, 0),
         "notice": session.notice,
+        "exact_only": session.exact_only,
     }
+
+
+def payway(session: Session) -> Facts:
+    return {"due": session.fee, "notice": session.notice}
+
+
+def charging(session: Session) -> Facts:
+    return {"due": session.charging}
+
+
+def reversing(session: Session) -> Facts:
+    return {"amount": session.reversing, "code": session.refusal}
 
 
 def refunding(session: Session) -> Facts:
@@ -214,25 +344,28 @@ def printing(session: Session) -> Facts:
         "sheet": session.sheet,
         "sheets": session.document.sheets if session.document else 0,
         "printed": session.printed,
+        "free": _free(session),
     }
 
 
 def sheets(session: Session) -> Facts:
-    return {"sheets": session.printed, "sensor": session.outlet_sensor}
+    return {"sheets": session.printed, "sensor": session.outlet_sensor, "free": _free(session)}
 
 
 def receipt(session: Session) -> Facts:
-    return {"change": session.returned, "notice": session.notice}
+    return {"change": session.returned, "notice": session.notice, "free": _free(session)}
 
 
 def refused(session: Session) -> Facts:
-    return {**_where(session, session.refusal), "returned": session.returned}
+    return {**_where(session, session.refusal), "returned": session.returned + session.reversed}
 
 
 def trouble(session: Session) -> Facts:
     return {
         **_where(session, session.refusal),
-        "returned": session.returned,
+        "returned": session.returned + session.reversed,
         "owed": session.owed,
+        "held": session.undecided,
         "printed": session.printed,
+        "valid": session.complete,
     }

@@ -1,7 +1,7 @@
 """What is known about this journey: one immutable value, replaced as a whole.
 
-Amounts are in yen. Personal data here are the holder's name and those within `offers`; the session lives in the
-memory of one process and dies with it.
+Amounts are in yen. Personal data here are those within `holder` and `offers`; the session lives in
+the memory of one process and dies with it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from firmware.flow.offers import Answers, Offer, Terms
+from firmware.flow.offers import Answers, Holder, Offer, Terms
 
 
 class Presence(StrEnum):
@@ -20,6 +20,33 @@ class Presence(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Token(StrEnum):
+    """What a person identifies with. Words and one refusal depend on it, no other step does."""
+
+    CARD = "card"
+    ANDROID = "android"
+    IPHONE = "iphone"
+    UNKNOWN = "unknown"
+
+    @property
+    def is_phone(self) -> bool:
+        return self in (Token.ANDROID, Token.IPHONE)
+
+
+class Mode(StrEnum):
+    """How this person wants the screens: each can be switched on any screen, for this journey."""
+
+    LARGE = "large"  # larger text
+    CONTRAST = "contrast"  # black ground, white and yellow
+    LOW = "low"  # every control in the lower half
+    SLOW = "slow"  # longer limits
+
+
+def switched(modes: frozenset[Mode], value: str) -> frozenset[Mode]:
+    """This mode on, or off again. One that nobody knows changes nothing."""
+    return modes ^ {mode for mode in Mode if mode.value == value}
+
+
 @dataclass(frozen=True)
 class Document:
     """The checked document of this order. `sheets` counts all copies, `fee` too."""
@@ -28,6 +55,7 @@ class Document:
     unique_number: str
     sheets: int
     fee: int
+    copies: int = 1
 
 
 @dataclass(frozen=True)
@@ -35,20 +63,26 @@ class Session:
     # the world as last told
     presence: Presence = Presence.UNKNOWN
     stay: str = ""
+    lying: Token = Token.UNKNOWN  # what this stay is of, once it was read
     terms: Terms | None = None
     problem: str | None = None  # None: health not known yet; "": fit
+    number: str = ""  # of the case that is open
     line: bool = True  # False: the city could not be reached last time
     stopping: bool = False  # the service is asked to end
+    private: bool = False  # headphones are in: only this person hears what is said
 
     # this transaction
     epoch: int = 0
     language: str = "ja"
+    modes: frozenset[Mode] = frozenset()
+    token: Token = Token.UNKNOWN  # what was read last, whether it still lies there or not
     tries: int | None = None
     digits: int = 0
+    typed: bool = False  # this person has had a PIN checked since the card was laid down
     authenticated: bool = False
     card: str = ""
     expires_in_days: int | None = None
-    holder: str = field(default="", repr=False)
+    holder: Holder | None = field(default=None, repr=False)
     offers: tuple[Offer, ...] = field(default=(), repr=False)
     kind: str = ""
     answers: Answers = field(default=(), repr=False)
@@ -60,10 +94,20 @@ class Session:
 
     # money
     accepting: bool = False
-    distrusted: bool = False  # the coin unit did what it may not: nobody pays until it is found well
+    exact_only: bool = False  # no change can be given for some payments: told before anybody pays
+    # the coin unit did what it may not: nobody pays until it is found well
+    distrusted: bool = False
     inserted: int = 0
     returned: int = 0
     owed: int = 0
+    charging: int = 0  # asked of the payment terminal, and not answered yet
+    charged: int = 0
+    doubted: int = 0  # nobody can tell whether the terminal took it; it is undecided too
+    reversing: int = 0
+    reversed: int = 0
+    transaction: str = ""  # the terminal's number of the charge
+    earned: int = 0  # the fee of whole copies, when not all of them came out
+    undecided: int = 0  # nobody may have it before an operator has looked
 
     # paper
     sheet: int = 0  # being printed, 1..n
@@ -77,6 +121,11 @@ class Session:
     resume: str = ""  # where HOLD goes back to
 
     @property
+    def phones(self) -> bool:
+        """The city takes phones in place of the card."""
+        return self.terms is not None and self.terms.phones
+
+    @property
     def offer(self) -> Offer | None:
         """The certificate chosen."""
         return next((o for o in self.offers if o.kind == self.kind), None)
@@ -87,8 +136,19 @@ class Session:
 
     @property
     def held(self) -> int:
-        """Money in the machine that belongs to this person until paper is theirs."""
-        return self.inserted - self.returned - self.owed
+        """Coins in the machine that belong to this person until paper is theirs."""
+        return self.credit - self.reversible
+
+    @property
+    def credit(self) -> int:
+        """This person's money, in the machine or at the payment terminal, until paper is theirs."""
+        taken = self.inserted - self.returned + self.charged + self.doubted - self.reversed
+        return taken - self.owed - self.earned - self.undecided
+
+    @property
+    def reversible(self) -> int:
+        """As much of it as the payment terminal has to give back."""
+        return max(self.charged - self.reversed - self.earned - self.undecided + self.doubted, 0)
 
     @property
     def complete(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from firmware.flow.screens import SETTINGS as SETTINGS
 from firmware.flow.screens import View, nothing
 
 
@@ -56,11 +57,15 @@ class State(StrEnum):
     READYING = "order/readying"
     PAYING = "pay/paying"
     SETTLING = "pay/settling"
+    PAYWAY = "pay/payway"
+    CHARGING = "pay/charging"
     RELEASING = "issue/releasing"
     PRINTING = "issue/printing"
     HOLD = "take/hold"
     STOPPING = "unwind/stopping"
     REFUNDING = "unwind/refunding"
+    WITHDRAWING = "unwind/withdrawing"
+    REVERSING = "unwind/reversing"
     CHANGE = "collect/change"
     RECEIPTING = "collect/receipting"
     SHEETS = "collect/sheets"
@@ -91,6 +96,8 @@ class Spec:
     `device`: the limit waits for a device, not for a person, whose pace may be stretched.
     `remind_s`: the words are said again, or the question asked again, this often.
     `patient`: the screen shows the countdown and a "more time" button.
+    `runs_out`: what a person is told happens then: the key of the words after `time.up.`.
+    `settings`: modes and language can be changed here.
     """
 
     card: CardPolicy
@@ -100,5 +107,13 @@ class Spec:
     device: bool = False
     remind_s: float | None = None
     patient: bool = False
+    settings: bool = True
+    runs_out: str = ""
     urgent: bool = False
     latches: frozenset[str] = frozenset()
+
+    @property
+    def offered(self) -> tuple[str, ...]:
+        """What can be touched on its screen."""
+        more_time = ("more-time",) if self.patient else ()
+        return self.actions + more_time + (SETTINGS if self.settings else ())

@@ -1,44 +1,51 @@
 """The messages between kiosk and city: the one thing both ends share.
 
-JSON over HTTP/1.1 over TLS 1.3; `bytes` travel as base64. Unknown fields, wrong types and sizes beyond the limits
-below are refused by both ends. Identifiers are 128-bit random, in lower-case hex; nothing is keyed by a clock.
+JSON over HTTP/1.1 over TLS 1.3; `bytes` travel as base64. Unknown fields, wrong types and sizes
+beyond the limits below are refused by both ends. Identifiers are 128-bit random, in lower-case hex;
+nothing is keyed by a clock.
 """
 
 from __future__ import annotations
 
 import hashlib
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
 
+from firmware.link.base import (
+    CityCode,
+    Hash,
+    Id,
+    Key,
+    Localized,
+    Moment,
+    Salt,
+    Seconds,
+    Small,
+    Text,
+    Version,
+    Yen,
+    frame,
+)
+from firmware.link.base import Message as Message
+from firmware.link.commitments import Opening
+from firmware.link.content import MAX_SHEETS, Content
 from firmware.link.refusals import RefusalCode as RefusalCode
+from firmware.link.sheet_code import HEADER_SIZE, SIGNATURE_SIZE
 
-PROTOCOL = 1
+PROTOCOL = 2
 MAX_REQUEST = 64 * 1024  # bytes of one request body
 MAX_ANSWER = 8 * 1024 * 1024  # bytes of one answer body; a household's document is well under 1 MiB
-MAX_SEALED = 5 * 1024 * 1024  # bytes of a sealed document: as base64, with its manifest, it fits into one answer
-CODE_HEAD = 41  # bytes, see SheetCode
-CODE_SIZE = CODE_HEAD + 64
+MAX_FORM_TERMS = 256 * 1024  # bytes of a city's signed form terms
+MAX_MANIFEST = 256 * 1024  # bytes: the content of 20 sheets, opened records and an imprint
+MAX_SEALED = (
+    5 * 1024 * 1024
+)  # bytes of a sealed document: as base64, with its manifest, it fits into one answer
 
-Id = Annotated[str, Meta(pattern="^[0-9a-f]{32}\\Z")]
-Hash = Annotated[str, Meta(pattern="^[0-9a-f]{64}\\Z")]  # SHA-256
-Key = Annotated[str, Meta(min_length=1, max_length=64, pattern="^[a-z0-9][a-z0-9.-]*\\Z")]
-Text = Annotated[str, Meta(max_length=400)]
-Language = Annotated[str, Meta(max_length=16, pattern="^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*\\Z")]  # BCP 47
-Localized = Annotated[dict[Language, Text], Meta(max_length=16)]
-Moment = Annotated[str, Meta(max_length=35, pattern="^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}")]  # ISO 8601 with zone
-Yen = Annotated[int, Meta(ge=0, le=100_000)]
-Seconds = Annotated[int, Meta(ge=0, le=40_000_000)]
-Small = Annotated[int, Meta(ge=0, le=99)]
-Version = Annotated[int, Meta(ge=0, le=2**53 - 1)]  # what every JSON reader holds exactly
 Challenge = Annotated[bytes, Meta(min_length=32, max_length=32)]
-Code = Annotated[bytes, Meta(min_length=CODE_SIZE, max_length=CODE_SIZE)]
-
-
-class Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of everything on the line."""
+Code = Annotated[bytes, Meta(min_length=HEADER_SIZE + SIGNATURE_SIZE, max_length=1024)]
 
 
 # -- refusals
@@ -62,12 +69,34 @@ class Refusal(Message, frozen=True):
 
 # -- hello
 
+# What came after the first kiosks of this protocol: a kiosk names what it understands, and the city
+# sends nothing else of it. A kiosk refuses fields that it does not know.
+TODAY: Final = "today"  # `Terms.today`
+OPENINGS: Final = "openings"  # `Offer.opens_at`
+READINGS: Final = "readings"  # `SessionAnswer.readings`
+UNDERSTOOD: Final = (TODAY, OPENINGS, READINGS)
+Understood = Annotated[tuple[Key, ...], Meta(max_length=32)]
 
-class Hello(Message, frozen=True):
-    """POST /v1/hello. Who asks is read from the client certificate, never from the body."""
+
+class JournalHead(Message, frozen=True):
+    """The newest entry of a kiosk's journal: the city keeps it, so that a journal that lost entries
+    is noticed.
+    """
+
+    journal: Id  # the journal's random identity
+    seq: Annotated[int, Meta(ge=1, le=2**53 - 1)]
+    hash: Hash
+
+
+class Hello(Message, frozen=True, omit_defaults=True):
+    """POST /v2/hello. Who asks is read from the client certificate, never from the body."""
 
     protocol: Small
     build: Text
+    journal_behind: bool = False  # the kiosk's journal lacks the entry that the city has kept of it
+    journal: JournalHead | None = None  # once the kiosk has found the entry that the city kept
+    phones: bool = False  # this kiosk can check a phone's certificate
+    understands: Understood = ()
 
 
 class CertificateNotice(Message, frozen=True):
@@ -80,28 +109,53 @@ class CertificateNotice(Message, frozen=True):
     opens_at: Moment | None = None
 
 
-class Terms(Message, frozen=True):
+ClockTime = Annotated[
+    str, Meta(min_length=5, max_length=5, pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")
+]
+
+
+class Hours(Message, frozen=True):
+    """Of one day: HH:MM by the city's clock."""
+
+    opens: ClockTime
+    closes: ClockTime
+
+
+class Terms(Message, frozen=True, omit_defaults=True):
     """What holds now: effective-dated data of the city, evaluated at the city's clock."""
 
     protocol: Small
-    city: Text
+    city: CityCode
     city_name: Localized
     now: Moment
     open: bool
     refusal: Refusal | None  # why not open
     closes_in_s: Seconds | None
     certificates: Annotated[tuple[CertificateNotice, ...], Meta(max_length=16)]
-    contacts: Annotated[dict[Key, Contact], Meta(max_length=32)]  # by subject: "card", "resident", "tax"
-    refusal_contacts: Annotated[dict[Key, Key], Meta(max_length=128)]  # refusal or kiosk cause -> subject in `contacts`
+    contacts: Annotated[
+        dict[Key, Contact], Meta(max_length=32)
+    ]  # by subject: "card", "resident", "tax"
+    refusal_contacts: Annotated[
+        dict[Key, Key], Meta(max_length=128)
+    ]  # refusal or kiosk cause -> subject in `contacts`
+    form_terms: Annotated[bytes, Meta(max_length=MAX_FORM_TERMS)]  # `form_terms.FormTerms` as JSON
+    form_terms_signature: Annotated[
+        bytes, Meta(min_length=64, max_length=64)
+    ]  # by the city's terms key
     challenge: Challenge  # good for one session
     challenge_expires_s: Seconds
+    journal: JournalHead | None = None  # what this kiosk has told of its journal
+    phones: bool = False  # a phone is taken in place of the card; told to who can check one
+    today: Hours | None = None  # when the service is open today; None: not at all, or not told
 
 
 # -- sessions
 
 
-class SessionRequest(Message, frozen=True):
-    """POST /v1/sessions. `signature` is the card's, over `transcript_digest` of the rest."""
+class SessionRequest(Message, frozen=True, omit_defaults=True):
+    """POST /v2/sessions. `signature` is the card's, over `transcript_digest` of all but
+    `understands`.
+    """
 
     session: Id
     challenge: Challenge
@@ -112,10 +166,13 @@ class SessionRequest(Message, frozen=True):
     signature: Annotated[
         bytes, Meta(max_length=1024)
     ]  # RSA PKCS#1 v1.5; `transcript_digest` is the SHA-256 in its DigestInfo, not hashed again
+    understands: Understood = ()
 
 
 class Choice(Message, frozen=True):
-    """One value of an option. `name` is literal (a person); without it the texts know `option.<id>.<choice>`."""
+    """One value of an option. `name` is literal (a person); without it the texts know
+    `option.<id>.<choice>`.
+    """
 
     id: Key
     name: Text = ""
@@ -125,10 +182,12 @@ class Choice(Message, frozen=True):
 
 
 class Option(Message, frozen=True):
-    """A question before the order. `when` names (option, choice) that must have been chosen for it to be asked.
+    """A question before the order. `when` names (option, choice) that must have been chosen for it
+    to be asked.
 
-    The answers travel in `OrderRequest.choices`; the one option of type "count" is `copies` and travels in
-    `OrderRequest.copies`. An option that was not asked is left out; one left out otherwise means its default.
+    The answers travel in `OrderRequest.choices`; the one option of type "count" is `copies` and
+    travels in `OrderRequest.copies`. An option that was not asked is left out; one left out
+    otherwise means its default.
     """
 
     id: Key
@@ -140,23 +199,41 @@ class Option(Message, frozen=True):
     when: tuple[Key, Key] | None = None
 
 
-class Offer(Message, frozen=True):
-    """A certificate this person may, or may not, have. Not available: `refusal` says why."""
+class Offer(Message, frozen=True, omit_defaults=True):
+    """A certificate this person may, or may not, have. Not available: `refusal` says why, and
+    `opens_at` when that ends by itself.
+    """
 
     kind: Key
     title: Localized
     fee: Yen  # for one copy
     refusal: RefusalCode | None
     options: Annotated[tuple[Option, ...], Meta(max_length=12)]
+    opens_at: Moment | None = None
 
 
-class SessionAnswer(Message, frozen=True):
+class SessionAnswer(Message, frozen=True, omit_defaults=True):
+    """Who set the card, as the city knows it, and what it binds itself to: a commitment for each
+    record.
+    """
+
     session: Id
-    holder: Text  # the name as it will be printed; the kiosk checks every sheet against it
-    members: Annotated[dict[Key, Text], Meta(max_length=32)]  # choice id -> name, for the check of the sheets
+    holder: Key  # which of `members` the card belongs to
+    holder_birth: Text  # as printed; shown with name and address before the order is confirmed
+    holder_address: Text
+    members: Annotated[
+        dict[Key, Text], Meta(max_length=32)
+    ]  # record -> name, everybody who can be certified
+    records: Annotated[dict[Key, Hash], Meta(max_length=48)]  # record -> `commitments.commitment`
+    record_version: (
+        Version  # of the city's file: in every commitment, in the manifest, and compared at release
+    )
     offers: Annotated[tuple[Offer, ...], Meta(max_length=16)]
     card_expires_in_days: Annotated[int, Meta(ge=0, le=36_525)]
     ends_in_s: Seconds  # the city ends the session by itself then
+    # record -> how the name is read, in katakana, of those in `members` whose reading the city has:
+    # spoken sound by sound, and only where nobody else can hear
+    readings: Annotated[dict[Key, Text], Meta(max_length=32)] = msgspec.field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"SessionAnswer({self.session})"
@@ -166,12 +243,14 @@ class SessionAnswer(Message, frozen=True):
 
 
 class OrderRequest(Message, frozen=True):
-    """POST /v1/orders."""
+    """POST /v2/orders."""
 
     session: Id
     order: Id  # made by the kiosk: a repeated request is the same order
     kind: Key
-    choices: Annotated[dict[Key, Annotated[tuple[Key, ...], Meta(max_length=32)]], Meta(max_length=12)]
+    choices: Annotated[
+        dict[Key, Annotated[tuple[Key, ...], Meta(max_length=32)]], Meta(max_length=12)
+    ]
     copies: Annotated[int, Meta(ge=1, le=10)]
 
     def __repr__(self) -> str:
@@ -179,10 +258,11 @@ class OrderRequest(Message, frozen=True):
 
 
 class Manifest(Message, frozen=True):
-    """What the document is and whom it is for, signed by the city's issuing key (Ed25519 over these very bytes).
+    """What the document is and whom it is for, signed by the city's issuing key (Ed25519 over these
+    very bytes).
 
-    `pages` are those of one copy. `codes` holds one signed payload per page of one copy, drawn on the sheet as
-    a 2D code. `fields` and `members` are the choices the sheets must show.
+    `content` is all that the sheets of one copy show. `openings` prove that it is of the records
+    the city committed to in this session. `codes` holds one signed payload for each sheet.
     """
 
     protocol: Small
@@ -192,28 +272,24 @@ class Manifest(Message, frozen=True):
     card_sha256: Hash
     request_sha256: Hash
     kind: Key
-    title: Text
-    holder: Text
-    members: Annotated[tuple[Text, ...], Meta(max_length=32)]
-    issued_on: Text  # as printed, with era: 令和8年11月24日
-    unique_number: Annotated[str, Meta(min_length=8, max_length=32)]
     record_version: Version
-    pages: Annotated[int, Meta(ge=1, le=20)]
     copies: Annotated[int, Meta(ge=1, le=10)]
     fee: Yen  # for all copies
-    seal_page: Small  # the page that must carry the seal's imprint; 0 for none
+    content: Content
+    salt: Salt  # of the sheets' digests
+    openings: Annotated[dict[Key, Opening], Meta(max_length=48)]  # record -> its fields
     document_sha256: Hash
-    codes: Annotated[tuple[Code, ...], Meta(max_length=20)]
+    codes: Annotated[tuple[Code, ...], Meta(max_length=MAX_SHEETS)]
 
     def __repr__(self) -> str:
-        return f"Manifest({self.order}, {self.kind}, pages={self.pages})"
+        return f"Manifest({self.order}, {self.kind}, pages={self.content.pages})"
 
 
 class OrderAnswer(Message, frozen=True):
     """`sealed` is the PDF, HPKE-sealed to the session's document key with `seal_info` as info."""
 
     order: Id
-    manifest: Annotated[bytes, Meta(max_length=64 * 1024)]
+    manifest: Annotated[bytes, Meta(max_length=MAX_MANIFEST)]
     manifest_signature: Annotated[bytes, Meta(min_length=64, max_length=64)]
     sealed: Annotated[bytes, Meta(max_length=MAX_SEALED)]
 
@@ -225,7 +301,7 @@ class OrderAnswer(Message, frozen=True):
 
 
 class ReleaseRequest(Message, frozen=True):
-    """POST /v1/release, after payment. Only the answer lets paper out."""
+    """POST /v2/release, after payment. Only the answer lets paper out."""
 
     session: Id
     order: Id
@@ -240,10 +316,14 @@ class ReleaseAnswer(Message, frozen=True):
 
 
 class CancelRequest(Message, frozen=True):
-    """POST /v1/cancel: the person left, or time ran out. Ends session and order at the city too; idempotent."""
+    """POST /v2/cancel: the person left, or time ran out. Ends session and order at the city too;
+    idempotent.
+    """
 
     session: Id
-    rejected: Annotated[str, Meta(max_length=40, pattern="^[a-z-]*\\Z")] = ""  # why its document was no such document
+    rejected: Annotated[str, Meta(max_length=40, pattern="^[a-z-]*\\Z")] = (
+        ""  # why its document was no such document
+    )
 
 
 class Done(Message, frozen=True):
@@ -258,8 +338,8 @@ class Result(StrEnum):
     UNKNOWN = "unknown"  # nobody can tell: a person looks at it
 
 
-class Outcome(Message, frozen=True):
-    """POST /v1/outcome, from the kiosk's durable outbox; the same `outcome` id counts once."""
+class Outcome(Message, frozen=True, omit_defaults=True):
+    """POST /v2/outcome, from the kiosk's durable outbox; the same `outcome` id counts once."""
 
     outcome: Id
     session: Id
@@ -269,15 +349,21 @@ class Outcome(Message, frozen=True):
     kept: Yen
     returned: Yen
     owed: Yen
+    held: Yen = 0  # nobody has it before an operator has looked
+    journal: JournalHead | None = (
+        None  # when it is told; the same outcome may be told again with a later one
+    )
 
 
 # -- the kiosk's own certificate
 
 
 class RenewRequest(Message, frozen=True):
-    """POST /v1/renew, on the still valid certificate. The same key again has the same answer."""
+    """POST /v2/renew, on the still valid certificate. The same key again has the same answer."""
 
-    csr: Annotated[bytes, Meta(max_length=4096)]  # PKCS #10, DER; P-256, the kiosk's id as its only name
+    csr: Annotated[
+        bytes, Meta(max_length=4096)
+    ]  # PKCS #10, DER; P-256, the kiosk's id as its only name
 
 
 class RenewAnswer(Message, frozen=True):
@@ -287,18 +373,15 @@ class RenewAnswer(Message, frozen=True):
 # -- what is signed and sealed
 
 
-def _frame(*parts: bytes) -> bytes:
-    """Length-prefixed concatenation: no two different lists of parts give the same bytes."""
-    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
-
-
 def transcript_digest(
     kiosk: str, session: str, challenge: bytes, card_certificate: bytes, document_key: bytes
 ) -> bytes:
-    """SHA-256 that the card signs: it binds the city's challenge, this kiosk, this session and its one-time key."""
+    """SHA-256 that the card signs: it binds the city's challenge, this kiosk, this session and its
+    one-time key.
+    """
     return hashlib.sha256(
-        _frame(
-            b"madoguchi session v1",
+        frame(
+            b"madoguchi session v2",
             kiosk.encode(),
             bytes.fromhex(session),
             challenge,
@@ -315,59 +398,16 @@ def request_sha256(order: OrderRequest) -> str:
 
 def seal_info(kiosk: str, session: str, order: str) -> bytes:
     """HPKE `info`: a document sealed for one order opens for no other."""
-    return _frame(b"madoguchi document v1", kiosk.encode(), bytes.fromhex(session), bytes.fromhex(order))
+    return frame(
+        b"madoguchi document v2", kiosk.encode(), bytes.fromhex(session), bytes.fromhex(order)
+    )
 
 
 def manifest_signing_input(manifest: bytes) -> bytes:
     """What the issuing key signs: domain-separated from the sheet codes signed by the same key."""
-    return _frame(b"madoguchi manifest v1", manifest)
+    return frame(b"madoguchi manifest v2", manifest)
 
 
-# -- the code on the sheet
-
-CODE_MAGIC = b"MG1"
-CODE_AREA_MM = (162.0, 249.0, 36.0, 36.0)  # left, top, width, height on A4 portrait: the city leaves it blank
-
-
-class SheetCode(msgspec.Struct, frozen=True):
-    """The 41 signed bytes of one sheet's 2D code.
-
-    Magic 3, unique number 16 (ASCII, NUL padded), page 1, pages 1, days since 2000-01-01 2 (big-endian), hash 18.
-    """
-
-    unique_number: str
-    page: int
-    pages: int
-    issued_days: int  # days since 2000-01-01
-    text_hash: bytes  # first 18 bytes of SHA-256 over the document
-
-    def encode(self) -> bytes:
-        """Raises ValueError when a value does not fit."""
-        number = self.unique_number.encode("ascii")
-        if len(number) > 16 or len(self.text_hash) != 18:
-            raise ValueError("sheet code: value does not fit")
-        return (
-            CODE_MAGIC
-            + number.ljust(16, b"\0")
-            + bytes((self.page, self.pages))
-            + self.issued_days.to_bytes(2, "big")
-            + self.text_hash
-        )
-
-    @staticmethod
-    def decode(head: bytes) -> SheetCode:
-        """Raises ValueError when these are not such bytes."""
-        if len(head) != CODE_HEAD or not head.startswith(CODE_MAGIC):
-            raise ValueError("sheet code: not one of ours")
-        return SheetCode(
-            unique_number=head[3:19].rstrip(b"\0").decode("ascii"),
-            page=head[19],
-            pages=head[20],
-            issued_days=int.from_bytes(head[21:23], "big"),
-            text_hash=head[23:41],
-        )
-
-
-def code_signing_input(head: bytes) -> bytes:
-    """What the issuing key signs for one sheet; the code carries head + 64-byte signature, base45."""
-    return _frame(b"madoguchi sheet v1", head)
+def form_terms_signing_input(terms: bytes) -> bytes:
+    """What the city's terms key signs."""
+    return frame(b"madoguchi form terms v2", terms)

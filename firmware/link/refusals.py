@@ -8,16 +8,23 @@ from typing import Final
 
 
 class RefusalCode(StrEnum):
-    """Those a resident is told have their texts in `firmware/texts`, in every language; the others are `LINE`."""
+    """Those a resident is told have their texts in `firmware/texts`, in every language; the others
+    are `LINE`.
+    """
 
     CLOSED = "closed"  # outside service hours, or 29 December to 3 January
     MAINTENANCE = "maintenance"
     CARD_REVOKED = "card-revoked"
     CARD_EXPIRED = "card-expired"
     CARD_INVALID = "card-invalid"  # chain or signature does not hold
-    CARD_UNCONFIRMED = "card-unconfirmed"  # its authority does not say whether it is revoked: neither good nor bad
-    CARD_NOT_CONTINUED = "card-not-continued"  # issued before its holder moved in, 継続利用手続 not done here
+    CARD_UNCONFIRMED = (
+        "card-unconfirmed"  # its authority does not say whether it is revoked: neither good nor bad
+    )
+    CARD_NOT_CONTINUED = (
+        "card-not-continued"  # issued before its holder moved in, 継続利用手続 not done here
+    )
     CARD_TOO_NEW = "card-too-new"  # issued, renewed or continued a moment ago: from `opens_at`
+    PHONE_NOT_ACCEPTED = "phone-not-accepted"  # a phone's certificate, and the city takes none yet
     NOT_LINKED = "not-linked"  # the city knows no resident for this certificate
     MOVED_OUT = "moved-out"
     NOTICE_IN_PROCESS = "notice-in-process"  # of a change of address: until `opens_at`
@@ -39,12 +46,14 @@ class RefusalCode(StrEnum):
     TOO_BIG = "too-big"
     VERSION = "version"  # the other end speaks another version of this protocol
     INTERNAL = "internal"  # the gateway's own failure
-    KIOSK_UNKNOWN = "kiosk-unknown"  # the certificate names no kiosk, or is not listed after another was revoked
+    # the certificate names no kiosk, or is not listed after another was revoked
+    KIOSK_UNKNOWN = "kiosk-unknown"
     KIOSK_REVOKED = "kiosk-revoked"
     KIOSK_EXPIRED = "kiosk-expired"  # the certificate, on a connection older than its last day
     CHALLENGE = "challenge"  # used before, too old, or given to another kiosk
     DOCUMENT_KEY = "document-key"  # nothing can be sealed to it
-    SESSION_UNKNOWN = "session-unknown"  # none of this kiosk's that is going on; another kiosk's is told no other way
+    # none of this kiosk's that is going on; another kiosk's is told no other way
+    SESSION_UNKNOWN = "session-unknown"
     SESSION_REUSED = "session-reused"  # there already is, or was, one of that id
     ORDER_UNKNOWN = "order-unknown"  # none of this session's
     ORDER_REUSED = "order-reused"  # that id stands for another request
@@ -56,9 +65,34 @@ class RefusalCode(StrEnum):
     NO_RENEWAL = "no-renewal"  # this gateway gives no certificates, or not this one
 
 
-LINE: Final = frozenset(list(RefusalCode)[list(RefusalCode).index(RefusalCode.PROTOCOL_ERROR) :])
+# About the line itself: no resident is told these.
+LINE: Final = frozenset(
+    {
+        RefusalCode.PROTOCOL_ERROR,
+        RefusalCode.MALFORMED,
+        RefusalCode.TOO_BIG,
+        RefusalCode.VERSION,
+        RefusalCode.INTERNAL,
+        RefusalCode.KIOSK_UNKNOWN,
+        RefusalCode.KIOSK_REVOKED,
+        RefusalCode.KIOSK_EXPIRED,
+        RefusalCode.CHALLENGE,
+        RefusalCode.DOCUMENT_KEY,
+        RefusalCode.SESSION_UNKNOWN,
+        RefusalCode.SESSION_REUSED,
+        RefusalCode.ORDER_UNKNOWN,
+        RefusalCode.ORDER_REUSED,
+        RefusalCode.ORDER_OVER,
+        RefusalCode.NOT_OFFERED,
+        RefusalCode.OTHER_DOCUMENT,
+        RefusalCode.UNDERPAID,
+        RefusalCode.OUTCOME_REUSED,
+        RefusalCode.NO_RENEWAL,
+    }
+)
 
-# Ids are 128-bit random and every step is done once: these come of a repetition or a mix-up, never of haste.
+# Ids are 128-bit random and every step is done once: these come of a repetition or a mix-up, never
+# of haste.
 ANOMALIES: Final = frozenset(
     {
         RefusalCode.SESSION_REUSED,
@@ -69,9 +103,15 @@ ANOMALIES: Final = frozenset(
     }
 )
 
-# The city's books and the kiosk's differ about an outcome: telling it again changes nothing, a person must look.
+# The city's books and the kiosk's differ about an outcome: telling it again changes nothing, a
+# person must look.
 DENIALS: Final = frozenset(
-    {RefusalCode.MALFORMED, RefusalCode.TOO_BIG, RefusalCode.ORDER_UNKNOWN, RefusalCode.OUTCOME_REUSED}
+    {
+        RefusalCode.MALFORMED,
+        RefusalCode.TOO_BIG,
+        RefusalCode.ORDER_UNKNOWN,
+        RefusalCode.OUTCOME_REUSED,
+    }
 )
 
 # The kiosk as it is now cannot work with this city: out of service until somebody has been there.

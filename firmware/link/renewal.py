@@ -1,8 +1,9 @@
 """The kiosk's own certificate, exchanged for a new one in steps of which each can be the last.
 
-Beside `x.key` and `x.pem`: `x.key.next` is the new key, made before anything is asked; `x.pem.trial` the city's answer;
-`x.pem.next` the same once it has been seen to work. From then on the next process puts both in place: the key first,
-and a certificate that finds its key in place already is put beside it. A power cut between any two steps costs nothing.
+Beside `x.key` and `x.pem`: `x.key.next` is the new key, made before anything is asked;
+`x.pem.trial` the city's answer; `x.pem.next` the same once it has been seen to work. From then on
+the next process puts both in place: the key first, and a certificate that finds its key in place
+already is put beside it. A power cut between any two steps costs nothing.
 """
 
 from __future__ import annotations
@@ -49,25 +50,34 @@ class Papers:
 
 
 def due(papers: Papers, days: int, now: datetime) -> bool:
-    """Less than `days` are left, and no new certificate waits for the next process. Raises RenewalError."""
+    """Less than `days` are left, and no new certificate waits for the next process. Raises
+    RenewalError.
+    """
     return not papers.next_certificate.exists() and _certificate(
         papers.certificate
     ).not_valid_after_utc - now < timedelta(days=days)
 
 
 def request(papers: Papers) -> bytes:
-    """A signed request (PKCS #10, DER) for the next key, which is made if there is none. Raises RenewalError."""
+    """A signed request (PKCS #10, DER) for the next key, which is made if there is none. Raises
+    RenewalError.
+    """
     name = _certificate(papers.certificate).subject
     if not papers.next_key.exists():
         made = ec.generate_private_key(ec.SECP256R1())
-        _write(papers.next_key, made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), 0o600)
+        _write(
+            papers.next_key,
+            made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+            0o600,
+        )
     key = _key(papers.next_key)
     built = x509.CertificateSigningRequestBuilder().subject_name(x509.Name(_common_name(name)))
     return built.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
 
 
 def try_out(papers: Papers, der: bytes) -> None:
-    """Put the city's answer where it can be tried: this kiosk's, from the same CA, for the key asked with, and longer.
+    """Put the city's answer where it can be tried: this kiosk's, from the same CA, for the key
+    asked with, and longer.
 
     Raises RenewalError.
     """
@@ -93,7 +103,8 @@ def adopt(papers: Papers) -> None:
 
 
 def settle(papers: Papers) -> bool:
-    """Put an adopted pair in place, or finish what a power cut interrupted. True when something was done.
+    """Put an adopted pair in place, or finish what a power cut interrupted. True when something was
+    done.
 
     Before the line is opened, in the only process that does it. Raises RenewalError.
     """

@@ -1,8 +1,10 @@
-"""Documents sealed to a key that lives as long as one resident's session (HPKE, RFC 9180, base mode).
+"""Documents sealed to a key that lives as long as one resident's session (HPKE, RFC 9180, base
+mode).
 
-KEM is X-Wing (ML-KEM-768 with X25519): what is recorded on the line today stays closed to a quantum computer of
-tomorrow. The sender is anonymous in base mode, so every sealed document comes with a signed manifest
-(`firmware.link.signing`); what the document was sealed for is bound through `info` (`messages.seal_info`).
+KEM is X-Wing (ML-KEM-768 with X25519): what is recorded on the line today stays closed to a quantum
+computer of tomorrow. The sender is anonymous in base mode, so every sealed document comes with a
+signed manifest (`firmware.link.signing`); what the document was sealed for is bound through `info`
+(`messages.seal_info`).
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ PUBLIC_SIZE: Final = MLKEM_SIZE + 32  # X-Wing's encoding: ML-KEM-768 key, then 
 
 
 class SealError(Exception):
-    """Not a key of ours, or not sealed to this key for this purpose. Never says which, nor holds content."""
+    """Not a key of ours, or not sealed to this key for this purpose. Never says which, nor holds
+    content.
+    """
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,9 @@ def seal(public: bytes, info: bytes, plaintext: bytes) -> bytes:
 
 
 def open(private: MLKEM768X25519PrivateKey, info: bytes, sealed: bytes) -> bytes:
-    """Decrypt. Raises SealError when it was altered, sealed to another key, or for another purpose."""
+    """Decrypt. Raises SealError when it was altered, sealed to another key, or for
+    another purpose.
+    """
     try:
         return SUITE.decrypt(sealed, private, info)
     except (InvalidTag, ValueError):

@@ -1,6 +1,9 @@
-"""The city's signatures: one issuing key signs manifests and sheet codes, each in its own domain.
+"""The city's signatures, each in its own domain.
 
-A kiosk pins several public keys, so that the issuing key can change without a day on which nothing verifies.
+An issuing key signs manifests and the codes of sheets; a terms key signs the terms of the forms.
+
+A kiosk pins several public keys of each, so that a key can change without a day on which nothing
+verifies.
 """
 
 from __future__ import annotations
@@ -12,7 +15,9 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from firmware.link.messages import CODE_HEAD, CODE_SIZE, SheetCode, code_signing_input, manifest_signing_input
+from firmware.link import sheet_code
+from firmware.link.messages import form_terms_signing_input, manifest_signing_input
+from firmware.link.sheet_code import CodeError, SheetCode, key_reference
 
 
 class SignatureError(Exception):
@@ -43,22 +48,41 @@ def verify_manifest(pinned: Sequence[Ed25519PublicKey], manifest: bytes, signatu
     _verify(pinned, manifest_signing_input(manifest), signature)
 
 
+def sign_form_terms(key: Ed25519PrivateKey, terms: bytes) -> bytes:
+    """64 bytes."""
+    return key.sign(form_terms_signing_input(terms))
+
+
+def verify_form_terms(pinned: Sequence[Ed25519PublicKey], terms: bytes, signature: bytes) -> None:
+    """Raises SignatureError."""
+    _verify(pinned, form_terms_signing_input(terms), signature)
+
+
+def reference(key: Ed25519PublicKey) -> bytes:
+    """How a sheet's code names the key that signed it."""
+    return key_reference(key.public_bytes_raw())
+
+
 def sign_code(key: Ed25519PrivateKey, code: SheetCode) -> bytes:
-    """The CODE_SIZE bytes one sheet's 2D code carries: head, then signature. Raises ValueError."""
-    head = code.encode()
-    return head + key.sign(code_signing_input(head))
+    """The payload of one sheet's code: header, message, signature. Raises CodeError when a value
+    does not fit.
+    """
+    head = sheet_code.encode(code)
+    return head + key.sign(sheet_code.signing_input(head))
 
 
-def verify_code(pinned: Sequence[Ed25519PublicKey], payload: bytes) -> SheetCode:
-    """What a sheet's 2D code says. Raises SignatureError when no pinned key signed it, or it is no code of ours."""
-    if len(payload) != CODE_SIZE:
-        raise SignatureError("not a sheet code")
-    head = payload[:CODE_HEAD]
-    _verify(pinned, code_signing_input(head), payload[CODE_HEAD:])
+def verify_code(pinned: Iterable[Ed25519PublicKey], payload: bytes) -> SheetCode:
+    """What a sheet's code says. Raises SignatureError when the key it names is not pinned or did
+    not sign it.
+    """
     try:
-        return SheetCode.decode(head)
-    except ValueError:
-        raise SignatureError("not a sheet code") from None
+        head, signature = sheet_code.split(payload)
+        code = sheet_code.decode(head)
+    except CodeError:
+        raise SignatureError("not a code of a sheet") from None
+    named = [key for key in pinned if reference(key) == code.key]
+    _verify(named, sheet_code.signing_input(head), signature)
+    return code
 
 
 def _verify(pinned: Sequence[Ed25519PublicKey], message: bytes, signature: bytes) -> None:

@@ -1,81 +1,40 @@
-"""Screens of made-up journeys, for the gallery and the tests: the real flow, driven through every state."""
+"""Screens of made-up journeys, for the gallery and the tests: the real flow, driven through every
+state.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from firmware.flow import events as e
-from firmware.flow import offers as o
+from firmware.flow import events as flow_events
 from firmware.flow.machine import Flow
+from firmware.flow.offers import localized
 from firmware.flow.screens import Screen
+from firmware.flow.session import Token
 from firmware.flow.states import State
-
-OPENS = "2026-11-24T06:30:00+09:00"
-CONTACT = o.Contact(
-    (("ja", "明石市役所　市民課　庶務係"), ("en", "Akashi City Hall, Citizens Division")),
-    "078-918-5020",
-    (("ja", "平日 8時55分から17時40分まで"), ("en", "Weekdays 8:55 to 17:40")),
-)
-CODES = ("pin-locked", "pin-kept", "not-available", "seal-not-registered", "print-failed", "cancelled", "change-owed")
-NAMES = ("明石　太郎", "明石　花子", "明石　葛\U000e0102之介", "GARCIA MARTINEZ MARIA FERNANDA")
-FEE = 100
+from firmware.flow.timers import Timer
+from firmware.panel.sample_data import CONTACT, HOLDER, OFFERS, OPENS, terms
+from firmware.texts.texts import Texts
 
 
-def _titles(ja: str, en: str) -> o.Localized:
-    return (("ja", ja), ("en", en))
-
-
-TITLES = {
-    "juminhyo": _titles("住民票の写し", "Certificate of residence"),
-    "inkan": _titles("印鑑登録証明書", "Seal registration certificate"),
-    "kazei": _titles("所得・課税証明書", "Income and tax certificate"),
-}
-COPIES = o.Option("copies", "count", minimum=1, maximum=3)
-JUMINHYO = (
-    o.Option("scope", "one", (o.Choice("self"), o.Choice("household"), o.Choice("some")), ("self",), 1, 1),
-    o.Option("members", "many", tuple(o.Choice(f"m{n}", name) for n, name in enumerate(NAMES, 1)), (), 1, 4,
-             ("scope", "some")),
-    o.Option("fields", "many", tuple(map(o.Choice, ("relationship", "domicile", "residence", "mynumber"))), (), 0, 4),
-    COPIES,
-)  # fmt: skip
-YEARS = (o.Option("year", "one", (o.Choice("y2026", "令和8年度"), o.Choice("y2025", "令和7年度")), ("y2026",), 1, 1),)
-
-
-def terms(refusal: str = "", opens_at: str = "") -> o.Terms:
-    """What Akashi might say."""
-    return o.Terms(
-        city_name=_titles("明石市", "Akashi City"),
-        refusal=refusal,
-        opens_at=opens_at,
-        notices=tuple(o.Notice(kind, title, FEE, kind != "kazei") for kind, title in TITLES.items()),
-        contacts=tuple((code, CONTACT) for code in CODES),
-    )
-
-
-OFFERS = (
-    o.Offer("juminhyo", TITLES["juminhyo"], FEE, "", JUMINHYO),
-    o.Offer("inkan", TITLES["inkan"], FEE, "seal-not-registered"),
-    o.Offer("kazei", TITLES["kazei"], FEE, "", (*YEARS, COPIES)),
-)
-
-
-class Walk:
+class SampleJourney:
     """One person at one kiosk; keeps every screen that was shown."""
 
     def __init__(self, language: str = "ja") -> None:
         self.flow = Flow()
         self.shown: list[Screen] = []
         self.stay = 0
+        self.token = Token.CARD
         self.flow.start()
-        self.do(e.CardAbsent(), e.TermsReceived(terms=terms()))
-        self.do(e.Health(problem=""))
+        self.do(flow_events.CardAbsent(), flow_events.TermsReceived(terms=terms()))
+        self.do(flow_events.Health(problem=""))
         self.touch("language", language)
 
     @property
     def epoch(self) -> int:
         return self.flow.session.epoch
 
-    def do(self, *events: e.Event) -> None:
+    def do(self, *events: flow_events.Event) -> None:
         """Raises UnhandledEvent."""
         for event in events:
             self._note()
@@ -87,33 +46,36 @@ class Walk:
             self.shown.append(self.flow.screen)
 
     def touch(self, action: str, value: str = "") -> None:
-        self.do(e.Touch(screen=self.flow.screen.number, action=action, value=value))
+        self.do(flow_events.Touch(screen=self.flow.screen.number, action=action, value=value))
 
     def time_up(self) -> None:
         """The limit that runs now is over."""
-        self.do(e.TimerFired(name="limit", generation=self.flow.moment.limit))
+        self.do(flow_events.TimerFired(name=Timer.LIMIT, generation=self.flow.moment.limit))
 
     def card(self) -> None:
         self.stay += 1
-        self.do(e.CardPresent(stay=f"s{self.stay}"))
+        self.do(flow_events.CardPresent(stay=f"s{self.stay}"))
 
     def pin(self, tries: int = 3) -> None:
         """Set the card down, enter four digits."""
         self.card()
-        self.do(e.CardRead(epoch=self.epoch, tries=tries))
+        self.do(flow_events.CardRead(epoch=self.epoch, tries=tries, token=self.token))
         if self.flow.state is State.LASTTRY:
             self.touch("try")
         for count in range(1, 5):
-            self.do(e.PinDigit(screen=self.flow.screen.number, count=count))
+            self.do(flow_events.PinDigit(screen=self.flow.screen.number, count=count))
         self.touch("enter")
 
     def authenticated(self) -> None:
         self.pin()
-        self.do(e.CardAuthenticated(epoch=self.epoch, card="aa"))
+        self.do(flow_events.CardAuthenticated(epoch=self.epoch, card="aa"))
 
     def choosing(self, expires_in_days: int = 900) -> None:
         self.authenticated()
-        self.do(e.CardAbsent(), e.SessionOpened(epoch=self.epoch, offers=OFFERS, expires_in_days=expires_in_days))
+        opened = flow_events.SessionOpened(
+            epoch=self.epoch, offers=OFFERS, expires_in_days=expires_in_days, holder=HOLDER
+        )
+        self.do(flow_events.CardAbsent(), opened)
 
     def confirming(self) -> None:
         self.choosing()
@@ -129,71 +91,149 @@ class Walk:
         self.touch("pick", "more")
         self.touch("next")
 
-    def paying(self, *, sensor: bool = True) -> None:
+    def paying(self, *, sensor: bool = True, exact_only: bool = False) -> None:
         self.confirming()
         self.touch("confirm")
-        self.do(e.DocumentChecked(epoch=self.epoch, document="dd", unique_number="U1", sheets=3, fee=200))
-        self.do(e.PrintersReady(epoch=self.epoch, outlet_sensor=sensor))
+        self.do(
+            flow_events.DocumentChecked(
+                epoch=self.epoch, document="dd", unique_number="U1", sheets=3, fee=200
+            )
+        )
+        self.do(
+            flow_events.PrintersReady(epoch=self.epoch, outlet_sensor=sensor, exact_only=exact_only)
+        )
+
+    def paying_cashless(self) -> None:
+        """Where there is a payment terminal: ready to be presented to."""
+        self.confirming()
+        self.touch("confirm")
+        self.do(
+            flow_events.DocumentChecked(
+                epoch=self.epoch, document="dd", unique_number="U1", sheets=3, fee=200
+            )
+        )
+        self.do(flow_events.PrintersReady(epoch=self.epoch, outlet_sensor=True, cashless=True))
+        self.touch("cashless")
 
     def printing(self, *, sensor: bool = True) -> None:
         self.paying(sensor=sensor)
-        self.do(e.CoinInserted(value=100), e.CoinReturned(), e.CoinInserted(value=500), e.CoinsStopped())
-        self.do(e.Released(epoch=self.epoch, document="dd"), e.SheetPrinted(epoch=self.epoch, sheet=1))
+        self.do(
+            flow_events.CoinInserted(value=100),
+            flow_events.CoinReturned(),
+            flow_events.CoinInserted(value=500),
+            flow_events.CoinsStopped(),
+        )
+        self.do(
+            flow_events.Released(epoch=self.epoch, document="dd"),
+            flow_events.SheetPrinted(epoch=self.epoch, sheet=1),
+        )
 
     def collecting(self, *, sensor: bool = True, receipt: bool = True) -> None:
         self.printing(sensor=sensor)
-        self.do(e.SheetPrinted(epoch=self.epoch, sheet=2), e.SheetPrinted(epoch=self.epoch, sheet=3))
-        self.do(e.PaidOut(amount=400), e.ReceiptDone(epoch=self.epoch, printed=receipt))
+        self.do(
+            flow_events.SheetPrinted(epoch=self.epoch, sheet=2),
+            flow_events.SheetPrinted(epoch=self.epoch, sheet=3),
+        )
+        self.do(
+            flow_events.PaidOut(amount=400),
+            flow_events.ReceiptDone(epoch=self.epoch, printed=receipt),
+        )
 
     def thanked(self, *, receipt: bool = True) -> None:
         self.collecting(receipt=receipt)
-        self.do(e.PaperTaken())
+        self.do(flow_events.PaperTaken())
         self.touch("ok")
         self.touch("ok")
 
 
-def _out(walk: Walk) -> None:
-    for problem in ("printer", "case-open", "coin-jam"):
-        walk.do(e.Health(problem=problem))
-    walk.do(e.Health(problem=""), e.LineLost(), e.TermsReceived(terms=terms()), e.CardUnknown())
+def told(group: str) -> list[str]:
+    """All codes of a group of the texts that say a cause: of "problem", or of "refusal"."""
+    found = (key.split(".") for key in Texts.load("ja").known)
+    return [key[1] for key in found if key[0] == group and key[2:] == ["cause"]]
 
 
-def _closed(walk: Walk) -> None:
-    walk.do(e.TermsReceived(terms=terms("closed", OPENS)), e.TermsReceived(terms=terms("maintenance", OPENS)))
+def _out(walk: SampleJourney) -> None:
+    for problem in (*told("problem"), "coin-jam"):
+        walk.do(flow_events.Health(problem=problem))
+    walk.do(
+        flow_events.Health(problem=""),
+        flow_events.LineLost(),
+        flow_events.TermsReceived(terms=terms()),
+        flow_events.CardUnknown(),
+    )
 
 
-def _wrong_pin(walk: Walk) -> None:
+def _closed(walk: SampleJourney) -> None:
+    walk.do(
+        flow_events.TermsReceived(terms=terms("closed", OPENS)),
+        flow_events.TermsReceived(terms=terms("maintenance", OPENS)),
+    )
+
+
+def _wrong_pin(walk: SampleJourney) -> None:
     walk.touch("start")
     walk.pin()
-    walk.do(e.PinWrong(epoch=walk.epoch, tries=2))
+    walk.do(flow_events.PinWrong(epoch=walk.epoch, tries=2))
     walk.touch("enter")
-    walk.do(*(e.PinDigit(screen=walk.flow.screen.number + n, count=n + 1) for n in range(4)))
+    walk.do(
+        *(flow_events.PinDigit(screen=walk.flow.screen.number + n, count=n + 1) for n in range(4))
+    )
     walk.touch("enter")
-    walk.do(e.PinWrong(epoch=walk.epoch, tries=1))
+    walk.do(flow_events.PinWrong(epoch=walk.epoch, tries=1))
     walk.touch("stop")
     walk.touch("ok")
     walk.time_up()
 
 
-def _early(walk: Walk) -> None:
+def _early(walk: SampleJourney) -> None:
     walk.card()
-    walk.do(e.CardAbsent())
+    walk.do(flow_events.CardAbsent())
 
 
-def _locked(walk: Walk) -> None:
+def _phone(walk: SampleJourney) -> None:
+    """Where the city takes phones: it goes dark, comes back, and is left lying."""
+    walk.do(flow_events.TermsReceived(terms=terms(phones=True)))
+    walk.touch("start")
     walk.card()
-    walk.do(e.CardRead(epoch=walk.epoch, tries=0))
-
-
-def _card_stays(walk: Walk) -> None:
+    walk.token = Token.ANDROID
+    walk.do(
+        flow_events.CardRead(epoch=walk.epoch, tries=3, token=walk.token), flow_events.CardAbsent()
+    )
     walk.authenticated()
-    walk.do(e.CardUnknown())
+    walk.time_up()
+    walk.do(
+        flow_events.CardAbsent(), flow_events.CityRefused(epoch=walk.epoch, code="card-revoked")
+    )
+
+
+def _phone_not_taken(walk: SampleJourney) -> None:
+    walk.card()
+    walk.do(flow_events.CardRead(epoch=walk.epoch, tries=3, token=Token.IPHONE))
+    walk.touch("ok")
+
+
+def _phone_or_card(walk: SampleJourney) -> None:
+    """A token that does not say what it is, and something laid down while paying."""
+    walk.do(flow_events.TermsReceived(terms=terms(phones=True)))
+    walk.token = Token.UNKNOWN
+    walk.paying()
+    walk.card()
+
+
+def _locked(walk: SampleJourney) -> None:
+    walk.card()
+    walk.do(flow_events.CardRead(epoch=walk.epoch, tries=0))
+
+
+def _card_stays(walk: SampleJourney) -> None:
+    walk.authenticated()
+    walk.do(flow_events.CardUnknown())
     walk.card()
     walk.time_up()
     walk.time_up()
 
 
-def _choices(walk: Walk) -> None:
+def _choices(walk: SampleJourney) -> None:
     walk.choosing(expires_in_days=45)
     walk.touch("choose", "inkan")
     walk.touch("back")
@@ -202,55 +242,187 @@ def _choices(walk: Walk) -> None:
     walk.touch("next")
 
 
-def _neutral(walk: Walk) -> None:
+def _neutral(walk: SampleJourney) -> None:
     walk.authenticated()
-    walk.do(e.CardAbsent(), e.CityRefused(epoch=walk.epoch, code="not-available"))
+    walk.do(
+        flow_events.CardAbsent(), flow_events.CityRefused(epoch=walk.epoch, code="not-available")
+    )
 
 
-def _held(walk: Walk) -> None:
+def _exact_only(walk: SampleJourney) -> None:
+    walk.do(flow_events.Health(problem="", exact_only=True))
+    walk.paying(exact_only=True)
+    walk.do(
+        flow_events.CoinReturned(),
+        flow_events.CoinInserted(value=100),
+        flow_events.CoinInserted(value=100),
+        flow_events.CoinsStopped(),
+    )
+
+
+def _free(walk: SampleJourney) -> None:
+    walk.choosing()
+    walk.touch("choose", "saigai")
+    walk.touch("confirm")
+    walk.do(
+        flow_events.DocumentChecked(
+            epoch=walk.epoch, document="dd", unique_number="U2", sheets=1, fee=0
+        )
+    )
+    walk.do(
+        flow_events.PrintersReady(epoch=walk.epoch, outlet_sensor=True),
+        flow_events.Released(epoch=walk.epoch, document="dd"),
+    )
+    walk.do(flow_events.SheetPrinted(epoch=walk.epoch, sheet=1))
+    walk.do(flow_events.ReceiptDone(epoch=walk.epoch, printed=True), flow_events.PaperTaken())
+    walk.touch("ok")
+
+
+def _held(walk: SampleJourney) -> None:
     walk.paying()
     walk.card()
-    walk.do(e.CardUnknown())
+    walk.do(flow_events.CardUnknown())
     walk.time_up()
-    walk.do(e.CoinsStopped())
+    walk.do(flow_events.CoinsStopped())
 
 
-def _cancelled(walk: Walk) -> None:
+def _cancelled(walk: SampleJourney) -> None:
     walk.paying()
-    walk.do(e.CoinInserted(value=100))
+    walk.do(flow_events.CoinInserted(value=100))
     walk.touch("cancel")
-    walk.do(e.CoinsStopped(), e.PaidOut(amount=100))
+    walk.do(flow_events.CoinsStopped(), flow_events.PaidOut(amount=100))
 
 
-def _short_of_change(walk: Walk) -> None:
+def _declined_then_cancelled(walk: SampleJourney) -> None:
+    walk.paying_cashless()
+    for reason in ("refused", "not-presented", "terminal"):
+        walk.do(flow_events.ChargeDeclined(amount=200, reason=reason))
+        walk.touch("cashless")
+    walk.touch("cancel")
+    walk.do(flow_events.ChargeDeclined(amount=200, reason="cancelled"), flow_events.CoinsStopped())
+
+
+def _charge_unknown(walk: SampleJourney) -> None:
+    walk.paying_cashless()
+    walk.do(flow_events.ChargeUnknown(amount=200), flow_events.CoinsStopped())
+
+
+def _not_reversed(walk: SampleJourney) -> None:
+    walk.paying_cashless()
+    walk.do(
+        flow_events.Charged(amount=200, transaction="000000000001"),
+        flow_events.CityRefused(epoch=walk.epoch, code="line-down"),
+    )
+    walk.do(flow_events.CoinsStopped(), flow_events.ReverseFailed(amount=200, certain=False))
+
+
+def _paid_cashless(walk: SampleJourney) -> None:
+    walk.paying_cashless()
+    walk.do(
+        flow_events.Charged(amount=200, transaction="000000000001"),
+        flow_events.Released(epoch=walk.epoch, document="dd"),
+    )
+
+
+def _short_of_change(walk: SampleJourney) -> None:
     walk.printing()
-    walk.do(e.SheetFailed(epoch=walk.epoch, sheet=2, reason="jam", certain=True), e.CoinsStopped())
-    walk.do(e.PayoutFailed(amount=600, paid=150, reason="hopper-empty"))
+    walk.do(
+        flow_events.SheetFailed(epoch=walk.epoch, sheet=2, reason="jam", certain=True),
+        flow_events.CoinsStopped(),
+    )
+    walk.do(flow_events.PayoutFailed(amount=600, paid=150, reason="hopper-empty"))
 
 
-def _no_sensor(walk: Walk) -> None:
+def _sheet_in_doubt(walk: SampleJourney) -> None:
+    walk.printing()
+    walk.do(
+        flow_events.SheetFailed(epoch=walk.epoch, sheet=2, reason="uncertain", certain=False),
+        flow_events.CoinsStopped(),
+    )
+    walk.do(flow_events.PaidOut(amount=walk.flow.session.held))
+
+
+def _payout_in_doubt(walk: SampleJourney) -> None:
+    walk.paying()
+    walk.do(flow_events.CoinInserted(value=100))
+    walk.touch("cancel")
+    walk.do(
+        flow_events.CoinsStopped(),
+        flow_events.PayoutFailed(amount=100, paid=50, reason="uncertain"),
+    )
+
+
+def _no_sensor(walk: SampleJourney) -> None:
     walk.collecting(sensor=False)
 
 
-def _no_receipt(walk: Walk) -> None:
+def _no_receipt(walk: SampleJourney) -> None:
     walk.thanked(receipt=False)
 
 
-def _left_paper(walk: Walk) -> None:
+def _left_paper(walk: SampleJourney) -> None:
     walk.collecting()
     walk.time_up()
 
 
 JOURNEYS = (
-    Walk.thanked, _out, _closed, _wrong_pin, _early, _locked, _card_stays, _choices, _neutral, _held, _cancelled,
-    _short_of_change, _no_sensor, _no_receipt, _left_paper,
-)  # fmt: skip
+    SampleJourney.thanked,
+    _out,
+    _closed,
+    _wrong_pin,
+    _early,
+    _phone,
+    _phone_not_taken,
+    _phone_or_card,
+    _locked,
+    _card_stays,
+    _choices,
+    _neutral,
+    _held,
+    _cancelled,
+    _declined_then_cancelled,
+    _charge_unknown,
+    _not_reversed,
+    _paid_cashless,
+    _exact_only,
+    _free,
+    _short_of_change,
+    _sheet_in_doubt,
+    _payout_in_doubt,
+    _no_sensor,
+    _no_receipt,
+    _left_paper,
+)
 
 
 def screens(language: str = "ja") -> Iterator[Screen]:
     """Every screen of every journey, in the order of the journeys."""
     yield Screen(name=State.STARTING.screen, number=0, language=language)
     for journey in JOURNEYS:
-        walk = Walk(language)
+        walk = SampleJourney(language)
         journey(walk)
         yield from (screen for screen in walk.shown if screen.language == language)
+
+
+def every_code(language: str = "ja") -> Iterator[tuple[str, Screen]]:
+    """A name and a screen for each refusal and each notice that there are words for."""
+    texts = Texts.load(language)
+    where = {
+        "office": localized(CONTACT.office, language),
+        "phone": CONTACT.phone,
+        "hours": localized(CONTACT.hours, language),
+    }
+    for code in told("refusal"):
+        facts = {"code": code, "opens_at": "", "returned": 100, **where}
+        yield (
+            f"refused-{code}",
+            Screen("refused", 1, language, ("ok", "more-time"), 60, 1, facts=facts),
+        )
+    for key in texts.known:
+        if key.startswith("notice.") and key.count(".") == 1:
+            name = key.removeprefix("notice.")
+            facts = {"due": 200, "inserted": 0, "missing": 200, "notice": name}
+            yield (
+                f"paying-{name}",
+                Screen("paying", 1, language, ("cancel", "more-time"), 60, 1, facts=facts),
+            )

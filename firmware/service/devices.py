@@ -1,18 +1,36 @@
-"""The hands of one process: drivers made from the configuration, after the fork."""
+"""The drivers of one process, made from the configuration, after the fork."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from firmware.service import config as k
+from firmware.service.config import (
+    AlsaSection,
+    Cash,
+    Cashless,
+    Config,
+    EscposReceipts,
+    IppSection,
+    NetworkSpeakerSection,
+    PcscCard,
+    SheetsPrinter,
+    VpcdCard,
+)
+from firmware.service.device_threads import ThreadName
+from firmware.service.kept_wires import KeptWires
 from hal.card.contract import CardReader
+from hal.card.recorded import RecordedReader
 from hal.cash.contract import CoinUnit
-from hal.printer.contract import Printer
+from hal.cashless.contract import PaymentTerminal
+from hal.printer.contract import KeepsConnection, Printer
 from hal.speaker.contract import Speaker
+
+LEAVE_S = 1.0
 
 
 def _address(port: str) -> tuple[str, int]:
@@ -20,21 +38,34 @@ def _address(port: str) -> tuple[str, int]:
     return host, int(number)
 
 
-def card_reader(section: k.VpcdCard | k.PcscCard, listener: socket.socket | None) -> CardReader:
+def card_reader(section: VpcdCard | PcscCard, listener: socket.socket | None) -> CardReader:
     """The reader the configuration names. Raises DeviceFault."""
-    if isinstance(section, k.PcscCard):
+    if isinstance(section, PcscCard):
         from hal.card.pcsc import PcscReader
 
-        return PcscReader(section.reader)
+        return RecordedReader(PcscReader(section.reader, serial=section.serial))
     from hal.card.vpcd import SocketReader
 
     if listener is None:
         raise ValueError("the socket reader needs its listening socket")
-    return SocketReader(listener, cable=_address(section.cable) if section.cable else None)
+    cable = _address(section.cable) if section.cable else None
+    return RecordedReader(SocketReader(listener, cable=cable))
 
 
-def printer(name: str, section: k.EscposPrinter) -> Printer:
+def printer(name: str, section: SheetsPrinter | EscposReceipts) -> Printer:
     """Raises DeviceFault for an address that cannot be read."""
+    if isinstance(section, IppSection):
+        from hal.printer.ipp import IppPrinter
+
+        return IppPrinter(
+            name,
+            section.address,
+            section.dpi,
+            ca=section.ca,
+            fingerprint=section.fingerprint,
+            duplex=section.duplex,
+            page_deadline_s=section.page_deadline_s,
+        )
     from hal.printer.escpos import EscposPrinter
 
     network = not section.address.startswith(("/", "tcp:", "serial:"))
@@ -43,60 +74,107 @@ def printer(name: str, section: k.EscposPrinter) -> Printer:
         f"tcp:{section.address}" if network else section.address,
         section.width,
         outlet_sensor=section.outlet_sensor,
+        connect_s=section.connect_s,
+        answer_s=section.answer_s,
         page_deadline_s=section.page_deadline_s,
     )
 
 
-def coin_unit(section: k.Cash) -> CoinUnit:
+def coin_unit(section: Cash) -> CoinUnit:
     from hal.cash.cctalk import CctalkCoinUnit
+    from hal.cash.frame import Checksum
+    from hal.cash.handshake import HANDSHAKES
     from hal.cash.hopper import Hopper
 
-    return CctalkCoinUnit(section.port, section.acceptor, [Hopper(h.address, h.value) for h in section.hoppers])
+    hoppers = [Hopper(h.address, h.value, h.low, HANDSHAKES[h.handshake]) for h in section.hoppers]
+    return CctalkCoinUnit(
+        section.port, section.acceptor, hoppers, checksum=Checksum(section.checksum)
+    )
 
 
-def speaker(section: k.AlsaSpeaker | k.NetworkSpeaker) -> Speaker:
-    if isinstance(section, k.AlsaSpeaker):
+def payment_terminal(section: Cashless) -> PaymentTerminal:
+    from hal.cashless.terminal import SerialTerminal
+
+    return SerialTerminal(section.address)
+
+
+def speaker(section: AlsaSection | NetworkSpeakerSection) -> Speaker:
+    if isinstance(section, AlsaSection):
         from hal.speaker.alsa import AlsaSpeaker
+        from hal.speaker.jack import Jack
 
-        return AlsaSpeaker(section.device)
+        jack = Jack(section.card, section.jack) if section.jack else None
+        return AlsaSpeaker(section.device, jack=jack)
     from hal.speaker.network import NetworkSpeaker
 
     return NetworkSpeaker(section.address)
 
 
-LANES = ("card", "sheets", "receipts", "cash", "speaker", "document")
-
-
-def _lanes() -> Mapping[str, ThreadPoolExecutor]:
-    return {name: ThreadPoolExecutor(1, thread_name_prefix=name) for name in LANES}
+def _threads() -> Mapping[ThreadName, ThreadPoolExecutor]:
+    return {name: ThreadPoolExecutor(1, thread_name_prefix=name) for name in ThreadName}
 
 
 @dataclass(frozen=True)
 class Devices:
-    """Drivers, and one thread ("lane") each: a slow or stuck device holds up nothing but its own lane."""
+    """Drivers, and one thread for each: a slow or stuck device holds up nothing but its own
+    thread.
+    """
 
     card: CardReader
     sheets: Printer
     receipts: Printer
     cash: CoinUnit
     speaker: Speaker
-    lanes: Mapping[str, ThreadPoolExecutor] = field(default_factory=_lanes)
+    cashless: PaymentTerminal | None = None
+    threads: Mapping[ThreadName, ThreadPoolExecutor] = field(default_factory=_threads)
 
     @classmethod
-    def open(cls, config: k.Config, card_listener: socket.socket | None) -> Devices:
+    def open(cls, config: Config, card_listener: socket.socket | None, wires: KeptWires) -> Devices:
         """Make the drivers; none has touched its device yet. Raises DeviceFault."""
+        made = {
+            "sheets": printer("sheets", config.sheets),
+            "receipts": printer("receipts", config.receipts),
+        }
+        for name, connection in wires.take().items():
+            driver = made.get(name)
+            if isinstance(driver, KeepsConnection):
+                driver.adopt(connection)
+            else:
+                connection.close()
         return cls(
             card_reader(config.card, card_listener),
-            printer("sheets", config.sheets),
-            printer("receipts", config.receipts),
+            made["sheets"],
+            made["receipts"],
             coin_unit(config.cash),
             speaker(config.speaker),
+            payment_terminal(config.cashless) if config.cashless else None,
         )
+
+    async def leave(self, wires: KeptWires) -> None:
+        """The printers' connections are for the next process. Never raises; a printer that is stuck
+        keeps its own.
+        """
+        loop = asyncio.get_running_loop()
+        for name, driver in (("sheets", self.sheets), ("receipts", self.receipts)):
+            if isinstance(driver, KeepsConnection):
+                work = loop.run_in_executor(self.threads[ThreadName(name)], driver.release)
+                with contextlib.suppress(TimeoutError):
+                    connection = await asyncio.wait_for(work, LEAVE_S)
+                    if connection is not None:
+                        wires.put(name, connection)
 
     def close(self) -> None:
         """Let go of everything. Never raises."""
-        for device in (self.card, self.cash, self.sheets, self.receipts, self.speaker):
+        for device in (
+            self.card,
+            self.cash,
+            self.sheets,
+            self.receipts,
+            self.speaker,
+            self.cashless,
+        ):
             with contextlib.suppress(Exception):
-                device.close()
-        for lane in self.lanes.values():
-            lane.shutdown(wait=False, cancel_futures=True)
+                if device is not None:
+                    device.close()
+        for thread in self.threads.values():
+            thread.shutdown(wait=False, cancel_futures=True)

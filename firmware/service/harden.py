@@ -16,7 +16,8 @@ MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT = 1, 2, 4
 def harden() -> None:
     """No core dump, no reading by others of the same user, no swap, no life without the supervisor.
 
-    Locking memory needs a limit the unit file raises (LimitMEMLOCK); where it is refused the log says so.
+    Locking memory needs a limit the unit file raises (LimitMEMLOCK); where it is refused the log
+    says so.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -24,6 +25,7 @@ def harden() -> None:
         log("harden.missing", what="dumpable")
     if libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) or os.getppid() == 1:
         log("harden.missing", what="parent-death-signal")
-    # Only pages in use: locking what is merely mapped copies all that is shared with the supervisor, 150 MiB a child.
+    # Only pages in use: locking what is merely mapped copies all that is shared with the
+    # supervisor, 150 MiB a child.
     if libc.mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT):
         log("harden.missing", what="mlockall")

@@ -1,7 +1,8 @@
-"""The log: JSON lines with events of a fixed catalogue. Values are ids, hashes, states, codes and amounts.
+"""The log: JSON lines with events of a fixed catalogue. Values are ids, hashes, states, codes and
+amounts.
 
-An event outside the catalogue, or a fact outside its row, is an error in the program: that is what keeps personal
-data out, together with the reprs of what holds it.
+An event outside the catalogue, or a fact outside its row, is an error in the program: that is what
+keeps personal data out, together with the reprs of what holds it.
 """
 
 from __future__ import annotations
@@ -16,17 +17,23 @@ CATALOGUE: Mapping[str, frozenset[str]] = {
     "service.starting": frozenset({"build"}),
     "service.stopping": frozenset(),
     "service.settled": frozenset({"code"}),
+    "kiosk.closed": frozenset({"problem", "case"}),
+    "kiosk.reopened": frozenset({"problem"}),
     "child.forked": frozenset({"child"}),
     "child.active": frozenset({"child"}),
     "child.ended": frozenset({"child", "code"}),
     "child.killed": frozenset({"child", "reason"}),
+    "recovery.begun": frozenset({"child"}),
+    "recovery.ended": frozenset({"child", "answered"}),
     "state": frozenset({"state", "event"}),
     "event.passed-over": frozenset({"event", "what"}),
     "command.refused": frozenset({"command", "reason"}),
     "device.ready": frozenset({"device"}),
     "device.fault": frozenset({"device", "reason", "detail"}),
     "card.status": frozenset({"presence"}),
-    "card.done": frozenset({"apdus", "ms"}),
+    "card.done": frozenset({"apdus", "ms", "repeated"}),
+    "card.interrupted": frozenset({"repeated"}),
+    "card.repeated": frozenset({"what"}),
     "line.fault": frozenset({"call", "reason"}),
     "line.refused": frozenset({"call", "code"}),
     "line.delivered": frozenset({"outcome"}),
@@ -35,13 +42,17 @@ CATALOGUE: Mapping[str, frozenset[str]] = {
     "sheets.ready": frozenset({"sheets", "ms"}),
     "case.opened": frozenset({"case", "code", "pauses"}),
     "staff.called": frozenset({"reason"}),
-    "session.ended": frozenset({"kept", "returned", "owed"}),
+    "session.ended": frozenset({"kept", "returned", "held", "owed"}),
     "harden.missing": frozenset({"what"}),
+    "disk": frozenset({"state"}),
+    "paper": frozenset({"printer", "supply"}),
+    "clock": frozenset({"wrong", "ahead_s"}),
+    "journal.unwritten": frozenset({"session", "kind", "facts"}),
     "error": frozenset({"where", "what"}),
 }
 WARNINGS = frozenset(
-    "child.killed command.refused device.fault line.fault sheets.rejected case.opened staff.called error "
-    "service.settled".split()
+    "kiosk.closed child.killed command.refused device.fault line.fault sheets.rejected "
+    "case.opened staff.called error journal.unwritten service.settled".split()
 )
 DEBUG = frozenset({"event.passed-over", "card.status"})
 
@@ -52,7 +63,12 @@ class _Json(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         facts = getattr(record, "facts", {})
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        entry = {"at": at, "level": record.levelname.lower(), "log": record.getMessage(), "pid": record.process}
+        entry = {
+            "at": at,
+            "level": record.levelname.lower(),
+            "log": record.getMessage(),
+            "pid": record.process,
+        }
         return json.dumps(entry | facts, ensure_ascii=False, default=str)
 
 
@@ -71,5 +87,7 @@ def log(name: str, /, **facts: str | int | float | bool) -> None:
     """Raises ValueError for what is not in the catalogue."""
     if name not in CATALOGUE or facts.keys() != CATALOGUE[name]:
         raise ValueError(f"log event {name!r} takes {sorted(CATALOGUE.get(name, ()))}")
-    level = logging.WARNING if name in WARNINGS else logging.DEBUG if name in DEBUG else logging.INFO
+    level = (
+        logging.WARNING if name in WARNINGS else logging.DEBUG if name in DEBUG else logging.INFO
+    )
     _logger.log(level, name, extra={"facts": facts})

@@ -1,27 +1,31 @@
-"""What must be there before the first resident: keys, fonts, recordings. Found wanting, the kiosk does not start.
+"""What must be there before the first resident: keys, fonts, recordings. Found wanting, the kiosk
+does not start.
 
 What is loaded here is loaded once, before the first fork, and shared by every resident's process.
 """
 
 from __future__ import annotations
 
+import fcntl
+import os
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from firmware.flow.session import Session
 from firmware.link.client import Line, LineSetupError
-from firmware.link.signing import SignatureError, load_public
+from firmware.link.signing import SignatureError
 from firmware.panel.render import page
-from firmware.service.card_work import load_trust
-from firmware.service.city_work import line_config
-from firmware.service.config import Config
+from firmware.service.card_desk import load_trust
+from firmware.service.city_desk import line_config, trust
+from firmware.service.config import Config, guard_style
 from firmware.service.devices import printer
-from firmware.service.renew_work import settle
+from firmware.service.renewal_desk import settle
 from firmware.sheets.glyphs import FontUnusable, load_glyphs
 from firmware.sheets.guard import GOTHIC, guard
+from firmware.sheets.own_font import load_own_font
 from firmware.sheets.raster import A4_MM, dots
-from firmware.texts import recordings
+from firmware.texts import fonts, recordings
 from firmware.texts.texts import MissingText, Texts
 from firmware.texts.voice import phrases
 from hal.faults import DeviceFault
@@ -44,7 +48,7 @@ def _trust(config: Config) -> None:
     try:
         settle(line_config(config))
         Line(line_config(config))
-        load_public(config.trust.issuing_keys)
+        trust(config)
         load_trust(config.trust.card_ca)
     except (LineSetupError, SignatureError) as error:
         raise StartError(str(error)) from None
@@ -55,7 +59,9 @@ def _trust(config: Config) -> None:
 
 
 def _drivers(config: Config) -> None:
-    """An address that cannot be read would else be found by every resident's process, and end it."""
+    """An address that cannot be read would else be found by every resident's process, and
+    end it.
+    """
     for name, section in (("sheets", config.sheets), ("receipts", config.receipts)):
         try:
             printer(name, section).close()
@@ -66,25 +72,52 @@ def _drivers(config: Config) -> None:
 def _fonts(config: Config) -> None:
     try:
         load_glyphs(config.fonts.mincho)
+        load_own_font(config.fonts.mincho)
     except (FontUnusable, OSError) as error:
         raise StartError(str(error)) from None
     for path in (config.fonts.gothic, Path(GOTHIC)):
         if not path.exists():
             raise StartError(f"{path} is missing: install the Debian package fonts-noto-cjk")
+    for font in fonts.missing(config.kiosk.languages):
+        raise StartError(f"{font.path} is missing: install the Debian package {font.package}")
     section = config.sheets
-    guard(section.width, dots(A4_MM[1], section.dpi), section.dpi)  # built once, for all pages
+    height = dots(A4_MM[1], section.dpi)
+    guard(section.width, height, section.dpi, guard_style(section))  # built once, for all pages
 
 
 def _voice(config: Config) -> None:
-    """Everything that can be said must have been recorded: a person who cannot see the screen depends on it."""
+    """Everything that can be said must have been recorded: a person who cannot see the screen
+    depends on it.
+    """
     folder = config.voice.recordings
     if Session().language not in config.kiosk.languages:
-        raise StartError(f"kiosk.languages: {Session().language!r} must be among them, every resident begins in it")
+        raise StartError(
+            f"kiosk.languages: {Session().language!r} must be among them, "
+            "every resident begins in it"
+        )
+    ready = recordings.ready(config.kiosk.languages, config.voice.languages)
     for language in config.kiosk.languages:
         try:
             wanted = phrases(Texts.load(language))
         except (MissingText, OSError) as error:
             raise StartError(f"language {language!r}: {error}") from None
-        missing = recordings.missing(folder, language, wanted)
-        if missing:
-            raise StartError(f"{folder}: {len(missing)} recordings in {language!r} are missing: kiosk voice makes them")
+        missing = recordings.missing(folder, wanted)
+        if missing and language in ready:
+            raise StartError(
+                f"{folder}: {len(missing)} recordings in {language!r} are missing: "
+                "kiosk voice makes them"
+            )
+
+
+def lock_state(config: Config) -> None:
+    """One kiosk on one journal: held as long as this process, or a child of it, lives. Raises
+    StartError, OSError.
+
+    The folder itself is locked: that needs no room, and a disk that can be written.
+    """
+    lock = os.open(config.kiosk.state, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        raise StartError(f"{config.kiosk.state}: another kiosk is running on this state") from None

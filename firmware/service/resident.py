@@ -1,118 +1,115 @@
 """One process, one person: open the devices, serve, and be gone with everything that was in memory.
 
-One queue, one consumer, run to completion: journal the news, teach the permits, ask the journey, carry out.
+One queue, one consumer, run to completion: journal the news, teach the permits, ask the journey,
+carry out.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
 import signal
-import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from contextlib import suppress
+from functools import partial
 
-from firmware.flow import commands as c
-from firmware.flow import events as e
+from firmware.flow import commands as flow_commands
+from firmware.flow import events
 from firmware.flow.machine import Flow, UnhandledEvent
-from firmware.flow.states import State
+from firmware.flow.screens import out_of_service
+from firmware.flow.states import Phase, State
 from firmware.link.client import Line
-from firmware.link.signing import load_public
 from firmware.panel.render import page
 from firmware.service.announcer import Announcer
-from firmware.service.card_work import CardDesk, load_trust
+from firmware.service.build import build
+from firmware.service.card_desk import CardDesk, load_trust
+from firmware.service.card_outcomes import OF_THIS_KIOSK
 from firmware.service.cases import journal_path
-from firmware.service.cash_work import CashDesk, told
-from firmware.service.city_work import BUILD, CityDesk, line_config
+from firmware.service.cash_desk import CashBook, CashDesk, as_journey_event
+from firmware.service.cashless_desk import CashlessDesk
+from firmware.service.city_desk import CityDesk, line_config, trust
+from firmware.service.coin_recovery import COUNTED, known
 from firmware.service.config import Config
+from firmware.service.device_threads import ThreadName, in_the_loop
 from firmware.service.devices import Devices
+from firmware.service.entry import JournalBroken, NewEntry, new_id
+from firmware.service.event_entries import ENTRIES
 from firmware.service.executor import Executor, Forbidden
-from firmware.service.journal import Journal, JournalBroken, new_id
+from firmware.service.give_back import give_back
+from firmware.service.journal import Journal
+from firmware.service.listeners import Listeners
 from firmware.service.log import log
-from firmware.service.paper_work import PaperDesk
-from firmware.service.renew_work import RenewDesk, settle
+from firmware.service.paper_desk import PaperDesk
+from firmware.service.pipe import ALIVE, ENDED, READY, Send, kept
+from firmware.service.record import to_the_log
+from firmware.service.renewal_desk import RenewDesk, settle
+from firmware.service.settings import Settings
 from firmware.service.vault import Vault
 from firmware.texts.texts import Texts
-from hal.card.contract import CardStatus, Presence, Stay
+from hal.card.contract import CardPresence, CardStatus, Stay
 from hal.cash.contract import CashEvent
 from hal.faults import DeviceFault
 from hal.panel.contract import PanelTouch
 from hal.panel.web import WebPanel
 
-# Which events are written down before anything else hears of them, and as what.
-ENTRIES: Mapping[type[e.Event], Callable[[Any, str], tuple[str, dict[str, str | int | bool]]]] = {
-    e.CardAuthenticated: lambda v, _: ("authenticated", {"card": v.card}),
-    e.DocumentChecked: lambda v, order: (
-        "checked",
-        {"order": order, "document": v.document, "sheets": v.sheets, "fee": v.fee},
-    ),
-    e.CoinInserted: lambda v, _: ("coin", {"value": v.value}),
-    e.Released: lambda v, order: ("released", {"order": order, "document": v.document}),
-    e.SheetPrinted: lambda v, _: ("sheet-done", {"sheet": v.sheet}),
-    e.SheetFailed: lambda v, _: ("sheet-failed", {"sheet": v.sheet, "reason": v.reason, "certain": v.certain}),
-    e.PaidOut: lambda v, _: ("payout-done", {"amount": v.amount}),
-    e.PayoutFailed: lambda v, _: ("payout-failed", {"amount": v.amount, "paid": v.paid, "reason": v.reason}),
-}
 STOPPED_BY: Mapping[type[Exception], str] = {
     Forbidden: "permit.refused",
     UnhandledEvent: "table.no-answer",
-    JournalBroken: "journal.broken",
 }
-VOLUME = {"up": 1, "down": -1}
 HEARTBEAT_S = 1.0
-
-
-@dataclass(frozen=True)
-class Listeners:
-    """Sockets the supervisor holds and every child inherits. `card` only where the reader is a socket."""
-
-    panel: socket.socket
-    card: socket.socket | None
+MONEY_SHOWN_S = 15.0  # what went back and what is owed, before the kiosk closes
 
 
 class Resident:
-    """`tell` reports to the supervisor: "R" ready, "." alive, "E" the session has ended.
+    """`send` reports to the supervisor (pipe.py): ready, alive, ended, and what could not be
+    written down.
 
     `flow` makes the journey's machine; another than the kiosk's is for proofs.
     """
 
     def __init__(
-        self, config: Config, listeners: Listeners, tell: Callable[[str], None], flow: Callable[[int], Flow] = Flow
+        self, config: Config, listeners: Listeners, send: Send, flow: Callable[[int], Flow] = Flow
     ) -> None:
         self._config = config
         self._listeners = listeners
-        self._tell = tell
-        self._queue: asyncio.Queue[e.Event | Exception] = asyncio.Queue()
-        # Random, so that a page left over from an earlier resident cannot touch a screen of this one.
+        self._send = send
+        self._queue: asyncio.Queue[events.Event | Exception] = asyncio.Queue()
+        # Random, so that a page left over from an earlier resident cannot touch a screen of this
+        # one.
         self._flow = flow(secrets.randbelow(2**30))
         self._vault = Vault(session=new_id())
         self._begun = False
+        self._unwritable = False  # the journal takes nothing more
         self._typed = -1  # number of the screen on which the last digit was typed
         self._stays: dict[str, Stay] = {}
         self._announcer: Announcer | None = None
+        self._settings = Settings(self._start_anew)
 
     async def run(self) -> int:
         """Serve one person. 0: ended in order; 1: stopped because something was wrong."""
         loop = asyncio.get_running_loop()
         journal = Journal(journal_path(self._config.kiosk.state))
-        devices = Devices.open(self._config, self._listeners.card)
-        html, files = page()
+        devices = Devices.open(self._config, self._listeners.card, self._listeners.wires)
+        html, files = page(offered=self._config.kiosk.languages, size=self._config.panel.size)
         panel = WebPanel(self._listeners.panel, html, files)
         executor = self._executor(journal, devices, panel)
-        loop.add_signal_handler(signal.SIGTERM, self.post, e.Shutdown())
+        loop.add_signal_handler(signal.SIGTERM, self.post, events.Shutdown())
         try:
             await panel.start(self._touched)
             self._start_devices(executor, loop)
+            devices.speaker.watch(partial(self._plugged, loop))
             self._carry(executor, self._flow.start())
-            self._tell("R")
+            self._send(READY)
             heart = loop.create_task(self._beat())
             code = await self._serve(executor)
+            await self._give_back(executor)
             heart.cancel()
-            self._tell("E")
+            self._send(ENDED)
             await self._leave(executor, code)
+            if code == 0:
+                await devices.leave(self._listeners.wires)
         finally:
+            self._settings.stop()
             self._vault.destroy()
             await panel.close()
             await executor.city.line.close()
@@ -120,12 +117,14 @@ class Resident:
             journal.close()
         return code
 
-    def post(self, event: e.Event) -> None:
+    def post(self, event: events.Event) -> None:
         """From the event loop."""
         self._queue.put_nowait(event)
 
     def fail(self, error: Exception) -> None:
-        """Work that the journey waits for has broken in a way nobody foresaw: stop safely, when its turn comes."""
+        """Work that the journey waits for has broken in a way nobody foresaw: stop safely, when its
+        turn comes.
+        """
         self._queue.put_nowait(error)
 
     def _executor(self, journal: Journal, devices: Devices, panel: WebPanel) -> Executor:
@@ -133,28 +132,51 @@ class Resident:
         loop = asyncio.get_running_loop()
 
         def cash(event: CashEvent) -> None:
-            loop.call_soon_threadsafe(self.post, told(event))
+            loop.call_soon_threadsafe(self.post, as_journey_event(event))
 
         settle(line_config(config))
-        voice, line = config.voice, Line(line_config(config))
-        self._announcer = Announcer(devices.speaker, devices.lanes["speaker"], voice.recordings, voice.volume)
-        return Executor(
+        line = Line(line_config(config))
+        speaking = devices.threads[ThreadName.SPEAKER]
+        self._announcer = Announcer.of(config, devices.speaker, speaking)
+        newest = journal.newest(*COUNTED)
+        desk = CashDesk(devices.cash, cash, known(newest) if newest else None)
+        executor = Executor(
             config=config,
             stays=self._stays,
             post=self.post,
             failed=self.fail,
             devices=devices,
             journal=journal,
+            keep=self._keep,
             vault=self._vault,
             panel=panel,
             announcer=self._announcer,
             texts={language: Texts.load(language) for language in config.kiosk.languages},
-            card=CardDesk(devices.card, load_trust(config.trust.card_ca), config.trust.allow_test_cards),
-            city=CityDesk(config, line, load_public(config.trust.issuing_keys)),
-            renewal=RenewDesk(line, line_config(config), config.line.renew_days, BUILD),
+            card=CardDesk(
+                devices.card,
+                load_trust(config.trust.card_ca),
+                config.trust.allow_test_cards,
+                line.clock.now,
+                config.trust.phone_policies,
+                outcomes=OF_THIS_KIOSK,
+            ),
+            city=CityDesk(config, line, trust(config)),
+            renewal=RenewDesk(
+                line, line_config(config), config.line.renew_days, build(), line.clock.now
+            ),
             paper=PaperDesk(devices.sheets, devices.receipts),
-            cash=CashDesk(devices.cash, cash),
+            cash=desk,
+            cashless=CashlessDesk(devices.cashless),
         )
+        book = CashBook(executor.record, self._vault.session)
+        desk.opens, desk.dispenses = (
+            in_the_loop(loop, book.opens),
+            in_the_loop(loop, book.dispenses),
+        )
+        desk.stopped = lambda counter: self._post_from_a_thread(
+            loop, events.CoinsStopped(counter=counter)
+        )
+        return executor
 
     # -- the loop
 
@@ -168,80 +190,122 @@ class Resident:
                 return 1
         return 0
 
-    def _take(self, executor: Executor, news: e.Event | Exception) -> None:
+    def _take(self, executor: Executor, news: events.Event | Exception) -> None:
         if isinstance(news, Exception):
             raise news
         self._handle(executor, news)
 
-    def _handle(self, executor: Executor, event: e.Event) -> None:
-        try:
-            self._write_down(executor, event)
-        except JournalBroken:
-            self.post(event)  # it did happen: once more when everything has been stopped
-            raise
+    def _handle(self, executor: Executor, event: events.Event) -> None:
+        self._write_down(executor, event)
+        if executor.record.unwritten:
+            raise JournalBroken("what happened could not be written down")
         executor.permits.observe(event)
         before = self._flow.state
         commands = self._flow.handle(event)
         if self._flow.state is not before:
-            log("state", state=self._flow.state.value, event=e.trigger(event))
+            log("state", state=self._flow.state.value, event=events.trigger(event))
         self._carry(executor, commands)
 
-    def _carry(self, executor: Executor, commands: c.Commands) -> None:
+    def _carry(self, executor: Executor, commands: flow_commands.Commands) -> None:
         for command in commands:
-            if isinstance(command, c.ReadCard):
+            if isinstance(command, flow_commands.ReadCard):
                 self._begin(executor)
-            if isinstance(command, c.EndSession):
+            if isinstance(command, flow_commands.EndSession):
                 self._close_books(executor)
             executor.carry_out(command)
 
     def _begin(self, executor: Executor) -> None:
-        """The first card, or a coin where none can come in: from here on this session must be ended or settled."""
+        """The first card, or a coin where none can come in: from here on this session must be ended
+        or settled.
+        """
         if not self._begun:
-            self._begun = True
             executor.write("begun")
+            self._begun = True
 
-    def _write_down(self, executor: Executor, event: e.Event) -> None:
+    def _write_down(self, executor: Executor, event: events.Event) -> None:
         entry = ENTRIES.get(type(event))
         if entry is None:
             return
-        if isinstance(event, e.Answer) and event.epoch != self._flow.session.epoch:
+        if isinstance(event, events.Answer) and event.epoch != self._flow.session.epoch:
             return  # what comes late is destroyed, and is not part of this transaction
-        self._begin(executor)
+        if not self._begun:
+            if isinstance(event, events.CoinsStopped):
+                return  # nobody's slot was shut
+            self._begun = True
+            executor.happened("begun")
         kind, facts = entry(event, self._vault.order)
-        executor.write(kind, **facts)
+        executor.happened(kind, **facts)
 
     def _close_books(self, executor: Executor) -> None:
         if not self._begun:
             return
         session = self._flow.session
-        kept = session.inserted - session.returned - session.owed
-        executor.write("ended", kept=kept, returned=session.returned, owed=session.owed)
-        log("session.ended", kept=kept, returned=session.returned, owed=session.owed)
+        returned, owed, held = session.returned + session.reversed, session.owed, session.undecided
+        kept = session.credit + session.earned
+        executor.happened("ended", kept=kept, returned=returned, owed=owed, held=held)
+        log("session.ended", kept=kept, returned=returned, owed=owed, held=held)
 
     def _stop_safely(self, executor: Executor, error: Exception) -> None:
-        """The machine is wrong, or a step could not be written: no coin comes in, no page goes out, a person looks.
+        """The machine is wrong, or an entry could not be written: no coin comes in, no page goes
+        out, a person looks.
 
         The session stays open in the journal: its balance is settled as after a power cut.
         """
-        ours = isinstance(error, (Forbidden, UnhandledEvent, JournalBroken))  # a stranger's words may hold anything
-        log("error", where=self._flow.state.value, what=str(error) if ours else type(error).__name__)
-        case = next((code for kind, code in STOPPED_BY.items() if isinstance(error, kind)), "service.error")
-        for command in (c.StopCoins(), c.PurgePrinter(), c.OpenCase(code=case, pauses=True)):
-            with contextlib.suppress(JournalBroken):
-                executor.carry_out(command)
+        # a stranger's words may hold anything
+        ours = isinstance(error, (Forbidden, UnhandledEvent, JournalBroken))
+        log(
+            "error", where=self._flow.state.value, what=str(error) if ours else type(error).__name__
+        )
+        executor.carry_out(flow_commands.StopCoins())
+        executor.carry_out(flow_commands.CancelCharge())
+        self._unwritable = isinstance(error, JournalBroken)
+        if not self._unwritable or executor.record.last("sheet-begun", "sheet"):
+            executor.carry_out(flow_commands.PurgePrinter())
+        if not self._unwritable:
+            # for that the supervisor has a case: it knows when the cause has gone
+            case = next(
+                (code for kind, code in STOPPED_BY.items() if isinstance(error, kind)),
+                "service.error",
+            )
+            lasting = executor.record.begun() or case in STOPPED_BY.values()
+            executor.carry_out(flow_commands.OpenCase(code=case, pauses=lasting))
+
+    async def _give_back(self, executor: Executor) -> None:
+        """Nothing can be written down any more: whose money it is, gets it back, and nobody is
+        served after.
+        """
+        if self._unwritable:
+            screen = out_of_service(self._flow.screen, "storage")
+            executor.dispatch(flow_commands.ShowScreen(screen=screen))
+            money = await give_back(executor, lambda: self._drain(executor))
+            if money.returned or money.owed:
+                screen = out_of_service(screen, "storage", returned=money.returned, owed=money.owed)
+                executor.dispatch(flow_commands.ShowScreen(screen=screen))
+                await asyncio.sleep(MONEY_SHOWN_S * self._config.kiosk.pace)
+
+    def _drain(self, executor: Executor) -> None:
+        """What moved since nobody listens any more is written down too."""
+        while not self._queue.empty():
+            news = self._queue.get_nowait()
+            if isinstance(news, events.Event):
+                self._write_down(executor, news)
 
     async def _leave(self, executor: Executor, code: int) -> None:
-        """What is under way ends; where the books are still open, money that moved meanwhile is written down too."""
+        """What is under way ends; where the books are still open, money that moved meanwhile is
+        written down too.
+        """
         await executor.finish()
-        while code and not self._queue.empty():
-            news = self._queue.get_nowait()
-            if isinstance(news, e.Event):
-                with contextlib.suppress(JournalBroken):
-                    self._write_down(executor, news)
+        if code:
+            self._drain(executor)
+        executor.record.retry()
+
+    def _keep(self, given: NewEntry) -> None:
+        to_the_log(given)
+        self._send(kept(given))
 
     async def _beat(self) -> None:
         while True:
-            self._tell(".")
+            self._send(ALIVE)
             await asyncio.sleep(HEARTBEAT_S)
 
     # -- what comes in
@@ -254,37 +318,72 @@ class Resident:
             try:
                 executor.devices.card.start(card)
                 log("device.ready", device="card")
-            except DeviceFault as fault:  # the card stays unknown, which keeps the kiosk out of service
+            except DeviceFault as fault:
+                # the card stays unknown, which keeps the kiosk out of service
                 log("device.fault", device="card", reason=fault.reason.value, detail=fault.detail)
 
-        executor.devices.lanes["card"].submit(start_reader)
-        executor.devices.lanes["cash"].submit(executor.cash.start)
+        executor.devices.threads[ThreadName.CARD].submit(start_reader)
+        executor.devices.threads[ThreadName.CASH].submit(executor.cash.start)
+
+    def _post_from_a_thread(self, loop: asyncio.AbstractEventLoop, event: events.Event) -> None:
+        """Behind all that the thread has posted before."""
+        loop.call_soon_threadsafe(self.post, event)
 
     def _card_seen(self, status: CardStatus) -> None:
         log("card.status", presence=status.presence.value)
-        if status.presence is Presence.ABSENT:
-            self.post(e.CardAbsent())
-        elif status.stay is None or status.presence is Presence.UNKNOWN:
-            self.post(e.CardUnknown())
+        if status.presence is CardPresence.ABSENT:
+            self.post(events.CardAbsent())
+        elif status.stay is None or status.presence is CardPresence.UNKNOWN:
+            if status.reason:
+                log("device.fault", device="card", reason=status.reason.value, detail="")
+            self.post(events.CardUnknown())
         else:
             self._stays[str(status.stay)] = status.stay
-            self.post(e.CardPresent(stay=str(status.stay)))
+            self.post(events.CardPresent(stay=str(status.stay)))
 
     def _touched(self, touch: PanelTouch) -> None:
-        """Digits go into the PIN buffer and no further, one a screen; voice is not the journey's affair."""
+        """Digits go into the PIN buffer and no further, one a screen; voice is not the journey's
+        affair.
+        """
         screen = self._flow.screen
+        self._settings.touched(touch, waiting=self._waits())
         if touch.action == "digit":
             fresh = touch.screen == screen.number != self._typed
             if fresh and self._flow.state is State.PIN and touch.value in _DIGITS:
                 self._typed = touch.screen
+                self._confirm()
                 self._vault.pin.add(_DIGITS.index(touch.value))
-                self.post(e.PinDigit(screen=touch.screen, count=len(self._vault.pin)))
-        elif touch.action == "repeat" and self._announcer:
-            self._announcer.repeat()
-        elif touch.action == "volume" and self._announcer:
-            self._announcer.louder(VOLUME.get(touch.value, 0))
+                self.post(events.PinDigit(screen=touch.screen, count=len(self._vault.pin)))
+        elif self._announcer and self._announcer.touched(touch.action, touch.value):
+            if touch.action == "repeat" and "more-time" in screen.actions:
+                self.post(events.Touch(screen=touch.screen, action="more-time"))
         elif touch.action != "language" or touch.value in self._config.kiosk.languages:
-            self.post(e.Touch(screen=touch.screen, action=touch.action, value=touch.value))
+            self._confirm()
+            self.post(events.Touch(screen=touch.screen, action=touch.action, value=touch.value))
+
+    def _waits(self) -> bool:
+        """For anybody: nothing of a person is known."""
+        return self._flow.state is State.MENU or self._flow.state.phase is Phase.OUT
+
+    def _start_anew(self) -> None:
+        """The next process has the settings of the configuration."""
+        if self._waits():
+            self.post(events.Shutdown())
+
+    def _plugged(self, loop: asyncio.AbstractEventLoop, plugged: bool | None) -> None:
+        """From the speaker's thread."""
+        with suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(self._headphones, plugged)
+
+    def _headphones(self, plugged: bool | None) -> None:
+        """Quiet first, then the journey is told."""
+        if self._announcer:
+            self._announcer.headphones(plugged)
+        self.post(events.HeadphonesChanged(plugged=plugged is True))
+
+    def _confirm(self) -> None:
+        if self._announcer:
+            self._announcer.confirm()
 
 
 _DIGITS = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")

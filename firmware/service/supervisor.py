@@ -1,152 +1,190 @@
 """The kiosk's main process: no threads, no event loop, no personal data.
 
-It has everything imported, holds the listening sockets, and forks one child per resident; the next one is forked
-ahead and waits for its turn, its devices untouched. What it knows of a child are bytes on a pipe: "R" the first
-screen is served, "." alive, "E" the session has ended. A child that ended, or fell silent, and does not die is
-killed, and a case is opened. After `RENEW_AFTER` residents it executes itself anew: a fresh address layout.
+It has everything imported, holds the listening sockets, and forks one child per resident; the next
+one is forked ahead and waits for its turn, its devices untouched. What it knows of a child are
+words on a pipe (pipe.py). A child that ended, or fell silent, and does not die is killed, and a
+case is opened. After `RENEW_AFTER` residents it executes itself anew: a fresh address layout.
+
+When the journal takes nothing more, or when residents' processes keep dying, the kiosk is closed:
+one child shows why (closed.py), until the cause has gone.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import fcntl
-import ipaddress
+import gc
 import os
 import select
 import signal
-import socket
 import sys
 import time
-from collections.abc import Callable, Coroutine, Iterator
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol
 
 from firmware.service import notify
-from firmware.service.cases import journal_path
-from firmware.service.config import Config, ConfigError, VpcdCard, load
-from firmware.service.harden import harden
-from firmware.service.journal import Journal, JournalBroken
+from firmware.service.books import Books
+from firmware.service.build import build
+from firmware.service.charge_recovery import recover_in_child
+from firmware.service.child import Child, Close, Serve, be_child
+from firmware.service.closed import Closed
+from firmware.service.closure import Closure
+from firmware.service.coin_recovery import recover
+from firmware.service.config import Config, ConfigError, load
+from firmware.service.deaths import MANY, Deaths
+from firmware.service.entry import JournalBroken, JournalFull
+from firmware.service.listeners import Listeners, open_listeners
 from firmware.service.log import configure, log
-from firmware.service.preflight import StartError, check
-from firmware.service.replay import settle
-from firmware.service.resident import Listeners, Resident
+from firmware.service.pipe import ENDED, READY, kept_entry
+from firmware.service.preflight import StartError, check, lock_state
+from firmware.service.resident import Resident
+from firmware.service.room import storage_trouble
 
 RENEW_AFTER = 200
 SILENT_S = 30.0  # a child beats every second
 DYING_S = 20.0  # after "E"
 TICK_S = 1.0
-STILLBORN = 5  # residents' processes in a row that ended before their first screen: the next ones will too
-INHERITED = "MADOGUCHI_LISTENERS"  # file descriptors handed over when the supervisor executes itself anew
-
-
-def _listen(port: str) -> socket.socket:
-    host, _, number = port.rpartition(":")
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        sock.bind((host, int(number)))
-    except (OSError, OverflowError) as error:
-        raise StartError(f"{port}: {error.strerror if isinstance(error, OSError) else error}") from None
-    sock.listen(16)
-    sock.setblocking(False)
-    return sock
-
-
-def open_listeners(config: Config) -> Listeners:
-    """Bind, or take over from the process we were before. Raises StartError."""
-    inherited = [int(fd) for fd in os.environ.pop(INHERITED, "").split(",") if fd]
-    if inherited:
-        sockets = [socket.socket(fileno=fd) for fd in inherited]
-        return Listeners(sockets[0], sockets[1] if len(sockets) > 1 else None)
-    card = _listen(config.card.listen) if isinstance(config.card, VpcdCard) else None
-    panel = _listen(config.panel.listen)
-    if not ipaddress.ip_address(panel.getsockname()[0]).is_loopback:
-        raise StartError(f"panel.listen: {config.panel.listen} is not on loopback")
-    return Listeners(panel, card)
-
-
-@dataclass
-class Child:
-    pid: int
-    go: int  # write one byte: your turn
-    news: int  # read its bytes
-    active: bool = False
-    ready: bool = False
-    heard: float = 0.0  # monotonic seconds of the last byte
-    ended: float = 0.0  # of "E"
-    told: int = 0  # the last signal sent to it
-
-
-class Served(Protocol):
-    """One resident's process: what `Resident` is to the supervisor."""
-
-    def run(self) -> Coroutine[Any, Any, int]: ...
-
-
-Serve = Callable[[Config, Listeners, Callable[[str], None]], Served]
 
 
 class Supervisor:
-    """`serve` makes what a child runs; another than the kiosk's is for tests and proofs."""
+    """`serve` and `close` make what a child runs; others than the kiosk's are for tests and proofs.
 
-    def __init__(self, config: Config, listeners: Listeners, serve: Serve = Resident) -> None:
+    `books`: those that were settled before the first fork.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        listeners: Listeners,
+        serve: Serve = Resident,
+        close: Close = Closed,
+        books: Books | None = None,
+    ) -> None:
         self._config = config
         self._serve = serve
+        self._close = close
         self._listeners = listeners
+        self._books = books or open_books(config)
         self._children: dict[int, Child] = {}
+        self._closure: Closure | None = None
+        self._deaths = Deaths()
+        self._deaths_closed = Deaths()
         self._served = 0
         self._announced = False
-        self._stillborn = 0
         self._stops = 0  # how often we were asked to stop
 
-    def run(self) -> int:
-        """Until told to stop: 0. 1 when no process gets as far as its first screen."""
+    def run(self, *, writable: bool = True) -> int:
+        """Until asked to stop: 0. 1 when not even the screen that says why can be shown.
+
+        `writable`: False when the journal is sound and takes nothing, now.
+        """
         wake = self._wake_on_signals()
+        if not writable:
+            self._close_kiosk(Closure.for_storage(self._books))
         while not (self._stops and not self._children):
             if self._stops:
-                self._dismiss()
+                self._stop_children()
+            elif self._closure:
+                self._stay_closed(self._closure)
             else:
                 self._keep_two()
-            readable, _, _ = select.select([wake, *(c.news for c in self._children.values())], [], [], TICK_S)
+            readable, _, _ = select.select(
+                [wake, *(c.news for c in self._children.values())], [], [], TICK_S
+            )
             if wake in readable:
                 with contextlib.suppress(BlockingIOError):
                     os.read(wake, 512)
             for child in tuple(self._children.values()):
                 if child.news in readable:
-                    self._hear(child)
-            self._bury()
+                    self._read_words(child)
+            self._reap()
             self._watch()
-            if self._stillborn >= STILLBORN:
-                print(f"kiosk: {STILLBORN} processes in a row ended before their first screen", file=sys.stderr)  # noqa: T201
+            if self._deaths_closed.recent(time.monotonic()) >= MANY:
+                print("kiosk: not even an out-of-service screen can be shown", file=sys.stderr)  # noqa: T201
                 return 1
+        if self._books.kept:
+            self._settle()
         return 0
+
+    # -- closed
+
+    def _close_kiosk(self, closure: Closure) -> None:
+        """Nobody is served from here on; whoever waits for a turn goes."""
+        self._closure = closure
+        for child in self._children.values():
+            if child.serves and not child.active:
+                self._signal(child, signal.SIGKILL)
+
+    def _stay_closed(self, closure: Closure) -> None:
+        """One child that says why. It goes before another try: settling may have to ask the devices
+        that it holds.
+        """
+        if closure.is_worth_a_try(self._config.kiosk.state, self._books):
+            for child in self._children.values():
+                self._signal(child, signal.SIGTERM)
+            if not self._children and closure.reopen(self._books):
+                self._closure = None
+        elif not self._children and self._deaths_closed.may_fork(time.monotonic()):
+            self._add(closure.program(self._close, self._books), serves=False)
+
+    def _settle(self) -> bool:
+        """What a child, or an earlier life of the board, left open. False: it cannot be written,
+        nobody is served.
+        """
+        kept = bool(self._books.kept)
+        try:
+            self._books.settle()
+        except JournalBroken as error:
+            log("error", where="journal", what=str(error))
+            self._close_kiosk(Closure.for_storage(self._books))
+            return False
+        if kept and storage_trouble(self._config.kiosk.state):
+            self._close_kiosk(Closure.for_storage(self._books))
+            return False
+        if kept:
+            # it is over already; an operator is to know of it
+            self._books.open_case("journal.broken", pauses=False)
+        return True
 
     # -- children
 
     def _keep_two(self) -> None:
-        """One who serves, one ready ahead."""
-        while len(self._children) < 2:
-            try:
-                child = self._fork()
-            except OSError as error:  # no memory now: whoever is being served is not to suffer for it
-                log("error", where="fork", what=error.strerror or "")
+        """One who serves, one ready ahead; not beside one that still says why the kiosk
+        was closed.
+        """
+        if not all(child.serves for child in self._children.values()):
+            return
+        while len(self._children) < 2 and self._deaths.may_fork(time.monotonic()):
+            if not self._add(self._serve, serves=True):
                 break
-            self._children[child.pid] = child
         if self._children and not any(c.active for c in self._children.values()):
-            if self._served >= RENEW_AFTER:
+            if self._served >= RENEW_AFTER and not self._books.kept:
                 self._renew()
             child = next(iter(self._children.values()))
-            child.active, child.heard = True, time.monotonic()
-            with contextlib.suppress(BrokenPipeError):  # it died while it waited: buried in a moment
-                os.write(child.go, b"G")
+            child.active, child.last_word_at = True, time.monotonic()
+            self._go(child)
             log("child.active", child=child.pid)
 
-    def _fork(self) -> Child:
+    def _add(self, serve: Serve, *, serves: bool) -> bool:
+        try:
+            child = self._fork(serve)
+        except OSError as error:  # no memory now: whoever is being served is not to suffer for it
+            log("error", where="fork", what=error.strerror or "")
+            return False
+        self._children[child.pid] = child
+        if not serves:
+            child.serves, child.last_word_at = False, time.monotonic()
+            self._go(child)
+        return True
+
+    def _go(self, child: Child) -> None:
+        with contextlib.suppress(BrokenPipeError):  # it died while it waited: buried in a moment
+            os.write(child.go, b"G")
+
+    def _fork(self, serve: Serve) -> Child:
         go_read, go_write = os.pipe()
         news_read, news_write = os.pipe()
+        gc.collect()  # no connection to the journal may be carried into a child
         try:
             pid = os.fork()
         except OSError:
@@ -159,21 +197,25 @@ class Supervisor:
             for other in self._children.values():
                 os.close(other.go)
                 os.close(other.news)
-            os._exit(_be_child(self._config, self._listeners, go_read, news_write, self._serve))
+            os._exit(be_child(self._config, self._listeners, go_read, news_write, serve))
         os.close(go_read)
         os.close(news_write)
         log("child.forked", child=pid)
         return Child(pid, go_write, news_read)
 
-    def _hear(self, child: Child) -> None:
-        said = os.read(child.news, 512)
-        if said:
-            child.heard = time.monotonic()
-        if b"R" in said:
-            child.ready = True
-            self._announce()
-        if b"E" in said:
-            child.ended = time.monotonic()
+    def _read_words(self, child: Child) -> bool:
+        """False when there was nothing more."""
+        data = os.read(child.news, 65_536)
+        if data:
+            child.last_word_at = time.monotonic()
+        for word in child.reader.read(data):
+            if word == READY:
+                self._announce()
+            elif word == ENDED:
+                child.ended = time.monotonic()
+            elif given := kept_entry(word):
+                self._books.keep(given)
+        return bool(data)
 
     def _announce(self) -> None:
         if not self._announced:
@@ -182,8 +224,10 @@ class Supervisor:
             print(f"kiosk ready http://{host}:{port}/panel", flush=True)  # noqa: T201 - what starters wait for
             notify.send("READY=1")
 
-    def _bury(self) -> None:
-        """Children that are gone. One that was serving and did not end in order left an open session behind."""
+    def _reap(self) -> None:
+        """Children that are gone. One that was serving and did not end in order left an open
+        session behind.
+        """
         while self._children:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -194,30 +238,51 @@ class Supervisor:
             child = self._children.pop(pid, None)
             if child is None:
                 continue
+            self._read_last_words(child)
             os.close(child.go)
             os.close(child.news)
             code = os.waitstatus_to_exitcode(status)
             log("child.ended", child=pid, code=code)
+            died = code != 0 and not child.signalled
+            if not child.serves:
+                if died:
+                    self._deaths_closed.add(time.monotonic())
+                continue
             self._served += 1
-            if child.active:
-                self._stillborn = 0 if child.ready else self._stillborn + 1
-            if code != 0 and not self._stops:
-                if child.active:  # one that waited has no session, and another's may be going on
-                    settle_books(self._config)
-                time.sleep(0.2)  # never a storm of forks
+            # One that waited has no session, and another's may be going on.
+            unsettled = child.active and code != 0 and not self._stops
+            if (unsettled or self._books.kept) and not self._settle():
+                continue
+            if died and not self._stops and not self._closure:
+                self._count_death()
+
+    def _read_last_words(self, child: Child) -> None:
+        """What a child wrote last, before it died."""
+        while select.select([child.news], [], [], 0)[0] and self._read_words(child):
+            pass
+
+    def _count_death(self) -> None:
+        now = time.monotonic()
+        self._deaths.add(now)
+        if closed_s := self._deaths.closed_s(now):
+            self._close_kiosk(Closure.for_deaths(self._books, closed_s))
 
     def _watch(self) -> None:
         now = time.monotonic()
         for child in self._children.values():
             if child.ended and now - child.ended > DYING_S:
                 self._kill(child, "did not die")
-            elif child.active and not child.ended and now - child.heard > SILENT_S:
+            elif (
+                (child.active or not child.serves)
+                and not child.ended
+                and now - child.last_word_at > SILENT_S
+            ):
                 self._kill(child, "silent")
         notify.send("WATCHDOG=1")
 
     def _signal(self, child: Child, number: int) -> bool:
-        """True when it was told something new."""
-        new, child.told = child.told != number, number
+        """True when this signal is not the one that it got last."""
+        new, child.signalled = child.signalled != number, number
         if new:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child.pid, number)
@@ -227,8 +292,8 @@ class Supervisor:
         if not self._signal(child, signal.SIGKILL):
             return
         log("child.killed", child=child.pid, reason=reason)
-        with _journal(self._config) as journal:
-            journal.open_case("", f"child.{reason.replace(' ', '-')}", pauses=True)
+        if child.serves:
+            self._books.open_case(f"child.{reason.replace(' ', '-')}", pauses=True)
 
     # -- signals
 
@@ -246,90 +311,61 @@ class Supervisor:
         """Counts only: it may come in the middle of a fork. The loop does the rest."""
         self._stops += 1
 
-    def _dismiss(self) -> None:
-        """Once: let the person who is being served finish. Twice: at once, and the journal settles it later."""
+    def _stop_children(self) -> None:
+        """Once: let the person who is being served finish. Twice: at once, and the journal settles
+        it later.
+        """
         notify.send("STOPPING=1")
         for child in self._children.values():
-            if child.told != signal.SIGKILL:
-                self._signal(child, signal.SIGTERM if child.active and self._stops < 2 else signal.SIGKILL)
+            if child.signalled != signal.SIGKILL:
+                self._signal(
+                    child, signal.SIGTERM if child.active and self._stops < 2 else signal.SIGKILL
+                )
 
     def _renew(self) -> None:
-        """Become a new process with the same sockets: children would else share one address layout for ever."""
+        """Become a new process with the same sockets: children would else share one address layout
+        for ever.
+        """
         for child in self._children.values():
             os.kill(child.pid, signal.SIGKILL)
             os.waitpid(child.pid, 0)
-        sockets = [s for s in (self._listeners.panel, self._listeners.card) if s is not None]
-        for sock in sockets:
-            sock.set_inheritable(True)
-        os.environ[INHERITED] = ",".join(str(s.fileno()) for s in sockets)
+        self._listeners.hand_over()
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - ourselves
 
 
-def _be_child(config: Config, listeners: Listeners, go: int, news: int, serve: Serve) -> int:
-    """The child's whole life. Returns its exit code; never raises."""
+def open_books(config: Config) -> Books:
+    return Books(config.kiosk.state, partial(recover, config), partial(recover_in_child, config))
+
+
+def settle_books(books: Books) -> bool:
+    """What an earlier life of the board left open. False: the disk takes nothing, now. Raises
+    JournalBroken.
+    """
     try:
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # until the resident's own loop takes it
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor decides
-        harden()
-        if not os.read(go, 1):
-            return 0
-
-        def tell(word: str) -> None:
-            os.write(news, word.encode())
-
-        return asyncio.run(serve(config, listeners, tell).run())
-    except BaseException as error:
-        log("error", where="child", what=type(error).__name__)
-        return 1
-
-
-@contextlib.contextmanager
-def _journal(config: Config) -> Iterator[Journal]:
-    journal = Journal(journal_path(config.kiosk.state))
-    try:
-        yield journal
-    finally:
-        journal.close()
-
-
-def settle_books(config: Config) -> None:
-    """Close what an earlier child, or an earlier life of the board, left open. Raises JournalBroken."""
-    with _journal(config) as journal:
-        journal.verify()
-        for code in settle(journal):
-            log("service.settled", code=code)
-
-
-def _claim(config: Config) -> None:
-    """One kiosk on one journal: held as long as this process, or a child of it, lives. Raises StartError."""
-    lock = os.open(config.kiosk.state / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(lock)
-        raise StartError(f"{config.kiosk.state}: another kiosk is running on this state") from None
+        books.settle()
+    except JournalFull as error:
+        log("error", where="journal", what=str(error))
+        return False
+    return True
 
 
 def main(path: Path, serve: Serve = Resident) -> int:
-    """Run the kiosk in the foreground. 0 after an orderly stop, 2 with one line when it cannot start."""
+    """Run the kiosk in the foreground. 0 after an orderly stop, 2 with one line when it cannot
+    start.
+    """
     try:
         config = load(path)
         configure(config.kiosk.log)
         config.kiosk.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _claim(config)
+        lock_state(config)
         check(config)
         listeners = open_listeners(config)
-        settle_books(config)
+        books = open_books(config)
+        writable = settle_books(books)
     except (ConfigError, StartError, JournalBroken, OSError) as error:
         print(f"kiosk: {error}", file=sys.stderr)  # noqa: T201 - one line for whoever started it
         return 2
-    log("service.starting", build="0.1.0")
-    try:
-        code = Supervisor(config, listeners, serve).run()
-    except JournalBroken as error:  # children die with us; nothing is served without a journal
-        print(f"kiosk: {error}", file=sys.stderr)  # noqa: T201
-        return 1
+    log("service.starting", build=build())
+    code = Supervisor(config, listeners, serve, books=books).run(writable=writable)
     log("service.stopping")
     return code

@@ -2,47 +2,109 @@
 
 from __future__ import annotations
 
-from firmware.flow import offers as o
-from firmware.link import messages as m
+from collections.abc import Mapping
+
+from firmware.flow import events, offers
+from firmware.link import messages
+from firmware.link.client import LineFault, LineReason
 from firmware.link.refusals import LINE
+from firmware.service.offered import check_offers
+from firmware.sheets import era
 
 
-def _localized(texts: dict[str, str]) -> o.Localized:
+def _localized(texts: dict[str, str]) -> offers.Localized:
     return tuple(texts.items())
 
 
-def _contact(contact: m.Contact) -> o.Contact:
-    return o.Contact(_localized(contact.office), contact.phone, _localized(contact.hours))
+def _contact(contact: messages.Contact) -> offers.Contact:
+    return offers.Contact(_localized(contact.office), contact.phone, _localized(contact.hours))
 
 
-def refusal(code: m.RefusalCode) -> str:
-    """What the resident is told. Between the machines there are many causes; for a person there are two."""
-    if code in (m.RefusalCode.CHALLENGE, m.RefusalCode.SESSION_UNKNOWN):
+def refusal(code: messages.RefusalCode) -> str:
+    """What the resident reads. Between the machines there are many causes; for a person there are
+    two.
+    """
+    if code in (messages.RefusalCode.CHALLENGE, messages.RefusalCode.SESSION_UNKNOWN):
         return "too-slow"  # the city's time for this session is over
-    return (m.RefusalCode.PROTOCOL_ERROR if code in LINE else code).value
+    return (messages.RefusalCode.PROTOCOL_ERROR if code in LINE else code).value
 
 
-def terms(message: m.Terms) -> o.Terms:
-    """What holds now. A subject without a contact is left out."""
+def terms(message: messages.Terms, *, phones: bool) -> offers.Terms:
+    """What holds now. A subject without a contact is left out. `phones`: this kiosk can check a
+    phone's certificate; whether it may is the city's word.
+    """
     closed = message.refusal
-    return o.Terms(
+    return offers.Terms(
         city_name=_localized(message.city_name),
-        refusal="" if message.open else (closed.code if closed else m.RefusalCode.CLOSED).value,
+        refusal=""
+        if message.open
+        else (closed.code if closed else messages.RefusalCode.CLOSED).value,
         opens_at=(closed.opens_at or "") if closed else "",
-        notices=tuple(o.Notice(c.kind, _localized(c.title), c.fee, c.open) for c in message.certificates),
+        notices=tuple(
+            offers.Notice(each.kind, _localized(each.title), each.fee, each.open)
+            for each in message.certificates
+        ),
         contacts=tuple(
             (code, _contact(message.contacts[subject]))
             for code, subject in message.refusal_contacts.items()
             if subject in message.contacts
         ),
+        phones=message.phones and phones,
+        today=(message.today.opens, message.today.closes) if message.today else None,
     )
 
 
-def _option(option: m.Option) -> o.Option:
-    return o.Option(
+def session_opened(epoch: int, answer: messages.SessionAnswer) -> events.SessionOpened:
+    """Who the city says it is, and what they may have. Raises LineFault for an answer that
+    contradicts itself.
+
+    What the screen calls a person or a year is worked out from what will be compared with the
+    document, never taken from the option: whoever confirms it confirms that.
+    """
+    identity = (
+        answer.members.get(answer.holder, ""),
+        answer.holder_birth,
+        answer.holder_address,
+        *answer.members.values(),
+    )
+    if not all(text.strip() for text in identity):
+        raise LineFault(LineReason.MALFORMED)
+    check_offers(answer.offers)
+    household = tuple(
+        offers.Choice(record, name, answer.readings.get(record, ""))
+        for record, name in answer.members.items()
+    )
+    return events.SessionOpened(
+        epoch=epoch,
+        offers=tuple(_offer(offer, answer) for offer in answer.offers),
+        expires_in_days=answer.card_expires_in_days,
+        holder=offers.Holder(answer.holder, answer.holder_birth, answer.holder_address, household),
+    )
+
+
+def _offer(offer: messages.Offer, answer: messages.SessionAnswer) -> offers.Offer:
+    return offers.Offer(
+        offer.kind,
+        _localized(offer.title),
+        offer.fee,
+        refusal(offer.refusal) if offer.refusal else "",
+        tuple(_option(option, answer) for option in offer.options),
+        offer.opens_at or "",
+    )
+
+
+def _option(option: messages.Option, answer: messages.SessionAnswer) -> offers.Option:
+    return offers.Option(
         option.id,
         option.type,
-        tuple(o.Choice(c.id, c.name) for c in option.choices),
+        tuple(
+            offers.Choice(
+                choice.id,
+                _name(option.id, choice.id, answer.members),
+                answer.readings.get(choice.id, "") if option.id == "members" else "",
+            )
+            for choice in option.choices
+        ),
         option.default,
         option.minimum,
         option.maximum,
@@ -50,26 +112,15 @@ def _option(option: m.Option) -> o.Option:
     )
 
 
-def offers(answer: m.SessionAnswer) -> tuple[o.Offer, ...]:
-    """What this person may have, and may not."""
-    return tuple(
-        o.Offer(
-            offer.kind,
-            _localized(offer.title),
-            offer.fee,
-            refusal(offer.refusal) if offer.refusal else "",
-            tuple(_option(option) for option in offer.options),
-        )
-        for offer in answer.offers
-    )
-
-
-def chosen_members(answer: m.SessionAnswer, choices: o.Answers) -> tuple[str, ...]:
-    """The names that must stand on the sheets, in the household's order; empty: the holder alone."""
-    given = dict(choices)
-    scope = given.get("scope", ())
-    if "household" in scope:
-        return tuple(answer.members.values())
-    if "some" in scope:
-        return tuple(answer.members[i] for i in given.get("members", ()) if i in answer.members)
-    return ()
+def _name(option: str, choice: str, members: Mapping[str, str]) -> str:
+    """ "" where the texts know the choice. Raises LineFault for a person or a year that does not
+    exist.
+    """
+    try:
+        if option == "members":
+            return members[choice]
+        if option == "year":
+            return era.year_words(int(choice.removeprefix("y")))["fiscal"]
+    except (KeyError, ValueError):
+        raise LineFault(LineReason.MALFORMED) from None
+    return ""

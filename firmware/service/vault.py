@@ -1,6 +1,7 @@
 """What belongs to this person: the PIN while it is typed, the one-time key, the document.
 
-It lives in the memory of one process, is never written anywhere, and shows nothing of itself in a repr.
+It lives in the memory of one process, is never written anywhere, and shows nothing of itself in a
+repr.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field
 
 from firmware.link.messages import SessionAnswer
 from firmware.link.sealing import KeyPair
-from firmware.sheets.prepare import Sheet
+from firmware.sheets.prepare import SheetImage
 
 PIN_LENGTH = 4
 
@@ -17,7 +18,8 @@ PIN_LENGTH = 4
 class PinBuffer:
     """Up to four ASCII digits in memory of our own, overwritten when done with.
 
-    Here they are never a str. On their way from the panel each is one, alone: JSON knows nothing else.
+    Here they are never a str. On their way from the panel each is one, alone: JSON knows nothing
+    else.
     """
 
     def __init__(self) -> None:
@@ -50,7 +52,9 @@ class PinBuffer:
 
 @dataclass
 class Vault:
-    """`session` and `order` are random ids; amounts and hashes are not secret, names and dots are."""
+    """`session` and `order` are random ids; amounts and hashes are not secret, names and
+    dots are.
+    """
 
     session: str
     pin: PinBuffer = field(default_factory=PinBuffer)
@@ -61,8 +65,7 @@ class Vault:
     answer: SessionAnswer | None = field(default=None, repr=False)
     order: str = ""
     document: str = ""  # SHA-256
-    sheets: tuple[Sheet, ...] = field(default=(), repr=False)  # of one copy
-    title: str = ""  # of the certificate: on the receipt
+    sheets: tuple[SheetImage, ...] = field(default=(), repr=False)  # of one copy
     opened: bool = False  # the city has a session of ours
 
     def destroy(self) -> None:

@@ -1,9 +1,10 @@
 """Comparing text as the font paints it.
 
-A PDF maps glyphs back to text, so it cannot tell apart two spellings that are one glyph: in IPAmj Mincho 葛 and
-葛+U+E0103 are the same drawing, and the file names it one way for both. Names are therefore compared in a canonical
-spelling: each glyph by the one spelling this font's tables give it first. Two texts are equal exactly when the font
-draws them with the same glyphs; a variation selector that changes the drawing is never dropped.
+A PDF maps glyphs back to text, so it cannot tell apart two spellings that are one glyph: in IPAmj
+Mincho 葛 and 葛+U+E0103 are the same drawing, and the file names it one way for both. Names are
+therefore compared in a canonical spelling: each glyph by the one spelling this font's tables give
+it first. Two texts are equal exactly when the font draws them with the same glyphs; a variation
+selector that changes the drawing is never dropped.
 """
 
 from __future__ import annotations
@@ -38,19 +39,35 @@ class Glyphs:
     spelling: dict[str, str]
     index: dict[str, int]
 
-    def drawn(self, canonical: str) -> set[int]:
-        """The glyphs of a canonical text."""
-        return {self.index[cluster[0]] for cluster in _CLUSTER.finditer(canonical)}
+    def letter(self, text: str, page: int = 0) -> str:
+        """The canonical text of one glyph. Raises SheetFault; for several glyphs on one
+        place too.
+        """
+        found = self.canonical(text, page)
+        if found not in self.index:
+            raise SheetFault(SheetReason.HIDDEN_TEXT, page)
+        return found
+
+    def place(self, text: str) -> int:
+        """The number of one character's glyph in the font. Raises SheetFault."""
+        return self.index[self.letter(text)]
 
     def canonical(self, text: str, page: int = 0) -> str:
         """`text` without white space, each glyph in its one spelling. Raises SheetFault."""
-        return "".join(self._cluster(match, page) for match in _CLUSTER.finditer("".join(text.split())))
+        return "".join(
+            self._cluster(match, page) for match in _CLUSTER.finditer("".join(text.split()))
+        )
 
     def _cluster(self, match: re.Match[str], page: int) -> str:
         if found := self.spelling.get(match[0]):
             return found
         private = unicodedata.category(match[1]) == "Co"
         raise SheetFault(SheetReason.PRIVATE_USE if private else SheetReason.MISSING_GLYPH, page)
+
+
+def clusters(text: str) -> list[str]:
+    """Its characters, each with its variation selector."""
+    return [match[0] for match in _CLUSTER.finditer(text)]
 
 
 @lru_cache(maxsize=2)
@@ -69,8 +86,16 @@ def load_glyphs(path: Path = FONT) -> Glyphs:
                 for base, glyph in sorted(mapping)
             ]
     except (OSError, TTLibError, KeyError) as error:
-        raise FontUnusable(f"cannot use the font {path}: install the Debian package {FONT_PACKAGE}") from error
+        raise unusable(path) from error
     first: dict[str, str] = {}
-    known = [(chr(code), glyph) for code, glyph in sorted(plain.items()) if unicodedata.category(chr(code)) != "Co"]
+    known = [
+        (chr(code), glyph)
+        for code, glyph in sorted(plain.items())
+        if unicodedata.category(chr(code)) != "Co"
+    ]
     spelling = {text: first.setdefault(glyph, text) for text, glyph in known + pairs}
     return Glyphs(spelling, {text: places[glyph] for glyph, text in first.items()})
+
+
+def unusable(path: Path) -> FontUnusable:
+    return FontUnusable(f"cannot use the font {path}: install the Debian package {FONT_PACKAGE}")

@@ -1,71 +1,153 @@
 """Recorded speech: made once where the engines are, then only read.
 
-A phrase's file is named by its text and engine, so a changed text is a missing recording, never a wrong one.
+A recording's file is named by the words, their readings and the engine, so a changed text is a
+missing recording, never a wrong one. All recordings are equally loud.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
-import io
 import os
-import subprocess
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from firmware.texts import engines
+from firmware.texts.engines import VoiceError
+from firmware.texts.phrase import Phrase
 from hal.speaker import wav
+from hal.speaker.loudness import level
 
-PEAK = 0.8  # of full scale
+RATES = range(8_000, 48_001)  # samples a second that a recording of ours may have
 QUIET = 0.01  # of the peak: below this it is not speech yet, or no more
 MARGIN_S = 0.05  # kept before and after
 RATE = 24_000  # samples a second, at most
 
-Speech = tuple[NDArray[np.float64], int]  # samples in any scale, samples a second
+
+class Damaged(Exception):
+    """A recording that is there and cannot be used: which file, and why."""
 
 
-class VoiceError(Exception):
-    """A recording could not be made; says what is missing."""
+@dataclass(frozen=True)
+class Voice:
+    """`recipe` is part of each file's name; languages of one `folder` share their recordings."""
+
+    folder: str
+    recipe: str
+    speak: Callable[[Phrase], engines.Speech]
 
 
-def build(phrases: Mapping[str, str], language: str, folder: Path) -> None:
-    """Record the phrases (key to text) that `folder` does not hold yet. Raises VoiceError."""
-    engine, speak = _engine(language)
-    for text in dict.fromkeys(phrases.values()):
-        path = _path(folder, language, engine, text)
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _write(path, wav.encode(_finish(speak(text), text)))
+def _espeak(folder: str, voice: str, words_a_minute: int = 150) -> Voice:
+    speak = functools.partial(engines.espeak, voice, words_a_minute)
+    return Voice(folder, f"espeak-ng {voice} {words_a_minute} 2", speak)
 
 
-def load(folder: Path, language: str, text: str) -> bytes | None:
-    """The recording of exactly this text; None when there is none."""
-    if language not in ENGINES:
+_MEI = Voice("ja", "open-jtalk 2", engines.open_jtalk)
+VOICES: Mapping[str, Voice] = {
+    "ja": _MEI,
+    "ja-easy": _MEI,
+    "en": _espeak("en", "en-us"),
+    **dict.fromkeys(("zh-Hans", "zh-Hant"), _espeak("zh", "cmn")),
+    "ko": _espeak("ko", "ko"),
+    "vi": _espeak("vi", "vi"),
+    "pt": _espeak("pt", "pt-br"),
+    "ne": _espeak("ne", "ne"),
+    "id": _espeak("id", "id"),
+}
+# What is spoken where a language has no voice.
+INSTEAD = "en"
+
+
+def ready(offered: Sequence[str], named: Sequence[str] | None) -> tuple[str, ...]:
+    """Of the languages that a kiosk offers, those that must be recorded before it starts: the named
+    ones, or all that have a voice.
+    """
+    wanted = offered if named is None else named
+    return tuple(each for each in offered if each in VOICES and each in wanted)
+
+
+def record(phrase: Phrase, folder: Path) -> None:
+    """Make this recording unless `folder` holds it already. Raises VoiceError, OSError."""
+    voice = VOICES.get(phrase.language)
+    if voice is None:
+        raise VoiceError(f"no voice speaks {phrase.language!r}")
+    path = _path(folder, voice, phrase)
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(path, wav.encode(_finish(voice.speak(phrase), phrase)))
+
+
+def load(folder: Path, phrase: Phrase) -> bytes | None:
+    """The recording of exactly this phrase; None when there is none. Raises Damaged."""
+    voice = VOICES.get(phrase.language)
+    if voice is None:
         return None
-    with contextlib.suppress(FileNotFoundError):
-        return _path(folder, language, ENGINES[language][0], text).read_bytes()
-    return None
+    path = _path(folder, voice, phrase)
+    try:
+        content = path.read_bytes()
+        _check(content)
+    except FileNotFoundError:
+        return None
+    except (OSError, wav.WavError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise Damaged(f"{voice.folder}/{path.name}: {why}") from None
+    return content
 
 
-def missing(folder: Path, language: str, texts: Iterable[str]) -> list[str]:
-    """Those of `texts` that have no recording."""
-    if language not in ENGINES:
-        return list(texts)
-    return [text for text in texts if not _path(folder, language, ENGINES[language][0], text).exists()]
+def _check(content: bytes) -> None:
+    """Raises WavError for what `record` would not have written."""
+    recording = wav.decode(content)
+    if int.from_bytes(content[4:8], "little") + 8 != len(content):
+        raise wav.WavError("cut short, or longer than it says")
+    if recording.rate not in RATES or not len(recording.samples):
+        raise wav.WavError(f"{len(recording.samples)} samples, {recording.rate} a second")
 
 
-def _path(folder: Path, language: str, engine: str, text: str) -> Path:
-    name = hashlib.sha256(f"{engine}\0{text}".encode()).hexdigest()[:16]
-    return folder / language / f"{name}.wav"
+def missing(folder: Path, phrases: Iterable[Phrase]) -> list[Phrase]:
+    """Those that have no recording."""
+    return [
+        phrase
+        for phrase in phrases
+        if (voice := VOICES.get(phrase.language)) is None
+        or not os.access(_path(folder, voice, phrase), os.R_OK)
+    ]
 
 
-def _engine(language: str) -> tuple[str, Callable[[str], Speech]]:
-    if language not in ENGINES:
-        raise VoiceError(f"no voice speaks {language!r}")
-    return ENGINES[language]
+def note_complete(folder: Path, language: str, phrases: Iterable[Phrase]) -> None:
+    """Write down that all of these are there, so that nobody has to look for each of them. Raises
+    OSError.
+    """
+    made = mark(language, phrases)
+    if noted(folder, language) != made:
+        _write(_note(folder, language), made.encode())
+
+
+def noted(folder: Path, language: str) -> str:
+    """The mark of what was written down as complete; "" where nothing was."""
+    with contextlib.suppress(OSError):
+        return _note(folder, language).read_bytes().decode("ascii", "replace")
+    return ""
+
+
+def mark(language: str, phrases: Iterable[Phrase]) -> str:
+    """The names of their recordings, as one: changed texts have another."""
+    names = sorted(_path(Path(), VOICES[language], phrase).name for phrase in phrases)
+    return hashlib.sha256(" ".join(names).encode()).hexdigest()
+
+
+def _note(folder: Path, language: str) -> Path:
+    return folder / VOICES[language].folder / f"complete-{language}"
+
+
+def _path(folder: Path, voice: Voice, phrase: Phrase) -> Path:
+    name = hashlib.sha256(f"{voice.recipe}\0{phrase.marked}".encode()).hexdigest()[:16]
+    return folder / voice.folder / f"{name}.wav"
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -77,7 +159,7 @@ def _write(path: Path, content: bytes) -> None:
     Path(name).replace(path)
 
 
-def _finish(speech: Speech, text: str) -> wav.Recording:
+def _finish(speech: engines.Speech, text: str) -> wav.Recording:
     """Trimmed, as loud as all others, 16 bits. Raises VoiceError when nothing is said."""
     samples, rate = speech
     if rate == 2 * RATE:
@@ -87,8 +169,8 @@ def _finish(speech: Speech, text: str) -> wav.Recording:
     if not len(loud):
         raise VoiceError(f"nothing is said for {text!r}")
     margin = int(MARGIN_S * rate)
-    spoken = samples[max(loud[0] - margin, 0) : loud[-1] + margin]
-    return wav.Recording(rate, np.rint(spoken * (PEAK * 32767 / peak)).astype(np.int16), text)
+    spoken = level(samples[max(loud[0] - margin, 0) : loud[-1] + margin] / peak, rate)
+    return wav.Recording(rate, np.rint(spoken * 32767).astype(np.int16), str(text))
 
 
 def _halve(samples: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -96,35 +178,3 @@ def _halve(samples: NDArray[np.float64]) -> NDArray[np.float64]:
     taps = np.arange(-24, 25)
     kernel = np.sinc(taps / 2) / 2 * np.hamming(len(taps))
     return np.convolve(samples, kernel, "same")[::2]
-
-
-def _open_jtalk(text: str) -> Speech:
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):  # it advertises a package it can do without
-            import pyopenjtalk
-    except ImportError:
-        raise VoiceError("Japanese needs the package pyopenjtalk-plus") from None
-    samples, rate = pyopenjtalk.tts(text)
-    return np.asarray(samples, np.float64), int(rate)
-
-
-def _espeak(text: str) -> Speech:
-    command = ["espeak-ng", "-v", "en-us", "-s", "150", "--stdout"]
-    try:
-        with tempfile.TemporaryDirectory() as home:  # it looks for a sound server, and would leave folders of it behind
-            alone = {**os.environ, "PULSE_RUNTIME_PATH": home, "PULSE_COOKIE": "/dev/null", "XDG_CONFIG_HOME": home}
-            said = text.encode()
-            done = subprocess.run(command, input=said, capture_output=True, timeout=60, check=True, env=alone)
-        spoken = wav.decode(done.stdout)
-    except FileNotFoundError:
-        raise VoiceError("English needs the program espeak-ng") from None
-    except (subprocess.SubprocessError, wav.WavError) as error:
-        raise VoiceError(f"espeak-ng: {error}") from None
-    return spoken.samples.astype(np.float64), spoken.rate
-
-
-# language: name of the voice and recipe (part of each file's name), how it speaks
-ENGINES: Mapping[str, tuple[str, Callable[[str], Speech]]] = {
-    "ja": ("open-jtalk 1", _open_jtalk),
-    "en": ("espeak-ng en-us 150 1", _espeak),
-}

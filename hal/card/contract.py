@@ -1,6 +1,7 @@
-"""What the service may ask of a card reader, and what a reader tells.
+"""What the service may ask of a card reader, and what a reader reports.
 
-Unknown is a value of its own: a reader that is unplugged, or a daemon that is gone, is never "absent".
+Unknown is a value of its own: a reader that is unplugged, or a daemon that is gone, is never
+"absent".
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from hal.faults import Reason
 
-class Presence(StrEnum):
+
+class CardPresence(StrEnum):
     """What lies on the reader. Only ABSENT means that no card is there."""
 
     ABSENT = "absent"
@@ -19,6 +22,17 @@ class Presence(StrEnum):
     MUTE = "mute"  # something is there and gives no answer to reset, or not any more
     IN_USE = "in-use"  # held by another program
     UNKNOWN = "unknown"  # reader lost, daemon gone, not asked yet
+
+
+class TokenKind(StrEnum):
+    """What answers as a My Number card. The label in its own file says so: words depend on it,
+    trust never does.
+    """
+
+    CARD = "card"
+    ANDROID = "android"
+    IPHONE = "iphone"
+    UNKNOWN = "unknown"  # not asked, or a label that nobody has published
 
 
 @dataclass(frozen=True)
@@ -38,10 +52,13 @@ class Stay:
 
 @dataclass(frozen=True)
 class CardStatus:
-    """`stay` is set when, and only when, something is on the reader."""
+    """`stay` is set when, and only when, something is on the reader. `reason`: why the presence is
+    UNKNOWN, where that is known.
+    """
 
-    presence: Presence
+    presence: CardPresence
     stay: Stay | None = None
+    reason: Reason | None = None
 
 
 class CardChannel(Protocol):
@@ -55,9 +72,10 @@ class CardChannel(Protocol):
     def transmit(self, apdu: bytes | bytearray) -> bytes:
         """Send one command APDU, return data + SW1 SW2 (2..258 bytes).
 
-        Raises DeviceFault: REMOVED when the card left (the command may have been executed), SILENT when it lies
-        there and gives no answer within the deadline (the status is MUTE from then on), NOT_CONNECTED, GARBLED.
-        After a fault the channel gives no other answer; it is still to be disconnected.
+        Raises DeviceFault: REMOVED when the card left (the command may have been executed), SILENT
+        when it lies there and gives no answer within the deadline (the status is MUTE from then
+        on), NOT_CONNECTED, GARBLED. After a fault the channel gives no other answer; it is still to
+        be disconnected.
         """
         ...
 
@@ -73,9 +91,11 @@ class CardReader(Protocol):
     """A slot. All methods may be called from any thread; none blocks longer than its deadline."""
 
     def start(self, notify: Callable[[CardStatus], None]) -> None:
-        """Begin watching. `notify` is called from the reader's own thread at every change, first at once.
+        """Begin watching. `notify` is called from the reader's own thread at every change, first at
+        once.
 
-        Raises DeviceFault CONFIGURATION when this reader cannot be driven here at all. Call it after the fork.
+        Raises DeviceFault CONFIGURATION when this reader cannot be driven here at all. Call it
+        after the fork.
         """
         ...
 
@@ -84,10 +104,19 @@ class CardReader(Protocol):
         ...
 
     def connect(self, stay: Stay) -> CardChannel:
-        """Power up the card of exactly this stay.
+        """Power up the card of exactly this stay. May be tried again, also when it is MUTE.
 
-        Raises DeviceFault: REMOVED when this stay is over, MUTE, IN_USE, GARBLED (no proper answer to reset),
-        SILENT when the reader itself is stuck, perhaps still with an earlier command, NOT_CONNECTED.
+        Raises DeviceFault: REMOVED when this stay is over, MUTE, IN_USE, GARBLED (no proper answer
+        to reset), SILENT when the reader itself is stuck, perhaps still with an earlier command,
+        NOT_CONNECTED.
+        """
+        ...
+
+    def check(self) -> None:
+        """Ask the reader itself, whether or not a card lies there; before `start` too.
+
+        Raises DeviceFault: NOT_CONNECTED, SERVICE_DOWN, DENIED, IN_USE, SILENT, CONFIGURATION (the
+        name fits two readers).
         """
         ...
 

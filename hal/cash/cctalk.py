@@ -9,30 +9,43 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from hal.cash import credits
-from hal.cash.contract import CashEvent, CashStatus, CoinAccepted, CoinFault, PayoutFault
-from hal.cash.hopper import MOST_COINS, STALL_S, Hopper, HopperLine
-from hal.cash.wire import Wire
+from hal.cash.acceptor import AcceptorLine
+from hal.cash.contract import (
+    CashEvent,
+    CashStatus,
+    CoinAccepted,
+    CoinFault,
+    CoinReturned,
+    Dispense,
+    HopperCount,
+    Missed,
+    PayoutFault,
+)
+from hal.cash.frame import Checksum
+from hal.cash.hopper import LAG_S, STALL_S, Hopper, HopperLine
+from hal.cash.payout import Pace
+from hal.cash.wire import CctalkWire
 from hal.faults import DeviceFault, Reason
 
 __all__ = ["CctalkCoinUnit", "Hopper"]
 
-SIMPLE_POLL, MANUFACTURER, CATEGORY, PRODUCT = 254, 246, 245, 244
-INHIBIT_MASK, READ_MASK, BUFFERED_CREDIT, MASTER_INHIBIT, COIN_ID, RESET = 231, 230, 229, 228, 184, 1
-SHUT, OPEN = b"\x00", b"\x01"
-
 JAPAN = frozenset({10, 50, 100, 500})
-BOOT_S = 5.0  # an acceptor is back this long after a reset
 QUIET_POLLS = 2  # after inhibiting: a coin in the chute is credited within these
 STOP_S = 5.0
+# An acceptor without power is silent, and was reset when it answers again.
+ONE_CAUSE = frozenset({Reason.SILENT, Reason.EVENTS_LOST})
+NO_ANSWER = frozenset({Reason.SILENT, Reason.GARBLED, Reason.NOT_CONNECTED})
 
 
 class CctalkCoinUnit:
-    """`hal.cash.contract.CoinUnit`. After a CoinFault nothing is accepted until `start` is called again.
+    """`hal.cash.contract.CoinUnit`. After a CoinFault nothing is accepted until `start` is called
+    again.
 
-    `coins` are the values in yen that the acceptor must know. `poll_s` is the time between two polls; five coins
-    in that time are the most that an acceptor remembers. `reply_s` limits one answer, `max_payout` (yen) one payout.
+    `coins` are the values in yen that the acceptor must know. `poll_s` is the time between two
+    polls; five coins in that time are the most that an acceptor remembers. `reply_s` limits one
+    answer, `max_payout` (yen) one payout; `stall_s` and `lag_s`: see `hal.cash.payout.Pace`.
     """
 
     def __init__(
@@ -44,24 +57,26 @@ class CctalkCoinUnit:
         poll_s: float = 0.1,
         reply_s: float = 0.5,
         stall_s: float = STALL_S,
+        lag_s: float = LAG_S,
         max_payout: int = 10_000,
+        checksum: Checksum = Checksum.SUM,
         device: str = "cash",
     ) -> None:
         self._device = device
-        self._address = acceptor
-        self._coins = coins
         self._poll_s = poll_s
         self._max_payout = max_payout
-        self._wire = Wire(device, port, reply_s)
+        self._lag_s = lag_s
+        self._stall_s = stall_s
+        self._wire = CctalkWire(device, port, reply_s, checksum)
+        self._acceptor = AcceptorLine(self._wire, acceptor, coins)
+        self._addresses = [acceptor, *(hopper.address for hopper in hoppers)]
         by_value = sorted(hoppers, key=lambda hopper: -hopper.value)
-        self._hoppers = [HopperLine(hopper, self._wire, poll_s / 2, stall_s) for hopper in by_value]
-        self._values: dict[int, int] = {}
+        pace = Pace(poll_s / 2, stall_s, lag_s)
+        self._hoppers = [HopperLine(hopper, self._wire, pace) for hopper in by_value]
         self._notify: Callable[[CashEvent], None] = lambda _event: None
-        self._counter = 0
         self._faults: set[Reason] = set()
-        self._told: set[Reason] = set()
-        self._mask: bytes | None = None  # as the acceptor has it; None: not known
-        self._tells_mask = False
+        self._reported: set[Reason] = set()  # of these, the caller knows
+        self._hidden = False  # a loss that was found while it was shut, and not told yet
         self._open = False
         self._must_shut = False  # the poll thread makes up for an inhibit that did not arrive
         self._quiet = 0
@@ -69,159 +84,183 @@ class CctalkCoinUnit:
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def start(self, notify: Callable[[CashEvent], None]) -> None:
-        """See CoinUnit. Raises DeviceFault: NOT_CONNECTED, SILENT, GARBLED, REFUSED, CONFIGURATION."""
+    def start(
+        self,
+        notify: Callable[[CashEvent], None],
+        last: int | None = None,
+        *,
+        left_open: bool = False,
+    ) -> Missed:
+        """See CoinUnit. Raises DeviceFault: NOT_CONNECTED, SILENT, GARBLED,
+        REFUSED, CONFIGURATION.
+        """
+        quiet = QUIET_POLLS if self._is_quiet(last, left_open) else 0
         self.close()
-        self._notify, self._faults, self._told = notify, set(), set()
+        self._hidden |= Reason.EVENTS_LOST in self._faults - self._reported
+        self._notify = notify
+        self._faults, self._reported = set(), set()
+        self._open, self._must_shut, self._quiet = False, False, quiet
         try:
-            left_open = self._connect_acceptor()
+            missed = self._acceptor.connect(last, left_open)
             for hopper in self._hoppers:
                 hopper.connect()
+            self._check_addresses()
         except DeviceFault:
             self._wire.close()
             raise
-        if left_open:
-            notify(CoinFault(Reason.EVENTS_LOST))
+        if self._hidden:
+            missed = replace(missed, lost=True)
+        if missed.lost or missed.reset:
+            self._quiet = 0
+        self._acceptor.confirm_told()
+        self._hidden = False
         self._ending.clear()
         self._thread = threading.Thread(target=self._run, name=f"{self._device}-poll", daemon=True)
         self._thread.start()
+        return missed
 
     def status(self) -> CashStatus:
         """See CoinUnit. Asks each hopper once."""
         if not self._running():
             return CashStatus()
-        change = tuple((hopper.value, hopper.can_pay()) for hopper in self._hoppers)
-        return CashStatus(not self._faults, change)
+        return CashStatus(not self._faults, tuple(hopper.level() for hopper in self._hoppers))
 
-    def accept(self, values: frozenset[int]) -> None:
-        """See CoinUnit. Raises DeviceFault: CONFIGURATION for a value that the acceptor does not know."""
-        if unknown := values - set(self._values.values()):
-            raise self._wire.fault(Reason.CONFIGURATION, f"no coin of {sorted(unknown)} yen")
-        positions = frozenset(position for position, value in self._values.items() if value in values)
+    def accept(self, values: frozenset[int], before: Callable[[int], None] | None = None) -> int:
+        """See CoinUnit. Raises DeviceFault: CONFIGURATION for a value that the acceptor does not
+        know.
+        """
+        positions = self._acceptor.positions(values)
         with self._wire.lock:
             self._check_trusted()
-            self._must_shut, self._open = True, False  # should one of the two get lost
-            self._set_mask(positions)
+            opens = not self._open
+            self._check_untouched()  # ahead of its counter being written down
+        if opens and before is not None:
+            # without the lock: polling goes on while it takes its time
+            before(self._acceptor.counter or 0)
+        with self._wire.lock:
             self._check_trusted()
-            self._wire.ask(self._address, MASTER_INHIBIT, OPEN)
+            self._check_untouched()
+            try:
+                self._must_shut, self._open = True, False  # should one of the two get lost
+                self._acceptor.open(positions)
+            except DeviceFault as fault:
+                self._tell(fault)
+                raise
             self._must_shut, self._open = False, True
+            return self._acceptor.counter or 0
 
-    def stop(self) -> None:
-        """See CoinUnit. Raises DeviceFault, EVENTS_LOST also when credits were lost before this call."""
-        self._shut()
+    def stop(self) -> int:
+        """See CoinUnit. Raises DeviceFault: NOT_CONNECTED when not started, SILENT when nothing can
+        be reported in time.
+        """
+        if not self._running():
+            raise self._wire.fault(Reason.NOT_CONNECTED, "not started")
+        try:
+            self._shut()
+        except DeviceFault as fault:
+            # reported by the poll thread, which also shuts once more
+            self._faults.add(fault.reason)
         with self._polled:
-            settled = self._polled.wait_for(lambda: self._quiet >= QUIET_POLLS, STOP_S)
-        if Reason.EVENTS_LOST in self._faults:
-            raise self._wire.fault(Reason.EVENTS_LOST)
-        if not settled:
-            raise self._wire.fault(Reason.SILENT, "no quiet after inhibiting")
+            if not self._polled.wait_for(self._settled, STOP_S):
+                raise self._wire.fault(Reason.SILENT, "no quiet after inhibiting")
+        return self._acceptor.counter or 0
 
-    def pay(self, amount: int) -> None:
-        """See CoinUnit. Highest values first; what one hopper cannot pay the next ones do."""
+    def pay(self, amount: int, before: Callable[[Dispense], None] | None = None) -> None:
+        """See CoinUnit. Highest values first; what one hopper certainly cannot pay the next ones
+        do.
+        """
         if not 0 <= amount <= self._max_payout or not self._payable(amount):
             raise self._payout_fault(Reason.REFUSED, 0, "amount")
         if not self._running():
             raise self._payout_fault(Reason.NOT_CONNECTED, 0, "not started")
         try:
-            self._pay(amount)
+            self._pay(amount, before or (lambda _dispense: None))
         finally:
             for hopper in self._hoppers:
                 with contextlib.suppress(DeviceFault):
                     hopper.disable()
 
+    def last_payout(self) -> tuple[HopperCount, ...]:
+        """See CoinUnit. A count that has just come to rest may be late, so it is read until it
+        stays.
+        """
+        deadline = time.monotonic() + 2 * self._stall_s
+        counts = self._counts()
+        while time.monotonic() < deadline:
+            time.sleep(self._lag_s)
+            later = self._counts()
+            if later == counts:
+                break
+            counts = later
+        return counts
+
     def close(self) -> None:
         """See CoinUnit."""
         self._ending.set()
         thread, self._thread = self._thread, None
-        if thread is None:
-            return
-        if thread is not threading.current_thread():
-            thread.join()
-        with contextlib.suppress(DeviceFault):
-            self._shut()
+        if thread is not None:
+            if thread is not threading.current_thread():
+                thread.join()
+            with contextlib.suppress(DeviceFault):
+                self._leave_shut()
         self._wire.close()
 
     # acceptor
 
-    def _connect_acceptor(self) -> bool:
-        """Shut first: some acceptors wake up accepting. True when an earlier life left it open."""
-        ask = self._wire.ask
-        self._tells_mask = False
-        ask(self._address, MASTER_INHIBIT, SHUT)
-        left_open = self._left_open()
-        self._shut()
-        ask(self._address, RESET)
-        self._await_boot()
-        self._shut()
-        self._counter = 0  # a reset acceptor counts from 0: what came in since is still told
-        who = [ask(self._address, header, lengths=range(256)) for header in (MANUFACTURER, CATEGORY, PRODUCT)]
-        if b"coin" not in who[1].lower():
-            raise self._wire.fault(Reason.CONFIGURATION, f"address {self._address} is not a coin acceptor")
-        self._tells_mask = self._knows(READ_MASK)
-        self._values = self._read_values()
-        if missing := self._coins - set(self._values.values()):
-            raise self._wire.fault(Reason.CONFIGURATION, f"acceptor does not know {sorted(missing)} yen")
-        return left_open
+    def _is_quiet(self, last: int | None, left_open: bool) -> bool:
+        """Whether the slot has been shut for so long that no coin is in the chute."""
+        if last is not None:
+            return not left_open
+        return not (self._open or self._must_shut) and self._quiet >= QUIET_POLLS
 
-    def _left_open(self) -> bool:
-        """Coins let in, and something counted since it was powered up: whoever heard of it last may have died first."""
-        if not self._knows(READ_MASK):
-            return False
-        mask = self._wire.ask(self._address, READ_MASK, lengths=(2,))
-        counter = self._wire.ask(self._address, BUFFERED_CREDIT, lengths=(credits.ANSWER_LENGTH,))[0]
-        return any(mask) and counter != 0
-
-    def _await_boot(self) -> None:
-        deadline = time.monotonic() + BOOT_S
-        while True:
-            try:
-                self._wire.ask(self._address, SIMPLE_POLL, tries=1)
-            except DeviceFault:
-                if time.monotonic() > deadline:
-                    raise
-            else:
-                return
-
-    def _knows(self, header: int) -> bool:
-        try:
-            self._wire.ask(self._address, header, lengths=range(256))
-        except DeviceFault as fault:
-            if fault.reason in (Reason.SILENT, Reason.REFUSED):
-                return False
-            raise
-        return True
-
-    def _read_values(self) -> dict[int, int]:
-        """Position to yen. A position that the acceptor refuses to tell is empty."""
-        values = {}
-        for position in credits.POSITIONS:
-            try:
-                coin_id = self._wire.ask(self._address, COIN_ID, bytes([position]), lengths=(6,))
-            except DeviceFault as fault:
-                if fault.reason is not Reason.REFUSED:
-                    raise
-                continue
-            value = credits.coin_value(coin_id)
-            if value in self._coins:
-                values[position] = value
-        return values
+    def _check_addresses(self) -> None:
+        if len(set(self._addresses)) < len(self._addresses):
+            detail = f"two devices are configured at one address: {sorted(self._addresses)}"
+            raise self._wire.fault(Reason.CONFIGURATION, detail)
 
     def _shut(self) -> None:
         with self._wire.lock:
+            if self._open:
+                self._quiet = 0  # polls of an open slot do not count: a coin may be in the chute
+            with contextlib.suppress(DeviceFault):
+                if self._lost_by_reset():
+                    self._faults.add(Reason.EVENTS_LOST)
             self._open, self._must_shut = False, True
-            self._wire.ask(self._address, MASTER_INHIBIT, SHUT)
-            self._set_mask(frozenset())
+            self._acceptor.shut()
             self._must_shut, self._quiet = False, 0
 
-    def _set_mask(self, positions: frozenset[int]) -> None:
-        """A reset before the first credit leaves the counter at 0, where it was: only the old mask tells of it."""
-        if self._mask is not None and self._tells_mask:
-            mask = self._wire.ask(self._address, READ_MASK, lengths=(2,))
-            if mask != self._mask:
+    def _leave_shut(self) -> None:
+        """A slot that is shut already is left as it was found."""
+        with self._wire.lock:
+            if self._open or self._must_shut:
+                self._shut()
+                return
+            if self._lost_by_reset():
                 self._faults.add(Reason.EVENTS_LOST)
-        self._mask = None
-        self._wire.ask(self._address, INHIBIT_MASK, credits.mask(positions))
-        self._mask = credits.mask(positions)
+            self._acceptor.shut_for_the_next()
+
+    def _lost_by_reset(self) -> bool:
+        """Whether coins may have been lost since it was set up: asked before it is set up anew.
+
+        Into a slot that is shut, and that no coin is on its way from, none falls before a reset;
+        behind it one may have.
+        """
+        if self._acceptor.is_as_set():
+            return False
+        return self._open or self._quiet < QUIET_POLLS or self._acceptor.counted_anew()
+
+    def _check_untouched(self) -> None:
+        try:
+            if self._lost_by_reset():
+                raise self._wire.fault(Reason.EVENTS_LOST, "it was reset")
+        except DeviceFault as fault:
+            self._tell(fault)
+            raise
+
+    def _tell(self, fault: DeviceFault) -> None:
+        """Whoever asked is told by what is raised."""
+        self._faults.add(fault.reason)
+        self._reported.add(fault.reason)
 
     def _check_trusted(self) -> None:
         if not self._running():
@@ -232,42 +271,72 @@ class CctalkCoinUnit:
     def _running(self) -> bool:
         return self._thread is not None and self._thread.is_alive()
 
+    def _settled(self) -> bool:
+        """Every swallowed coin was reported, or the fault was because of which that cannot be."""
+        if self._faults:
+            return self._faults <= self._reported
+        return self._quiet >= QUIET_POLLS
+
     # polling, in the unit's own thread
 
     def _run(self) -> None:
         while not self._ending.wait(self._poll_s):
-            for event in self._poll():
+            with self._wire.lock:
+                events, unreported = self._poll()
+            for event in (*events, *map(CoinFault, unreported)):
                 self._notify(event)
             with self._polled:
+                self._reported.update(unreported)
                 self._polled.notify_all()
 
-    def _poll(self) -> list[CashEvent]:
-        """What is new. A fault is told once and shuts the acceptor."""
-        with self._wire.lock:
-            events, answered = self._ask_credits()
-            faults = {event.reason for event in events if isinstance(event, CoinFault)}
-            self._faults |= faults
-            money = any(isinstance(event, CoinAccepted) for event in events)
-            surprise = money and not self._open and self._quiet >= QUIET_POLLS  # it accepts, and should not
-            self._must_shut = self._must_shut or bool(faults) or surprise
-            self._quiet = self._quiet + 1 if answered and not money else 0
-            if self._must_shut and answered:
-                with contextlib.suppress(DeviceFault):
-                    self._shut()
-            untold = sorted(self._faults - self._told)
-            self._told.update(untold)
-        return [*(e for e in events if not isinstance(e, CoinFault)), *(CoinFault(reason) for reason in untold)]
+    def _poll(self) -> tuple[list[CoinAccepted | CoinReturned], list[Reason]]:
+        """What is new, and the faults that are not reported yet. A fault shuts the acceptor.
 
-    def _ask_credits(self) -> tuple[list[CashEvent], bool]:
-        """New events, and whether the acceptor answered."""
+        No coin falls into a slot that is shut: an acceptor that does not answer then, or was reset,
+        has lost none.
+        """
+        idle = not self._open and self._quiet >= QUIET_POLLS
+        before = self._acceptor.counter
+        events, lost, answered = self._news()
+        as_set = not answered or self._as_set()
+        self._faults |= {event.reason for event in events if isinstance(event, CoinFault)}
+        only_reset = idle and self._acceptor.counter == 0
+        # Counted from 0 again, the same figures may stand for other coins.
+        figures = self._acceptor.counter and before
+        if (lost and not only_reset) or (not as_set and (not idle or figures)):
+            self._faults.add(Reason.EVENTS_LOST)
+        money = any(isinstance(event, CoinAccepted) for event in events)
+        surprise = money and idle  # it accepts, and should not
+        self._must_shut |= bool(self._faults - self._reported) or surprise or not as_set
+        if money or not (answered or idle):
+            self._quiet = 0
+        elif answered:
+            self._quiet += 1
+        if self._must_shut and answered:
+            with contextlib.suppress(DeviceFault):
+                self._shut()
+        if idle:
+            self._reported |= self._faults & NO_ANSWER  # `status` shows it
+        elif self._reported & ONE_CAUSE:
+            self._reported |= self._faults & ONE_CAUSE
+        coins = [event for event in events if not isinstance(event, CoinFault)]
+        return coins, sorted(self._faults - self._reported)
+
+    def _news(self) -> tuple[tuple[CashEvent, ...], bool, bool]:
+        """Events, whether some were lost, and whether the acceptor answered at all."""
         try:
-            answer = self._wire.ask(self._address, BUFFERED_CREDIT, lengths=(credits.ANSWER_LENGTH,))
+            events, lost = self._acceptor.news()
         except DeviceFault as fault:
-            return [CoinFault(fault.reason)], False
-        new = credits.fresh(self._counter, answer)
-        self._counter = new.counter
-        events = [event for pair in new.events if (event := credits.meaning(pair, self._values)) is not None]
-        return events + [CoinFault(Reason.EVENTS_LOST)] * new.lost, True
+            self._faults.add(fault.reason)
+            return (), False, False
+        return events, lost, True
+
+    def _as_set(self) -> bool:
+        try:
+            return self._acceptor.is_as_set()
+        except DeviceFault as fault:
+            self._faults.add(fault.reason)
+            return True  # the next poll asks again
 
     # payout
 
@@ -276,19 +345,32 @@ class CctalkCoinUnit:
             amount %= hopper.value
         return amount == 0
 
-    def _pay(self, amount: int) -> None:
-        paid, trusted, reason = 0, list(self._hoppers), Reason.HOPPER_EMPTY
+    def _pay(self, amount: int, before: Callable[[Dispense], None]) -> None:
+        paid, trusted = 0, list(self._hoppers)
+        reason, detail = Reason.HOPPER_EMPTY, ""
         while paid < amount:
             hopper = next((h for h in trusted if h.value <= amount - paid), None)
             if hopper is None:
-                raise self._payout_fault(reason, paid)
-            outcome = hopper.dispense(min((amount - paid) // hopper.value, MOST_COINS))
+                raise self._payout_fault(reason, paid, detail)
+            try:
+                outcome = hopper.dispense(min((amount - paid) // hopper.value, hopper.most), before)
+            except Exception as error:  # of `before`: the order could not be written down
+                detail = f"not recorded: {type(error).__name__}"
+                raise self._payout_fault(Reason.REFUSED, paid, detail) from error
             paid += outcome.coins * hopper.value
             if outcome.reason is Reason.UNCERTAIN:
-                raise self._payout_fault(outcome.reason, paid, f"hopper of {hopper.value} yen")
+                detail = f"hopper of {hopper.value} yen: {outcome.detail}"
+                raise self._payout_fault(outcome.reason, paid, detail)
             if outcome.reason is not None:
                 trusted.remove(hopper)
-                reason = outcome.reason
+                reason, detail = outcome.reason, outcome.detail
+
+    def _counts(self) -> tuple[HopperCount, ...]:
+        counts = []
+        for hopper in self._hoppers:
+            with contextlib.suppress(DeviceFault):
+                counts.append(hopper.count())
+        return tuple(counts)
 
     def _payout_fault(self, reason: Reason, paid: int, detail: str = "") -> PayoutFault:
         return PayoutFault(self._device, reason, paid, detail)

@@ -1,4 +1,4 @@
-"""What the service may ask of the touch panel, and what it tells."""
+"""What the service may ask of the touch panel, and what it reports."""
 
 from __future__ import annotations
 
@@ -26,8 +26,11 @@ class Panel(Protocol):
         """Serve the page. `touched` is called in the event loop. Raises DeviceFault."""
         ...
 
-    def show(self, screen: int, html: str) -> None:
-        """Replace what is shown with this fragment. Every touch on it carries `screen`."""
+    def show(self, screen: int, html: str, ends: float | None = None) -> None:
+        """Replace what is shown with this fragment. Every touch on it carries `screen`.
+
+        `ends`: when its time is over, by the event loop's clock; None: it has no limit.
+        """
         ...
 
     async def close(self) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class PrinterState(StrEnum):
@@ -12,6 +13,7 @@ class PrinterState(StrEnum):
     COVER_OPEN = "cover-open"
     OFFLINE = "offline"
     ERROR = "error"
+    BUSY = "busy"  # it serves another connection, or still holds the last one: it passes
     UNKNOWN = "unknown"
 
 
@@ -40,12 +42,16 @@ class PrinterStatus:
     @property
     def ready(self) -> bool:
         """True only when the printer itself said so and has paper."""
-        return self.state is PrinterState.READY and self.paper in (PaperSupply.ADEQUATE, PaperSupply.NEAR_END)
+        return self.state is PrinterState.READY and self.paper in (
+            PaperSupply.ADEQUATE,
+            PaperSupply.NEAR_END,
+        )
 
 
 @dataclass(frozen=True)
 class Bitmap:
-    """One page of 1-bit pixels, row by row, 8 pixels a byte, leftmost in the highest bit, 1 = black.
+    """One page of 1-bit pixels, row by row, 8 pixels a byte, leftmost in the highest bit, 1 =
+    black.
 
     `width` and `height` in dots; `len(rows) == ceil(width / 8) * height`.
     """
@@ -58,25 +64,41 @@ class Bitmap:
         return f"Bitmap({self.width}x{self.height})"
 
 
+@dataclass(frozen=True)
+class Capabilities:
+    """What a driver can do with its kind of printer (XFS: Capabilities). Asks no device."""
+
+    duplex: bool = False  # prints on both sides of one sheet
+    never: tuple[bytes, ...] = ()  # a page whose rows contain one of these is refused
+
+
 class Printer(Protocol):
     """One printer. Calls block up to their deadline and come from one thread at a time."""
+
+    @property
+    def capabilities(self) -> Capabilities: ...
 
     def status(self) -> PrinterStatus:
         """Ask the printer. Never raises: no answer, half an answer or nonsense is UNKNOWN."""
         ...
 
-    def print_page(self, page: Bitmap) -> None:
-        """Print and cut one page; return when the printer confirms that it is done (the fence's answer).
+    def print_page(self, front: Bitmap, back: Bitmap | None = None) -> None:
+        """Print one sheet; return when the printer confirms that it is done and the sheet is out.
 
-        Raises DeviceFault: NOT_CONNECTED, PAPER_OUT, COVER_OPEN, JAM, PRINTER_ERROR when the page did certainly
-        not come out whole; UNCERTAIN when nobody can tell. After a fault the caller must `purge`.
+        With a `back` both sides of the one sheet are printed; CONFIGURATION from a driver without
+        `duplex`.
+
+        Raises PageFault (evidence.py) once the page was begun: it says whether the sheet came out
+        all the same, and `reason` is UNCERTAIN when nobody can tell. Raises any other DeviceFault
+        when nothing of the page was sent. After a fault the caller must `purge`.
         """
         ...
 
     def purge(self) -> None:
         """Throw away everything the printer still holds, and prove it.
 
-        A page left in a buffer would come out for the next person. Raises DeviceFault when it cannot be proven.
+        A page left in a buffer would come out for the next person. Raises DeviceFault when it
+        cannot be proven.
         """
         ...
 
@@ -87,4 +109,17 @@ class Printer(Protocol):
 
     def close(self) -> None:
         """Never raises."""
+        ...
+
+
+@runtime_checkable
+class KeepsConnection(Protocol):
+    """A printer whose connection may be used by one driver after the other."""
+
+    def adopt(self, connection: socket.socket) -> None:
+        """Use this one first: another driver has opened it, and nothing is under way on it."""
+        ...
+
+    def release(self) -> socket.socket | None:
+        """The connection, when nothing is under way on it; this driver is not used any more."""
         ...

@@ -1,7 +1,7 @@
 """What an ESC/POS printer's status bytes mean. Pure.
 
-Bits from Epson's ESC/POS reference (`DLE EOT`, `GS r`) and Custom's command manual for the wide printers
-(`DLE EOT 20`, full status). A byte whose fixed bits are wrong is no status.
+Bits from Epson's ESC/POS reference (`DLE EOT`, `GS r`) and Custom's command manual for the wide
+printers (`DLE EOT 20`, full status). A byte whose fixed bits are wrong is no status.
 """
 
 from __future__ import annotations
@@ -10,25 +10,25 @@ from dataclasses import dataclass
 
 from hal.faults import Reason
 from hal.printer.contract import Outlet, PaperSupply, PrinterState, PrinterStatus
+from hal.printer.escpos_answers import FULL_HEADER, FULL_LENGTH, Garbled, is_realtime
 
 PRINTER, OFFLINE_CAUSE, ERROR_CAUSE, PAPER, FULL = 1, 2, 3, 4, 20  # n of DLE EOT n
 QUESTIONS = (PRINTER, OFFLINE_CAUSE, ERROR_CAUSE, PAPER)
-FULL_HEADER = b"\x10\x0f"
-FULL_LENGTH = 6
 
 NOT_ONLINE = 0x08 | 0x20 | 0x40  # n=1: offline, waiting for recovery, feed key held
 COVER, FEEDING, PAPER_STOP, ERROR = 0x04, 0x08, 0x20, 0x40  # n=2
 MECHANICAL, CUTTER, UNRECOVERABLE, AUTO_RECOVERABLE = 0x04, 0x08, 0x20, 0x40  # n=3
 NEAR_END, PAPER_END = 0x0C, 0x60  # n=4: each sensor has two bits
 
-FULL_NO_PAPER, FULL_NEAR_END, FULL_AT_OUTLET, FULL_VIRTUAL_END = 0x01, 0x04, 0x20, 0x40  # paper byte
+FULL_NO_PAPER, FULL_NEAR_END, FULL_AT_OUTLET, FULL_VIRTUAL_END = (
+    0x01,
+    0x04,
+    0x20,
+    0x40,
+)  # paper byte
 FULL_HEAD_UP, FULL_COVER = 0x01, 0x02  # user byte
 FULL_JAM = 0x40  # recoverable byte
 FULL_CUTTER = 0x01  # unrecoverable byte
-
-
-class Garbled(Exception):
-    """An answer that is not of the protocol, or one that nobody asked for."""
 
 
 @dataclass(frozen=True)
@@ -39,64 +39,31 @@ class Reading:
     cause: Reason | None
 
 
-def is_realtime(byte: int) -> bool:
-    """Answers to DLE EOT n carry 0..1..10: bits 1 and 4 on, 0 and 7 off."""
-    return byte & 0x93 == 0x12
-
-
-def is_fence(byte: int) -> bool:
-    """Answers to GS r n have bits 4 and 7 off."""
-    return byte & 0x90 == 0
-
-
-@dataclass
-class Answers:
-    """Bytes from the printer, sorted by their fixed bits. `due`: fences asked for; more than that is garbled.
-
-    `printing`: a bitmap is on its way. It may contain the bytes of a question by chance, and the printer answers that
-    too: a status byte more, or a whole full status, which is skipped.
-    """
-
-    printing: bool = False
-    due: int = 0
-    fences: int = 0
-    realtime: bytes = b""
-    skipped: bytes = b""  # of a full status that is not complete yet
-
-    def sort(self, data: bytes) -> None:
-        for byte in data:
-            if self.printing and (self.skipped or byte == FULL_HEADER[0]):
-                self._skip(byte)
-            elif is_realtime(byte):
-                self.realtime += bytes([byte])
-            elif is_fence(byte) and self.fences < self.due:
-                self.fences += 1
-            else:
-                raise Garbled("a byte that answers nothing")
-
-    def _skip(self, byte: int) -> None:
-        self.skipped += bytes([byte])
-        if not FULL_HEADER.startswith(self.skipped[:2]):
-            raise Garbled("full status")
-        if len(self.skipped) == FULL_LENGTH:
-            self.skipped = b""
-
-
 def read(answers: bytes, full: bytes | None = None) -> Reading:
-    """The answers to `QUESTIONS` and, from models with an outlet sensor, the six bytes of the full status."""
+    """The answers to `QUESTIONS` and, from models with an outlet sensor, the six bytes of the full
+    status.
+    """
     if len(answers) != len(QUESTIONS) or not all(map(is_realtime, answers)):
         raise Garbled("fixed bits")
     printer, offline, error, paper = answers
     user, recoverable, unrecoverable, sheet = (0, 0, 0, 0) if full is None else _split(full)
     facts = {  # worst first: the first that holds names the state and the cause
-        PrinterState.COVER_OPEN: (offline & COVER or user & (FULL_COVER | FULL_HEAD_UP), Reason.COVER_OPEN),
+        PrinterState.COVER_OPEN: (
+            offline & COVER or user & (FULL_COVER | FULL_HEAD_UP),
+            Reason.COVER_OPEN,
+        ),
         PrinterState.ERROR: (
             offline & ERROR or error & ~0x12 or recoverable or unrecoverable,
             _error_reason(error, recoverable, unrecoverable),
         ),
-        PrinterState.OFFLINE: (printer & NOT_ONLINE or offline & (FEEDING | PAPER_STOP), Reason.PRINTER_ERROR),
+        PrinterState.OFFLINE: (
+            printer & NOT_ONLINE or offline & (FEEDING | PAPER_STOP),
+            Reason.PRINTER_ERROR,
+        ),
     }
-    state, cause = next(((s, why) for s, (holds, why) in facts.items() if holds), (PrinterState.READY, None))
+    state, cause = next(
+        ((s, why) for s, (holds, why) in facts.items() if holds), (PrinterState.READY, None)
+    )
     supply = _supply(offline, paper, sheet)
     if supply is PaperSupply.OUT and state in (PrinterState.READY, PrinterState.OFFLINE):
         cause = Reason.PAPER_OUT

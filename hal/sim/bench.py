@@ -1,6 +1,7 @@
-"""All far ends of a kiosk's wires in one program: what a person would set down, put in and take, and what breaks.
+"""All far ends of a kiosk's wires in one program: what a person would set down, put in and take,
+and what breaks.
 
-Lives in one event loop; it knows devices and wires, never what is said over them.
+Lives in one event loop; it knows devices and wires, never the messages on them.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from PIL import Image
 from hal.sim.breakage import FAULTS, FULL_ROLL, FULL_TRAY
 from hal.sim.card.pki import load_card
 from hal.sim.card.wire import CardFaults, CardProgram
+from hal.sim.cashless.device import TerminalSim
 from hal.sim.coins.acceptor import Acceptor
 from hal.sim.coins.bus import CoinBus
 from hal.sim.coins.hopper import HopperDevice
@@ -37,11 +39,14 @@ class BenchError(Exception):
 
 @dataclass(frozen=True)
 class Wiring:
-    """Where each wire ends. Port 0 takes a free one, except of `reader`, where the kiosk listens."""
+    """Where each wire ends. Port 0 takes a free one, except of `reader`, where the
+    kiosk listens.
+    """
 
     reader: Address
     city: Address  # where the relay carries the kiosk's line to
     coins: Path  # symlink to the coin unit's pty
+    terminal: Path | None = None  # symlink to the payment terminal's
     cable: Address = ("127.0.0.1", 0)
     line: Address = ("127.0.0.1", 0)
     sheets: Address = ("127.0.0.1", 0)
@@ -50,7 +55,7 @@ class Wiring:
 
 
 @dataclass(frozen=True)
-class Sheet:
+class PrintedSheet:
     """One piece of paper that came out of `printer` ("sheets" or "receipts")."""
 
     id: int
@@ -66,7 +71,7 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Spoken:
-    """Something the speaker was told to say; `text` "" is the command to be quiet."""
+    """Something the speaker was sent; `text` "" is the command to be quiet."""
 
     id: int
     text: str
@@ -84,9 +89,11 @@ class _Counting(Engine):
 
 
 class Bench:
-    """`cards` maps a name to its card folder. `lines_s`: speed of the printers, 0 at once; `coin_s`: of a hopper.
+    """`cards` maps a name to its card folder. `lines_s`: speed of the printers, 0 at once;
+    `coin_s`: of a hopper.
 
-    `hoppers`: address, yen and coins of each. After each change everybody who subscribed is called, in the loop.
+    `hoppers`: address, yen and coins of each. After each change everybody who subscribed is called,
+    in the loop.
     """
 
     def __init__(
@@ -100,17 +107,24 @@ class Bench:
     ) -> None:
         self.cards = dict(cards)
         self.card_faults = CardFaults(apdu_ms=apdu_ms, sign_ms=5 * apdu_ms)
+        self.card_ways: dict[str, Any] = {}  # of the next card, over its folder's own (`Options`)
         self.cable: Cable = Cable(wiring.cable)
         self.line: LineRelay = LineRelay(wiring.line, wiring.city)
         self.sheets = self._printer("sheets", wiring.sheets, SHEET_DOTS, True, FULL_TRAY, lines_s)
-        self.receipts = self._printer("receipts", wiring.receipts, RECEIPT_DOTS, False, FULL_ROLL, lines_s)
+        self.receipts = self._printer(
+            "receipts", wiring.receipts, RECEIPT_DOTS, False, FULL_ROLL, lines_s
+        )
         units = [HopperDevice(*unit) for unit in hoppers]
-        self.coins: CoinBus = CoinBus(Acceptor(), units, wiring.coins, coin_s=coin_s, changed=self._changed)
-        self.speaker = SpeakerFarEnd(self._heard, self._hushed, *wiring.speaker)
-        self.waiting: list[Sheet] = []  # at the outlets
-        self.taken: deque[Sheet] = deque(maxlen=KEPT)  # in the person's hand
+        self.coins: CoinBus = CoinBus(
+            Acceptor(), units, wiring.coins, coin_s=coin_s, changed=self._changed
+        )
+        self.terminal: TerminalSim = TerminalSim(link=wiring.terminal, changed=self._changed)
+        self.speaker = SpeakerFarEnd(self._add_recording, self._hushed, *wiring.speaker)
+        self.waiting: list[PrintedSheet] = []  # at the outlets
+        self.taken: deque[PrintedSheet] = deque(maxlen=KEPT)  # in the person's hand
         self.spoken: deque[Spoken] = deque(maxlen=KEPT)
         self.on_reader: str | None = None
+        self.phone_asleep = False  # whichever phone lies there, or is laid down
         self.coins_mute: bool = False
         self._wallet: dict[str, CardProgram] = {}
         self._reader = wiring.reader
@@ -121,9 +135,15 @@ class Bench:
     async def start(self) -> None:
         """Raises OSError when a port is in use; what was started then is ended again."""
         try:
-            for start in (self.cable.start, self.line.start, self.sheets.start, self.receipts.start):
+            for start in (
+                self.cable.start,
+                self.line.start,
+                self.sheets.start,
+                self.receipts.start,
+            ):
                 await start()
             await self.coins.start()
+            await self.terminal.start()
             await self.speaker.start()
         except OSError:
             await self.stop()
@@ -134,6 +154,7 @@ class Bench:
         for stop in (self.cable.stop, self.line.stop, self.sheets.stop, self.receipts.stop):
             await stop()
         await self.coins.close()
+        await self.terminal.close()
         await self.speaker.close()
 
     async def __aenter__(self) -> Bench:
@@ -166,8 +187,8 @@ class Bench:
         return True
 
     def _changed(self) -> None:
-        for tell in tuple(self._subscribers):
-            tell()
+        for notify in tuple(self._subscribers):
+            notify()
 
     # --- the person's hands
 
@@ -179,13 +200,15 @@ class Bench:
             raise BenchError("no such card")
         if name not in self._wallet:  # kept: a card remembers its tries
             try:
-                self._wallet[name] = CardProgram(load_card(self.cards[name]), self._reader)
+                applet = load_card(self.cards[name], options=self.card_ways)
+                self._wallet[name] = CardProgram(applet, self._reader)
             except (OSError, ValueError, TypeError) as error:
                 raise BenchError(f"this card cannot be read: {error}") from None
         program = self._wallet[name]
         program.faults = self.card_faults
-        program.insert()
         self.on_reader = name
+        program.asleep = self.phone_asleep and self.holds_phone
+        program.insert()
         self._watch = asyncio.get_running_loop().create_task(self._watch_card(program))
         self._changed()
 
@@ -199,15 +222,45 @@ class Bench:
             self._wallet[name].remove()
             self._changed()
 
+    @property
+    def holds_phone(self) -> bool:
+        """A phone lies on the reader, whether its field is on or not."""
+        name = self.on_reader
+        return name is not None and self._wallet[name].applet.options.kind != "card"
+
+    @property
+    def felt_by_reader(self) -> str | None:
+        """What lies there and has a field: a phone that sleeps has none."""
+        return None if self.phone_asleep and self.holds_phone else self.on_reader
+
+    def sleep_phone(self, asleep: bool) -> None:
+        """The phone on the reader goes dark, or its holder unlocks it; plastic does neither."""
+        self.phone_asleep = asleep
+        if self.on_reader and self.holds_phone:
+            program = self._wallet[self.on_reader]
+            if asleep:
+                program.sleep()
+            else:
+                program.wake()
+
     def new_cards(self) -> None:
-        """Every card as it was made: what was spent of its tries is forgotten. None may lie on the reader."""
+        """Every card as it was made: what was spent of its tries is forgotten. None may lie on the
+        reader.
+        """
         self.remove_card()
         self._wallet.clear()
-        self.card_faults = CardFaults(apdu_ms=self.card_faults.apdu_ms, sign_ms=self.card_faults.sign_ms)
+        self.card_ways = {}
+        self.card_faults = CardFaults(
+            apdu_ms=self.card_faults.apdu_ms, sign_ms=self.card_faults.sign_ms
+        )
 
     def tries(self, name: str) -> int | None:
         """PIN tries this card has left; None before it was first set down."""
         return self._wallet[name].applet.tries if name in self._wallet else None
+
+    def pins(self, name: str) -> int:
+        """PINs that were sent to this card, by VERIFY."""
+        return self._wallet[name].pins if name in self._wallet else 0
 
     @property
     def apdus(self) -> int:
@@ -215,15 +268,21 @@ class Bench:
         return self._wallet[self.on_reader].apdus if self.on_reader else 0
 
     def coin(self, value: int) -> bool:
-        """Put a coin in (0: a button). True when it was swallowed, False when it lies in the cup or is stuck."""
+        """Put a coin in (0: a button). True when it was swallowed, False when it lies in the cup or
+        is stuck.
+        """
         return self.coins.insert(value)
 
-    def take_sheets(self) -> list[Sheet]:
+    def present(self) -> bool:
+        """Hold a phone or card to the payment terminal. False when nothing is to be paid there."""
+        return self.terminal.present()
+
+    def take_sheets(self) -> list[PrintedSheet]:
         """Take what lies at the outlet."""
         self.sheets.take()
         return self._take("sheets")
 
-    def take_receipt(self) -> list[Sheet]:
+    def take_receipt(self) -> list[PrintedSheet]:
         self.receipts.take()
         return self._take("receipts")
 
@@ -231,11 +290,11 @@ class Bench:
         """Empty the return cup."""
         return self.coins.take()
 
-    def sheet(self, number: int) -> Sheet | None:
+    def sheet(self, number: int) -> PrintedSheet | None:
         """A sheet that waits or was taken."""
         return next((s for s in (*self.waiting, *self.taken) if s.id == number), None)
 
-    def _take(self, printer: str) -> list[Sheet]:
+    def _take(self, printer: str) -> list[PrintedSheet]:
         taken = [sheet for sheet in self.waiting if sheet.printer == printer]
         self.waiting = [sheet for sheet in self.waiting if sheet.printer != printer]
         self.taken.extend(taken)
@@ -255,7 +314,9 @@ class Bench:
         self.sheets.fail_after_lines = lines
 
     async def switch(self, fault: str, on: bool) -> None:
-        """Break something, or put it right. Raises BenchError for a fault that is not in `FAULTS`."""
+        """Break something, or put it right. Raises BenchError for a fault that is not
+        in `FAULTS`.
+        """
         if fault not in FAULTS:
             raise BenchError("no such fault")
         done = FAULTS[fault].switch(self, on)
@@ -287,6 +348,10 @@ class Bench:
                 "box": sum(self.coins.acceptor.swallowed),
                 "hoppers": [{"value": h.value, "coins": h.coins} for h in self.coins.hoppers],
             },
+            "terminal": {
+                "due": self.terminal.terminal.due,
+                "waiting": self.terminal.terminal.waiting,
+            },
             "spoken": [{"id": s.id, "text": s.text} for s in reversed(self.spoken)],
             "faults": {name: fault.holds(self) for name, fault in FAULTS.items()},
         }
@@ -298,6 +363,7 @@ class Bench:
             *self.sheets.violations,
             *self.receipts.violations,
             *self.coins.violations,
+            *self.terminal.violations,
             *self.speaker.violations,
         ]
 
@@ -307,11 +373,13 @@ class Bench:
         engines = (self.sheets.engine, self.receipts.engine)
         return sum(engine.received for engine in engines if isinstance(engine, _Counting))
 
-    # --- wires tell
+    # --- what the wires report
 
-    def _printer(self, name: str, at: Address, dots: int, sensor: bool, paper: int, lines_s: float) -> PrinterSim:
+    def _printer(
+        self, name: str, at: Address, dots: int, sensor: bool, paper: int, lines_s: float
+    ) -> PrinterSim:
         def came_out(image: Image.Image) -> None:
-            self.waiting.append(Sheet(next(self._numbers), name, image))
+            self.waiting.append(PrintedSheet(next(self._numbers), name, image))
             self._changed()
 
         printer = PrinterSim(*at, dots, speed=lines_s, on_page=came_out)
@@ -319,7 +387,7 @@ class Bench:
         printer.engine.paced = lines_s > 0
         return printer
 
-    def _heard(self, text: str, wav: bytes) -> None:
+    def _add_recording(self, text: str, wav: bytes) -> None:
         self.spoken.append(Spoken(next(self._numbers), text, wav))
         self._changed()
 
@@ -340,5 +408,10 @@ class Bench:
         self._changed()
 
 
-def _paper(sheet: Sheet) -> dict[str, Any]:
-    return {"id": sheet.id, "printer": sheet.printer, "width": sheet.image.width, "height": sheet.image.height}
+def _paper(sheet: PrintedSheet) -> dict[str, Any]:
+    return {
+        "id": sheet.id,
+        "printer": sheet.printer,
+        "width": sheet.image.width,
+        "height": sheet.image.height,
+    }

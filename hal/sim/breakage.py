@@ -9,41 +9,111 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hal.sim.bench import Bench
 
-FULL_TRAY, FULL_ROLL, FULL_HOPPER = 200, 100, 60
+FULL_TRAY = 200
+FULL_ROLL = 100
+FULL_HOPPER = 60
 
 
 @dataclass(frozen=True)
-class Fault:
+class Breakage:
     """Something that can be broken and put right."""
 
     switch: Callable[[Bench, bool], Awaitable[None] | None]
     holds: Callable[[Bench], bool]
 
 
-def _cable(bench: Bench, lost: bool) -> Awaitable[None]:
-    return bench.cable.cut() if lost else bench.cable.restore()
+# -- the reader's cable and the line to the city
 
 
-def _cut(bench: Bench, cut: bool) -> Awaitable[None]:
-    return bench.line.cut() if cut else bench.line.restore()
+def _break_cable(bench: Bench, broken: bool) -> Awaitable[None]:
+    return bench.cable.cut() if broken else bench.cable.restore()
 
 
-def _stall(bench: Bench, stalled: bool) -> None:
-    bench.line.stall() if stalled else bench.line.flow()
+def _cable_is_cut(bench: Bench) -> bool:
+    return bench.cable.cut_off
 
 
-def _paper_out(printer: str, full: int) -> Fault:
-    return Fault(
-        lambda bench, out: getattr(bench, printer).load_paper(0 if out else full),
-        lambda bench: getattr(bench, printer).paper_left == 0,
-    )
+def _sleep_phone(bench: Bench, asleep: bool) -> None:
+    bench.sleep_phone(asleep)
 
 
-def _switch(printer: str, what: str) -> Fault:
-    return Fault(
-        lambda bench, on: setattr(getattr(bench, printer), what, on),
-        lambda bench: bool(getattr(getattr(bench, printer), what)),
-    )
+def _phone_is_asleep(bench: Bench) -> bool:
+    return bench.phone_asleep
+
+
+def _break_line(bench: Bench, broken: bool) -> Awaitable[None]:
+    return bench.line.cut() if broken else bench.line.restore()
+
+
+def _line_is_cut(bench: Bench) -> bool:
+    return bench.line.cut_off
+
+
+def _stall_line(bench: Bench, stalled: bool) -> None:
+    if stalled:
+        bench.line.stall()
+    else:
+        bench.line.flow()
+
+
+def _line_is_stalled(bench: Bench) -> bool:
+    return bench.line.stalled
+
+
+# -- printers
+
+
+def _paper_out(printer: str, full: int) -> Breakage:
+    def switch(bench: Bench, out: bool) -> None:
+        getattr(bench, printer).load_paper(0 if out else full)
+
+    def holds(bench: Bench) -> bool:
+        return bool(getattr(bench, printer).paper_left == 0)
+
+    return Breakage(switch, holds)
+
+
+def _printer_fault(printer: str, attribute: str) -> Breakage:
+    def switch(bench: Bench, on: bool) -> None:
+        setattr(getattr(bench, printer), attribute, on)
+
+    def holds(bench: Bench) -> bool:
+        return bool(getattr(getattr(bench, printer), attribute))
+
+    return Breakage(switch, holds)
+
+
+def _manner(attribute: str, broken: float, well: float) -> Breakage:
+    """How the printer of certificates treats its connections."""
+
+    def switch(bench: Bench, on: bool) -> None:
+        setattr(bench.sheets.manners, attribute, broken if on else well)
+
+    def holds(bench: Bench) -> bool:
+        return bool(getattr(bench.sheets.manners, attribute) != well)
+
+    return Breakage(switch, holds)
+
+
+def _report_by_itself(bench: Bench, on: bool) -> None:
+    bench.sheets.auto_status = on
+    bench.sheets.power_cycle()
+
+
+def _reports_by_itself(bench: Bench) -> bool:
+    return bench.sheets.auto_status
+
+
+def _empty_tray_behind_the_next(bench: Bench, on: bool) -> None:
+    bench.sheets.stops_behind_last = on
+    bench.sheets.load_paper(1 if on else FULL_TRAY)
+
+
+def _tray_is_empty_behind_the_next(bench: Bench) -> bool:
+    return bench.sheets.stops_behind_last
+
+
+# -- coins
 
 
 def _jam_coin(bench: Bench, jammed: bool) -> None:
@@ -52,10 +122,18 @@ def _jam_coin(bench: Bench, jammed: bool) -> None:
         bench.coins.acceptor.stuck.clear()
 
 
+def _coin_is_jammed(bench: Bench) -> bool:
+    return bench.coins.acceptor.jam_next or bool(bench.coins.acceptor.stuck)
+
+
 def _mute_coins(bench: Bench, mute: bool) -> None:
     bench.coins_mute = mute
     units = (bench.coins.acceptor, *bench.coins.hoppers)
     bench.coins.mute(*(unit.address for unit in units if mute))
+
+
+def _coins_are_mute(bench: Bench) -> bool:
+    return bench.coins_mute
 
 
 def _empty_hoppers(bench: Bench, empty: bool) -> None:
@@ -63,18 +141,55 @@ def _empty_hoppers(bench: Bench, empty: bool) -> None:
         hopper.coins = 0 if empty else FULL_HOPPER
 
 
-FAULTS: Mapping[str, Fault] = {
-    "reader-lost": Fault(_cable, lambda b: b.cable.cut_off),
-    "line-cut": Fault(_cut, lambda b: b.line.cut_off),
-    "line-stalled": Fault(_stall, lambda b: b.line.stalled),
+def _hoppers_are_empty(bench: Bench) -> bool:
+    return all(hopper.coins == 0 for hopper in bench.coins.hoppers)
+
+
+# -- the payment terminal
+
+
+def _terminal_fault(attribute: str, broken: object, well: object) -> Breakage:
+    """An attribute of the terminal itself."""
+
+    def switch(bench: Bench, on: bool) -> None:
+        setattr(bench.terminal.terminal, attribute, broken if on else well)
+
+    def holds(bench: Bench) -> bool:
+        return bool(getattr(bench.terminal.terminal, attribute) != well)
+
+    return Breakage(switch, holds)
+
+
+def _mute_terminal(bench: Bench, mute: bool) -> None:
+    bench.terminal.mute = mute
+
+
+def _terminal_is_mute(bench: Bench) -> bool:
+    return bench.terminal.mute
+
+
+FAULTS: Mapping[str, Breakage] = {
+    "reader-lost": Breakage(_break_cable, _cable_is_cut),
+    "phone-sleeps": Breakage(_sleep_phone, _phone_is_asleep),
+    "line-cut": Breakage(_break_line, _line_is_cut),
+    "line-stalled": Breakage(_stall_line, _line_is_stalled),
     "paper-out": _paper_out("sheets", FULL_TRAY),
-    "printer-mute": _switch("sheets", "mute"),
-    "printer-cover": _switch("sheets", "cover_open"),
-    "printer-jam": _switch("sheets", "jam"),
-    "printer-gone": _switch("sheets", "drop_connection"),
+    "printer-mute": _printer_fault("sheets", "mute"),
+    "printer-cover": _printer_fault("sheets", "cover_open"),
+    "printer-jam": _printer_fault("sheets", "jam"),
+    "printer-gone": _printer_fault("sheets", "drop_connection"),
+    "printer-reports": Breakage(_report_by_itself, _reports_by_itself),
+    "printer-late": _manner("late_s", broken=1.1, well=0.0),
+    "printer-hangs-up": _manner("hangs_up", broken=True, well=False),
+    "printer-holds-port": _manner("hold_s", broken=30.0, well=0.0),
+    "paper-out-behind-next": Breakage(_empty_tray_behind_the_next, _tray_is_empty_behind_the_next),
     "receipt-paper-out": _paper_out("receipts", FULL_ROLL),
-    "receipt-mute": _switch("receipts", "mute"),
-    "coin-jam": Fault(_jam_coin, lambda b: b.coins.acceptor.jam_next or bool(b.coins.acceptor.stuck)),
-    "coins-mute": Fault(_mute_coins, lambda b: b.coins_mute),
-    "change-empty": Fault(_empty_hoppers, lambda b: all(h.coins == 0 for h in b.coins.hoppers)),
+    "receipt-mute": _printer_fault("receipts", "mute"),
+    "coin-jam": Breakage(_jam_coin, _coin_is_jammed),
+    "coins-mute": Breakage(_mute_coins, _coins_are_mute),
+    "terminal-mute": Breakage(_mute_terminal, _terminal_is_mute),
+    "terminal-declines": _terminal_fault("declines", broken=1, well=0),
+    "terminal-forgets": _terminal_fault("forgets", broken=True, well=False),
+    "reversal-unknown": _terminal_fault("no_reversal", broken="unknown", well=""),
+    "change-empty": Breakage(_empty_hoppers, _hoppers_are_empty),
 }

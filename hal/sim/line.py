@@ -1,8 +1,11 @@
-"""Ports that can be pulled out and put back: the reader's cable, and the line between kiosk and city."""
+"""Ports that can be pulled out and put back: the reader's cable, and the line between kiosk and
+city.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 
 Address = tuple[str, int]
@@ -10,7 +13,8 @@ CHUNK = 1 << 16
 
 
 class Cable:
-    """A TCP port that takes connections and holds them, silently. Cut, it ends them all and refuses new ones.
+    """A TCP port that takes connections and holds them, silently. Cut, it ends them all and refuses
+    new ones.
 
     Lives in one event loop. Port 0 takes any free one; `address` tells which.
     """
@@ -62,13 +66,15 @@ class Cable:
 class LineRelay(Cable):
     """Carries bytes between whoever connects and `target`; reads nothing, so TLS passes untouched.
 
-    `delay_s` holds back each piece of data, in both directions.
+    `delay_s` holds back each piece of data, in both directions. `on_question` is called before each
+    piece that goes to `target`.
     """
 
     def __init__(self, listen: Address, target: Address, delay_s: float = 0.0) -> None:
         super().__init__(listen)
         self.target = target
         self.delay_s = delay_s
+        self.on_question: Callable[[], None] = lambda: None
         self._flowing = asyncio.Event()
         self._flowing.set()
 
@@ -95,8 +101,8 @@ class LineRelay(Cable):
         far_reader, far_writer = await asyncio.open_connection(*self.target)
         self._transports.add(far_writer.transport)
         ways = [
-            asyncio.create_task(self._pump(reader, far_writer)),
-            asyncio.create_task(self._pump(far_reader, writer)),
+            asyncio.create_task(self._pump(reader, far_writer, lambda: self.on_question())),
+            asyncio.create_task(self._pump(far_reader, writer, lambda: None)),
         ]
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
@@ -107,8 +113,14 @@ class LineRelay(Cable):
             self._transports.discard(far_writer.transport)
             far_writer.close()
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        tell: Callable[[], None],
+    ) -> None:
         while data := await reader.read(CHUNK):
+            tell()
             if self.delay_s:
                 await asyncio.sleep(self.delay_s)
             await self._flowing.wait()

@@ -1,4 +1,4 @@
-"""The far end of `hal.speaker.network`: keeps what it is told to play, and tells who wants to know.
+"""The far end of `hal.speaker.network`: keeps what it gets to play, and passes it on.
 
 It needs no time to play: a recording is heard the moment it is whole.
 """
@@ -9,7 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from hal.speaker.network import LENGTH
+from hal.speaker.network import IN, LENGTH, OUT
 from hal.speaker.wav import WavError, decode
 
 LONGEST = 16 * 1024 * 1024  # bytes of a recording
@@ -18,13 +18,14 @@ LONGEST = 16 * 1024 * 1024  # bytes of a recording
 class SpeakerFarEnd:
     """A TCP server. `last` holds (text, WAV) of the newest `keep` recordings, oldest first.
 
-    `heard(text, wav)` is called for each recording and `hushed()` for each "be quiet", both in the event loop.
-    A peer that breaks the protocol is written into `violations` and cut off.
+    `played(text, wav)` is called for each recording and `hushed()` for each "be quiet", both in the
+    event loop. A peer that breaks the protocol is written into `violations` and cut off. `plugged`
+    is whether headphones are in; None: it has no socket.
     """
 
     def __init__(
         self,
-        heard: Callable[[str, bytes], None] = lambda _text, _wav: None,
+        played: Callable[[str, bytes], None] = lambda _text, _wav: None,
         hushed: Callable[[], None] = lambda: None,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -32,8 +33,9 @@ class SpeakerFarEnd:
     ) -> None:
         self.last: deque[tuple[str, bytes]] = deque(maxlen=keep)
         self.violations: list[str] = []
+        self.plugged: bool | None = None
         self.port = port
-        self._heard = heard
+        self._played = played
         self._hushed = hushed
         self._host = host
         self._server: asyncio.Server | None = None
@@ -52,16 +54,30 @@ class SpeakerFarEnd:
         if self._server is None:
             return
         self._server.close()
+        self.hang_up()
+        await self._server.wait_closed()
+
+    def hang_up(self) -> None:
+        """Whoever is connected sees the end."""
         for writer in tuple(self._writers):
             writer.close()
-        await self._server.wait_closed()
+
+    def plug(self, plugged: bool) -> None:
+        """Somebody puts headphones in, or takes them out."""
+        self.plugged = plugged
+        for writer in tuple(self._writers):
+            writer.write(IN if plugged else OUT)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
+        if self.plugged is not None:
+            writer.write(IN if self.plugged else OUT)
         try:
             while True:
                 (length,) = LENGTH.unpack(await reader.readexactly(LENGTH.size))
-                self._take(await reader.readexactly(length)) if length <= LONGEST else self._reject(length)
+                self._take(await reader.readexactly(length)) if length <= LONGEST else self._reject(
+                    length
+                )
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         except WavError as error:
@@ -76,7 +92,7 @@ class SpeakerFarEnd:
             return
         text = decode(recording).text
         self.last.append((text, recording))
-        self._heard(text, recording)
+        self._played(text, recording)
 
     @staticmethod
     def _reject(length: int) -> None:

@@ -1,4 +1,6 @@
-"""A speaker on an ALSA device, through `aplay` (alsa-utils): one process a recording, ended to be quiet."""
+"""A speaker on an ALSA device, through `aplay` (alsa-utils): one process a recording, ended to be
+quiet.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +12,11 @@ import threading
 
 import numpy as np
 
+from hal.exchanges import exchange
 from hal.faults import DeviceFault, Reason
 from hal.speaker import wav
+from hal.speaker.contract import Plugged
+from hal.speaker.jack import Jack
 
 log = logging.getLogger(__name__)
 
@@ -23,11 +28,19 @@ END_S = 1.0
 class AlsaSpeaker:
     """`hal.speaker.contract.Speaker`. `device` is ALSA's name, such as `default` or `plughw:1,0`.
 
-    Whether the device works is known only after aplay tried: `check` tries at once; `play` raises what the last
-    recording met, and tries again all the same.
+    Whether the device works is known only after aplay tried: `check` tries at once; `play` raises
+    what the last recording met, and tries again all the same. Without `jack` nobody can tell
+    whether headphones are in.
     """
 
-    def __init__(self, device: str = "default", program: str = "aplay", name: str = "speaker") -> None:
+    def __init__(
+        self,
+        device: str = "default",
+        program: str = "aplay",
+        name: str = "speaker",
+        jack: Jack | None = None,
+    ) -> None:
+        self._jack = jack
         self._command = [program, "-q", "-D", device, "-"]
         self._name = name
         self._volume = 100
@@ -44,7 +57,9 @@ class AlsaSpeaker:
             raise trouble
 
     def play(self, recordings: tuple[bytes, ...]) -> None:
-        """See Speaker. Raises DeviceFault: NOT_CONNECTED; REFUSED when a recording is not 16-bit mono WAV."""
+        """See Speaker. Raises DeviceFault: NOT_CONNECTED; REFUSED when a recording is not 16-bit
+        mono WAV.
+        """
         if shutil.which(self._command[0]) is None:
             raise self._missing()
         try:
@@ -69,8 +84,26 @@ class AlsaSpeaker:
         """See Speaker."""
         self._volume = percent
 
+    def watch(self, plugged: Plugged) -> None:
+        """See Speaker."""
+        if self._jack is None:
+            return plugged(None)
+
+        private: bool | None = None
+
+        def tell(now: bool | None) -> None:
+            nonlocal private
+            if private:
+                self.stop()
+            private = now
+            plugged(now)
+
+        self._jack.watch(tell)
+
     def close(self) -> None:
         """See Speaker."""
+        if self._jack is not None:
+            self._jack.close()
         with self._changed:
             self._closed = True
             self._interrupt(())
@@ -104,17 +137,22 @@ class AlsaSpeaker:
                     if trouble:
                         self._fail(trouble)
 
-    def _feed(self, process: subprocess.Popen[bytes], recording: wav.Recording) -> DeviceFault | None:
+    def _feed(
+        self, process: subprocess.Popen[bytes], recording: wav.Recording
+    ) -> DeviceFault | None:
         """Wait for the recording's end."""
+        sound = wav.encode(recording)
         try:
-            _, told = process.communicate(wav.encode(recording), recording.seconds + HANG_S)
+            with exchange(self._name, "play", len(sound)) as made:
+                _, errors = process.communicate(sound, recording.seconds + HANG_S)
+                made.result = "ok" if process.returncode == 0 else f"ended {process.returncode}"
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
             return DeviceFault(self._name, Reason.SILENT, "the sound device takes no sound")
         if process.returncode == 0:
             return None
-        lines = told.decode("utf-8", "replace").strip().splitlines()
+        lines = errors.decode("utf-8", "replace").strip().splitlines()
         detail = lines[-1][:200] if lines else f"aplay ended with {process.returncode}"
         return DeviceFault(self._name, Reason.NOT_CONNECTED, detail)
 
@@ -125,9 +163,13 @@ class AlsaSpeaker:
     def _spawn(self) -> subprocess.Popen[bytes]:
         pipe = subprocess.PIPE
         try:
-            return subprocess.Popen(self._command, stdin=pipe, stdout=subprocess.DEVNULL, stderr=pipe)
+            return subprocess.Popen(
+                self._command, stdin=pipe, stdout=subprocess.DEVNULL, stderr=pipe
+            )
         except OSError:
             raise self._missing() from None
 
     def _missing(self) -> DeviceFault:
-        return DeviceFault(self._name, Reason.NOT_CONNECTED, f"{self._command[0]} is not installed (alsa-utils)")
+        return DeviceFault(
+            self._name, Reason.NOT_CONNECTED, f"{self._command[0]} is not installed (alsa-utils)"
+        )

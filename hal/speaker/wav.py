@@ -1,7 +1,7 @@
 """WAV recordings: 16-bit mono PCM, what is said in LIST/INFO INAM (UTF-8). Pure.
 
-Source: RIFF, "Multimedia Programming Interface and Data Specifications 1.0" (1991). A chunk has a 4-byte name, a
-little-endian length and is padded to even.
+Source: RIFF, "Multimedia Programming Interface and Data Specifications 1.0" (1991). A chunk has a
+4-byte name, a little-endian length and is padded to even.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Samples = NDArray[np.int16]
-FORMAT = struct.Struct("<HHIIHH")  # PCM, channels, rate, bytes a second, bytes a sample, bits a sample
+# PCM, channels, rate, bytes a second, bytes a sample, bits a sample
+FORMAT = struct.Struct("<HHIIHH")
 
 
 class WavError(ValueError):
@@ -22,7 +23,9 @@ class WavError(ValueError):
 
 @dataclass(frozen=True)
 class Recording:
-    """`rate` in samples a second, `samples` shape (n,), `text` what is said, "" when the recording does not tell."""
+    """`rate` in samples a second, `samples` shape (n,), `text` what is said, "" when the recording
+    does not tell.
+    """
 
     rate: int
     samples: Samples
@@ -45,7 +48,9 @@ def encode(recording: Recording) -> bytes:
 
 
 def decode(wav: bytes) -> Recording:
-    """Raises WavError. The data chunk may promise more than there is: programs that write to a pipe do that."""
+    """Raises WavError. The data chunk may promise more than there is: programs that write to a pipe
+    do that.
+    """
     if wav[:4] != b"RIFF" or wav[8:12] != b"WAVE":
         raise WavError("not a WAV file")
     chunks = _chunks(wav[12:])

@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generat
 
 sys.path.append(str(Path(__file__).parents[1] / "city"))  # the city's bench is used here too
 
-from attack_bench import Attack, Table
+from attack_bench import Attack
+from attack_judge import Table
 from city_bench import NOON, Authority, Rehearsal
 from postgres_server import Postgres, running
 
@@ -37,7 +38,10 @@ def card_key() -> RSAPrivateKey:
 
 @pytest.fixture(scope="session")
 def seeded(
-    tmp_path_factory: pytest.TempPathFactory, line_pki: Files, authority: Authority, card_key: RSAPrivateKey
+    tmp_path_factory: pytest.TempPathFactory,
+    line_pki: Files,
+    authority: Authority,
+    card_key: RSAPrivateKey,
 ) -> Path:
     folder = tmp_path_factory.mktemp("seeded")
     Rehearsal(folder, line_pki, authority, card_key).city.engine.dispose()
@@ -61,7 +65,11 @@ def city(
 
 @pytest.fixture
 def city_on_postgres(
-    tmp_path: Path, line_pki: Files, authority: Authority, card_key: RSAPrivateKey, postgres: Postgres
+    tmp_path: Path,
+    line_pki: Files,
+    authority: Authority,
+    card_key: RSAPrivateKey,
+    postgres: Postgres,
 ) -> Iterator[Rehearsal]:
     url = postgres.url(postgres.create())
     migrate(url)
@@ -81,8 +89,16 @@ def attack(city: Rehearsal, tmp_path: Path) -> Attack:
 
 
 @pytest.fixture(scope="session")
-def table() -> Iterator[Table]:
+def all_attempts() -> Iterator[Table]:
     """What was tried in this run, and what it was caught by; shown with -s."""
     made = Table()
     yield made
     print(made)
+
+
+@pytest.fixture
+def table(all_attempts: Table) -> Iterator[Table]:
+    """What this test tries: a judgement on it must not depend on the tests that ran before."""
+    made = Table()
+    yield made
+    all_attempts.rows.update(made.rows)

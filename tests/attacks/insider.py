@@ -1,6 +1,8 @@
-"""Somebody between the kiosk and the city who holds both ends' certificates: every message passes through these hands.
+"""Somebody between the kiosk and the city who holds both ends' certificates: every message passes
+through these hands.
 
-What the insider does with one call is a `Tamper`; without one, or for other calls, it is passed on as it came.
+What the insider does with one call is a `Tamper`; without one, or for other calls, it is passed on
+as it came.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from typing import Self
 import aiohttp
 
 from city.pki import Files
+from firmware.link.messages import PROTOCOL
 from firmware.link.tls import context
 
 Answer = tuple[int, bytes]  # status, body
@@ -43,13 +46,17 @@ class Insider:
     pki: Files
     gateways: Sequence[str]
     tampers: dict[str, Tamper] = field(default_factory=dict)
-    heard: list[tuple[str, str, bytes, Answer]] = field(default_factory=list)  # kiosk, name, request, answer
+    heard: list[tuple[str, str, bytes, Answer]] = field(
+        default_factory=list
+    )  # kiosk, name, request, answer
     address: str = ""
 
     async def __aenter__(self) -> Self:
         self._lines: dict[str, aiohttp.ClientSession] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._as_gateway())
+        self._server = await asyncio.start_server(
+            self._serve, "127.0.0.1", 0, ssl=self._as_gateway()
+        )
         self.address = f"https://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         return self
 
@@ -72,14 +79,18 @@ class Insider:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
-        kiosk = next(v for ((n, v),) in writer.get_extra_info("peercert")["subject"] if n == "commonName")
+        kiosk = next(
+            v for ((n, v),) in writer.get_extra_info("peercert")["subject"] if n == "commonName"
+        )
         try:
             while True:
                 name, body = await _request(reader)
                 status, answer = await self._pass(kiosk, name, body)
                 if (status, answer) == CUT:
                     return
-                writer.write(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%b" % (status, len(answer), answer))
+                writer.write(
+                    b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%b" % (status, len(answer), answer)
+                )
                 await writer.drain()
         except (OSError, EOFError, aiohttp.ClientError):
             pass
@@ -90,7 +101,7 @@ class Insider:
     async def _pass(self, kiosk: str, name: str, body: bytes) -> Answer:
         async def go_on(gateway: int, asked: bytes) -> Answer:
             line = self._lines.get(kiosk) or self._lines.setdefault(kiosk, self._as_kiosk(kiosk))
-            async with line.post(f"{self.gateways[gateway]}/v1/{name}", data=asked) as got:
+            async with line.post(f"{self.gateways[gateway]}/v{PROTOCOL}/{name}", data=asked) as got:
                 return got.status, await got.read()
 
         call = Call(kiosk, name, body, go_on)
@@ -109,5 +120,7 @@ async def _request(reader: asyncio.StreamReader) -> tuple[str, bytes]:
     """The name in the path, and the body."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     path = head.split(" ", 2)[1]
-    length = next(int(h.split(":")[1]) for h in head.split("\r\n") if h.lower().startswith("content-length"))
+    length = next(
+        int(h.split(":")[1]) for h in head.split("\r\n") if h.lower().startswith("content-length")
+    )
     return path.rpartition("/")[2], await reader.readexactly(length)

@@ -1,4 +1,6 @@
-"""The city's clock stands still and 10,000 requests come in that one microsecond: no two share anything (I2)."""
+"""The city's clock stands still and 10,000 requests come in that one microsecond: no two share
+anything (I2).
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,7 @@ from city_bench import HELLO, Direct, Rehearsal, new_id, session_request
 from sqlalchemy import event, select
 
 from city import audit, tables
-from firmware.link import messages as m
-from firmware.link import sealing
+from firmware.link import messages, sealing
 
 KIOSKS: Final = ("kiosk-1", "kiosk-2", "kiosk-3", "kiosk-4")
 CHALLENGES: Final = 9_200
@@ -33,21 +34,28 @@ def test_ten_thousand_requests_in_one_microsecond(city: Rehearsal) -> None:
     def of(n: int) -> str:
         return KIOSKS[n % len(KIOSKS)]
 
-    def enter(n: int) -> m.SessionRequest:
+    def enter(n: int) -> messages.SessionRequest:
         request = session_request(card, challenges[n], keys, of(n))
         at[of(n)].ask("sessions", request)
         return request
 
-    def order(n: int) -> m.Manifest:
-        request = m.OrderRequest(session=sessions[n].session, order=new_id(), kind="inkan", choices={}, copies=1)
-        return msgspec.json.decode(at[of(n)].ask("orders", request).manifest, type=m.Manifest)
-
-    def release(n: int) -> m.ReleaseAnswer:
-        made = manifests[n]
-        paid = m.ReleaseRequest(
-            session=made.session, order=made.order, document_sha256=made.document_sha256, paid=made.fee
+    def order(n: int) -> messages.Manifest:
+        request = messages.OrderRequest(
+            session=sessions[n].session, order=new_id(), kind="inkan", choices={}, copies=1
         )
-        answer: m.ReleaseAnswer = at[of(n)].ask("release", paid)
+        return msgspec.json.decode(
+            at[of(n)].ask("orders", request).manifest, type=messages.Manifest
+        )
+
+    def release(n: int) -> messages.ReleaseAnswer:
+        made = manifests[n]
+        paid = messages.ReleaseRequest(
+            session=made.session,
+            order=made.order,
+            document_sha256=made.document_sha256,
+            paid=made.fee,
+        )
+        answer: messages.ReleaseAnswer = at[of(n)].ask("release", paid)
         return answer
 
     with ThreadPoolExecutor(len(KIOSKS)) as pool:
@@ -61,10 +69,15 @@ def test_ten_thousand_requests_in_one_microsecond(city: Rehearsal) -> None:
         released = all_of(RELEASES, release)
 
     assert len(set(challenges)) == CHALLENGES
-    for name in ("session", "order", "unique_number", "document_sha256", "codes"):
+    for name in ("session", "order", "salt", "document_sha256", "codes"):
         assert len({getattr(manifest, name) for manifest in manifests}) == ORDERS, name
-    assert [(made.kiosk, made.session) for made in manifests] == [(of(n), s.session) for n, s in enumerate(sessions)]
-    assert {made.issued_on for made in manifests} == {"令和8年11月24日"}, "the clock did stand still"
+    assert len({manifest.content.unique_number for manifest in manifests}) == ORDERS
+    assert [(made.kiosk, made.session) for made in manifests] == [
+        (of(n), s.session) for n, s in enumerate(sessions)
+    ]
+    assert {made.content.issued_on for made in manifests} == {"令和8年11月24日"}, (
+        "the clock did stand still"
+    )
     assert [answer.order for answer in released] == [made.order for made in manifests[:RELEASES]]
     with city.city.engine.begin() as connection:
         states = Counter(connection.execute(select(tables.orders.c.state)).scalars())

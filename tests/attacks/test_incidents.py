@@ -1,7 +1,8 @@
 """The mis-issuances of 2023 and 2024, each done again by a city that does what that city did.
 
-What came out of a kiosk is judged by the paper and the city's database (`attack_bench.judge`): never another person's,
-never twice, and every yen accounted for. Each attempt has a reason of its own, a case, and a paused path.
+What came out of a kiosk is judged by the paper and the city's database (`attack_judge.judge`):
+never another person's, never twice, and every yen accounted for. Each attempt has a reason of its
+own, a case, and a paused path.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from attack_bench import Attack, Kiosk, Table, Wish, judge
+from attack_bench import Attack, Kiosk, Wish
+from attack_judge import Table, judge
 from city_bench import Rehearsal
 from insider import Insider
 from sqlalchemy import insert, select, update
@@ -23,7 +25,9 @@ INKAN, SELF, HOUSEHOLD = Wish("inkan"), Wish("juminhyo"), Wish("juminhyo", {"sco
 ANOTHER = "yoshiko"
 
 
-def caught(attack: Attack, table: Table, kiosk: Kiosk, case: str, told: str = "document-rejected") -> None:
+def caught(
+    attack: Attack, table: Table, kiosk: Kiosk, case: str, told: str = "document-rejected"
+) -> None:
     """Before money: named, a case, the path paused, and the person told where to go."""
     assert judge(attack, kiosk) == 0
     assert kiosk.coins.inserted == 0
@@ -32,7 +36,7 @@ def caught(attack: Attack, table: Table, kiosk: Kiosk, case: str, told: str = "d
     assert kiosk.refusal == told
     assert attack.hands.tried
     if told == "document-rejected":
-        assert "078-918-5020" in kiosk.said, "the person is told where to go"
+        assert "078-918-5020" in kiosk.page_of_the_reason, "the person is told where to go"
         assert case.removeprefix("document.") in attack.reasons("sheets.rejected")
     table.add(attack.hands.how, case)
 
@@ -56,7 +60,10 @@ def one_after_the_other(attack: Attack, how: str, wish: Wish, *kiosks: str) -> l
 
 def at_once(attack: Attack, how: str, wish: Wish) -> list[Kiosk]:
     async def go(url: str) -> list[Kiosk]:
-        both = (attack.kiosk(url, "taro", wish, "kiosk-1"), attack.kiosk(url, ANOTHER, wish, "kiosk-2"))
+        both = (
+            attack.kiosk(url, "taro", wish, "kiosk-1"),
+            attack.kiosk(url, ANOTHER, wish, "kiosk-2"),
+        )
         return list(await asyncio.gather(*(kiosk.serve() for kiosk in both)))
 
     return attack.run(how, go)
@@ -68,7 +75,9 @@ def change(attack: Attack, what: str) -> None:
         connection.execute(update(where.left.table).where(where).values(values))
 
 
-@pytest.mark.parametrize("wish", [SELF, HOUSEHOLD, INKAN, Wish("kazei"), Wish("inkan", {"copies": "2"})])
+@pytest.mark.parametrize(
+    "wish", [SELF, HOUSEHOLD, INKAN, Wish("kazei"), Wish("inkan", {"copies": "2"})]
+)
 def test_a_city_in_order_serves(attack: Attack, wish: Wish) -> None:
     """What all that follows is compared with."""
     kiosk = alone(attack, "", wish)
@@ -77,18 +86,22 @@ def test_a_city_in_order_serves(attack: Attack, wish: Wish) -> None:
     assert kiosk.cases == []
 
 
-# -- Yokohama, 27 March 2023 --------------------------------------------------------------------------------------
+# -- Yokohama, 27 March 2023 -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kiosks", [("kiosk-1", "kiosk-1"), ("kiosk-2", "kiosk-1")], ids=["same kiosk", "another"])
+@pytest.mark.parametrize(
+    "kiosks", [("kiosk-1", "kiosk-1"), ("kiosk-2", "kiosk-1")], ids=["same kiosk", "another"]
+)
 @pytest.mark.parametrize(
     ("how", "case"),
-    [("previous_file", "document.unique-number"), ("previous_person", "document.stranger-printed")],
+    [("previous_file", "document.page-text"), ("previous_person", "document.page-text")],
 )
 def test_yokohama_2023_03_27_the_next_applicant_gets_the_file_of_one_who_timed_out(
     attack: Attack, table: Table, how: str, case: str, kiosks: tuple[str, str]
 ) -> None:
-    """Under load the wait ran out; only the print order was released, and its file lay there for the next."""
+    """Under load the wait ran out; only the print order was released, and its file lay there for
+    the next.
+    """
 
     async def go(url: str) -> list[Kiosk]:
         attack.hands.stalls = [1.0]
@@ -112,7 +125,10 @@ def test_yokohama_2023_03_27_what_was_reserved_before_the_timeout_is_void(attack
     kiosk = attack.run("", go)
     assert judge(attack, kiosk) == 0
     with attack.city.city.engine.begin() as connection:
-        assert connection.execute(select(tables.orders).where(tables.orders.c.state != "void")).all() == []
+        assert (
+            connection.execute(select(tables.orders).where(tables.orders.c.state != "void")).all()
+            == []
+        )
         assert connection.execute(select(tables.sessions.c.state)).scalars().all() == ["ended"]
 
 
@@ -150,16 +166,16 @@ def test_yokohama_2023_03_27_an_answer_of_another_kiosk(
     caught(attack, table, second, case, told)
 
 
-# -- Adachi, March and April 2023 ---------------------------------------------------------------------------------
+# -- Adachi, March and April 2023 ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("how", "case", "told"),
     [
-        ("collision", "document.stranger-printed", "document-rejected"),
+        ("collision", "document.page-text", "document-rejected"),
         ("swapped_orders", "line.other-order", "line-down"),
         ("swapped_sessions", "line.other-session", "line-down"),
-        ("session_of_another", "document.holder", "document-rejected"),
+        ("session_of_another", "document.record-version", "document-rejected"),
     ],
 )
 def test_adachi_2023_simultaneous_requests_collide(
@@ -179,16 +195,22 @@ def test_adachi_2023_two_releases_collide(attack: Attack, table: Table) -> None:
 
 
 def test_adachi_2023_two_challenges_collide(attack: Attack, table: Table) -> None:
-    """Answers to hello are nobody's yet, but their challenge is one kiosk's: the city itself refuses."""
+    """Answers to hello are nobody's yet, but their challenge is one kiosk's: the city itself
+    refuses.
+    """
     for kiosk in at_once(attack, "swapped_terms", SELF):
         assert judge(attack, kiosk) == kiosk.coins.inserted == 0
         assert attack.reasons("line.refused") == ["challenge", "challenge"]
         table.add("swapped_terms", "refused.challenge")
 
 
-def test_adachi_2023_an_error_notice_is_not_closed_by_applying_again(attack: Attack, table: Table) -> None:
-    """The kiosk that saw a mix-up serves nobody until a person has looked, however well the city behaves by then."""
-    caught(attack, table, alone(attack, "other_holder", SELF), "document.holder")
+def test_adachi_2023_an_error_notice_is_not_closed_by_applying_again(
+    attack: Attack, table: Table
+) -> None:
+    """The kiosk that saw a mix-up serves nobody until a person has looked, however well the city
+    behaves by then.
+    """
+    caught(attack, table, alone(attack, "other_holder", SELF), "document.members")
     again = alone(attack, "", SELF)
     assert (again.screens[-1], again.refusal) == ("ending", "case-open")
     assert "certificates" not in again.screens
@@ -197,14 +219,14 @@ def test_adachi_2023_an_error_notice_is_not_closed_by_applying_again(attack: Att
     assert judge(attack, alone(attack, "", SELF)) == 1
 
 
-# -- Kawasaki, 2 May 2023 -----------------------------------------------------------------------------------------
+# -- Kawasaki, 2 May 2023 --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("how", "case"),
     [
-        ("later_overwrites_earlier", "document.unique-number"),
-        ("later_overwrites_earlier_renumbered", "document.stranger-printed"),
+        ("later_overwrites_earlier", "document.page-text"),
+        ("later_overwrites_earlier_renumbered", "document.page-text"),
     ],
 )
 def test_kawasaki_2023_05_02_the_later_request_overwrites_the_earlier_of_that_second(
@@ -217,7 +239,7 @@ def test_kawasaki_2023_05_02_the_later_request_overwrites_the_earlier_of_that_se
     caught(attack, table, wrong[0], case)
 
 
-# -- Tokushima, March 2023 ----------------------------------------------------------------------------------------
+# -- Tokushima, March 2023 -------------------------------------------------------------------------
 
 
 def test_tokushima_2023_sheet_2_of_3_is_another_persons(attack: Attack, table: Table) -> None:
@@ -225,18 +247,23 @@ def test_tokushima_2023_sheet_2_of_3_is_another_persons(attack: Attack, table: T
         kenta = connection.execute(select(tables.residents).filter_by(id="kenta")).mappings().one()
         for n, given in enumerate("一二三四五六七八", 10):
             connection.execute(
-                insert(tables.residents).values({**kenta, "id": f"k{n}", "position": n, "name": f"明石　{given}"})
+                insert(tables.residents).values(
+                    {**kenta, "id": f"k{n}", "position": n, "name": f"明石　{given}"}
+                )
             )
     whole = alone(attack, "", HOUSEHOLD)
     assert judge(attack, whole) == 3
-    caught(attack, table, alone(attack, "second_sheet_of_another", HOUSEHOLD), "document.stranger-printed")
+    caught(attack, table, alone(attack, "second_sheet_of_another", HOUSEHOLD), "document.page-text")
     assert [f["page"] for name, f in attack.logged if name == "sheets.rejected"] == [2]
 
 
-# -- Niigata, Saitama, Kumamoto, 2023 -----------------------------------------------------------------------------
+# -- Niigata, Saitama, Kumamoto, 2023 --------------------------------------------------------------
 
 CHANGES = {
-    "the seal is deregistered": (tables.seals.c.resident == "taro", {"deregistered_on": date(2026, 11, 24)}),
+    "the seal is deregistered": (
+        tables.seals.c.resident == "taro",
+        {"deregistered_on": date(2026, 11, 24)},
+    ),
     "the resident has moved out": (tables.residents.c.id == "taro", {"standing": "moved-out"}),
     "the resident is protected": (tables.residents.c.id == "taro", {"protected": True}),
     "the card is revoked": (tables.cards.c.resident == "taro", {"revoked": True}),
@@ -248,7 +275,9 @@ CHANGES = {
 def test_niigata_saitama_kumamoto_2023_the_record_changes_before_the_release(
     attack: Attack, table: Table, what: str
 ) -> None:
-    """Only the city can know; it asks its records again at the moment of release, and the money goes back."""
+    """Only the city can know; it asks its records again at the moment of release, and the money
+    goes back.
+    """
 
     async def go(url: str) -> Kiosk:
         kiosk = attack.kiosk(url, "taro", INKAN)
@@ -262,7 +291,9 @@ def test_niigata_saitama_kumamoto_2023_the_record_changes_before_the_release(
     table.add(what, "refused.changed-meanwhile")
 
 
-def test_niigata_saitama_kumamoto_2023_the_seal_is_deregistered_before_the_order(attack: Attack, table: Table) -> None:
+def test_niigata_saitama_kumamoto_2023_the_seal_is_deregistered_before_the_order(
+    attack: Attack, table: Table
+) -> None:
     async def go(url: str) -> Kiosk:
         kiosk = attack.kiosk(url, "taro", INKAN)
         kiosk.when["confirm"] = lambda: change(attack, "the seal is deregistered")
@@ -270,17 +301,19 @@ def test_niigata_saitama_kumamoto_2023_the_seal_is_deregistered_before_the_order
 
     kiosk = attack.run("", go)
     assert judge(attack, kiosk) == kiosk.coins.inserted == 0
-    assert kiosk.refusal == "seal-deregistered"
-    table.add("the seal is deregistered", "refused.seal-deregistered")
+    assert kiosk.refusal == "changed-meanwhile", (
+        "the session's commitments are to a file that is another now"
+    )
+    table.add("the seal is deregistered", "refused.changed-meanwhile")
 
 
-# -- Munakata, 28 June 2023 ---------------------------------------------------------------------------------------
+# -- Munakata, 28 June 2023 ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("wish", [SELF, INKAN, Wish("kazei")], ids=lambda wish: wish.kind)
 @pytest.mark.parametrize(
     ("how", "case"),
-    [("previous_file", "document.unique-number"), ("previous_person", "document.stranger-printed")],
+    [("previous_file", "document.page-text"), ("previous_person", "document.page-text")],
 )
 def test_munakata_2023_06_28_the_previous_applicants_document(
     attack: Attack, table: Table, how: str, case: str, wish: Wish
@@ -290,14 +323,21 @@ def test_munakata_2023_06_28_the_previous_applicants_document(
     caught(attack, table, second, case)
 
 
-def test_munakata_2023_06_28_nothing_of_the_previous_applicant_is_left_in_the_kiosk(attack: Attack) -> None:
+def test_munakata_2023_06_28_nothing_of_the_previous_applicant_is_left_in_the_kiosk(
+    attack: Attack,
+) -> None:
     first, second = one_after_the_other(attack, "", SELF, "kiosk-1", "kiosk-1")
     assert (judge(attack, first), judge(attack, second)) == (1, 1)
-    assert (first.vault.sheets, first.vault.key, first.vault.answer, first.vault.certificate) == ((), None, None, b"")
+    assert (first.vault.sheets, first.vault.key, first.vault.answer, first.vault.certificate) == (
+        (),
+        None,
+        None,
+        b"",
+    )
     assert not any(first.holder in page for page in second.shown)
 
 
-# -- Takamatsu, 4 April 2024 --------------------------------------------------------------------------------------
+# -- Takamatsu, 4 April 2024 -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -311,7 +351,9 @@ def test_munakata_2023_06_28_nothing_of_the_previous_applicant_is_left_in_the_ki
 def test_takamatsu_2024_04_04_a_build_for_one_server_on_a_site_of_several(
     attack: Attack, table: Table, tmp_path: Path, elsewhere: str, told: str, reason: str, paid: int
 ) -> None:
-    """Two gateways that should share one database have one each: whatever reaches the other one is refused."""
+    """Two gateways that should share one database have one each: whatever reaches the other one is
+    refused.
+    """
     (tmp_path / "second").mkdir()
     city = attack.city
     second = Rehearsal(tmp_path / "second", city.pki, city.authority, city.card_key)
@@ -334,35 +376,48 @@ def test_takamatsu_2024_04_04_a_build_for_one_server_on_a_site_of_several(
     table.add(f"{elsewhere} at a gateway with a database of its own", f"refused.{reason}")
 
 
-# -- their siblings -----------------------------------------------------------------------------------------------
+# -- their siblings --------------------------------------------------------------------------------
 
 
 def test_sanda_a_font_update_has_swapped_rare_characters(attack: Attack, table: Table) -> None:
-    caught(attack, table, alone(attack, "new_font", SELF), "document.other-glyphs")
-
-
-@pytest.mark.parametrize("how", ["old_era", "old_era_on_paper", "yesterday"])
-def test_osaka_an_old_era_or_another_day_is_printed(attack: Attack, table: Table, how: str) -> None:
-    caught(attack, table, alone(attack, how, SELF), "document.date")
-
-
-@pytest.mark.parametrize("how", ["no_seal_on_paper", "no_seal"])
-def test_okayama_the_seal_is_missing(attack: Attack, table: Table, how: str) -> None:
-    caught(attack, table, alone(attack, how, INKAN), "document.seal")
+    caught(attack, table, alone(attack, "new_font", SELF), "document.drawing")
 
 
 @pytest.mark.parametrize(
     ("how", "case"),
     [
-        ("other_holder", "document.holder"),
+        ("old_era", "document.date"),
+        ("old_era_on_paper", "document.page-text"),
+        ("yesterday", "document.date"),
+    ],
+)
+def test_osaka_an_old_era_or_another_day_is_printed(
+    attack: Attack, table: Table, how: str, case: str
+) -> None:
+    caught(attack, table, alone(attack, how, SELF), case)
+
+
+@pytest.mark.parametrize(
+    ("how", "case"), [("no_seal_on_paper", "document.picture"), ("no_seal", "document.seal")]
+)
+def test_okayama_the_seal_is_missing(attack: Attack, table: Table, how: str, case: str) -> None:
+    caught(attack, table, alone(attack, how, INKAN), case)
+
+
+@pytest.mark.parametrize(
+    ("how", "case"),
+    [
+        ("other_holder", "document.members"),
         ("other_members", "document.members"),
-        ("one_person_too_many", "document.stranger-printed"),
-        ("one_person_missing", "document.member-not-printed"),
-        ("holder_of_another", "document.holder"),
+        ("one_person_too_many", "document.boxes"),
+        ("one_person_missing", "document.boxes"),
+        ("holder_of_another", "document.opened-unasked"),
         ("members_in_disorder", "document.members"),
         ("other_kind", "document.kind"),
         ("other_title", "document.title"),
     ],
 )
-def test_every_other_way_to_mix_up_people_and_papers(attack: Attack, table: Table, how: str, case: str) -> None:
+def test_every_other_way_to_mix_up_people_and_papers(
+    attack: Attack, table: Table, how: str, case: str
+) -> None:
     caught(attack, table, alone(attack, how, HOUSEHOLD), case)

@@ -1,12 +1,15 @@
-"""An insider of the line alters every message in every way: no wrong paper, no paper twice, every yen accounted for."""
+"""An insider of the line alters every message in every way: no wrong paper, no paper twice, every
+yen accounted for.
+"""
 
 from __future__ import annotations
 
-from attack_bench import Attack, Table
+from attack_bench import Attack
+from attack_judge import Table
 from sweep import NAMES, Sweep, some
 
-# What only the city's signature under its release, or under its receipt, would show to the kiosk: the paper is the
-# right person's and paid for, and the city's books tell.
+# What only the city's signature under its release, or under its receipt, would show to the kiosk:
+# the paper is the right person's and paid for, and the city's books tell.
 BEHIND_THE_KIOSK = {"city: printed-unissued", "unnoticed"}
 
 

@@ -1,8 +1,9 @@
 """伊豆: a printer that two machines share mixed two people's documents.
 
-Here a printer belongs to one kiosk, and this is what happens when it does not: on the printer's own port the jobs come
-one after the other; a page into which a spooler put another job's bytes is not taken for printed. A whole job exactly
-between two bands is beyond that: a fence's answer bears no name. Therefore no spooler, and no printer with two masters.
+Here a printer belongs to one kiosk, and this is what happens when it does not: on the printer's own
+port the jobs come one after the other; a page into which a spooler put another job's bytes is not
+taken for printed. A whole job exactly between two bands is beyond that: a fence's answer bears no
+name. Therefore no spooler, and no printer with two masters.
 """
 
 from __future__ import annotations
@@ -16,22 +17,29 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from firmware.flow import events as e
-from firmware.service.paper_work import PaperDesk
-from firmware.sheets.prepare import Sheet
-from hal.printer.escpos import BAND_LINES, END_OF_PAGE, INITIALIZE, RASTER, EscposPrinter
+from firmware.flow import events as flow_events
+from firmware.service.paper_desk import PaperDesk
+from firmware.sheets.prepare import SheetImage
+from hal.printer.escpos import EscposPrinter
+from hal.printer.escpos_commands import BAND_LINES, END_OF_PAGE, INITIALIZE, RASTER
 from hal.sim.printer import PrinterSim
 
 WIDTH, LINES = 64, 3 * BAND_LINES
 STRIDE = WIDTH // 8
 BAND = len(RASTER) + 4 + STRIDE * BAND_LINES  # bytes of one band on the wire
-QUICK = {"answer_s": 0.4, "stall_s": 0.4, "poll_s": 0.02, "page_deadline_s": 2.0, "purge_deadline_s": 2.0}
+QUICK = {
+    "answer_s": 0.4,
+    "stall_s": 0.4,
+    "poll_s": 0.02,
+    "page_deadline_s": 2.0,
+    "purge_deadline_s": 2.0,
+}
 OURS, THEIRS = b"\xaa", b"\x55"
 Insert = Callable[[bytes], bytes]
 
 
-def sheet(dots: bytes) -> Sheet:
-    return Sheet(1, 1, WIDTH, LINES, dots * STRIDE * LINES)
+def sheet(dots: bytes) -> SheetImage:
+    return SheetImage(1, 1, WIDTH, LINES, dots * STRIDE * LINES)
 
 
 @pytest.fixture
@@ -55,7 +63,7 @@ def driver(port: int) -> EscposPrinter:
 def test_two_machines_at_one_printer_are_served_one_after_the_other(shared: PrinterSim) -> None:
     printers = [driver(shared.port) for _ in range(2)]
 
-    def print_some(number: int) -> list[e.Event]:
+    def print_some(number: int) -> list[flow_events.Event]:
         desk = PaperDesk(printers[number], printers[number])
         return [desk.print_sheet(1, 1, sheet((OURS, THEIRS)[number])) for _ in range(4)]
 
@@ -64,9 +72,12 @@ def test_two_machines_at_one_printer_are_served_one_after_the_other(shared: Prin
     for printer in printers:
         printer.close()
     out = [page.rows for page in shared.engine.pages]
-    assert all(rows.strip(b"\0") in (dots * STRIDE * LINES for dots in (OURS, THEIRS)) or not rows for rows in out)
+    assert all(
+        rows.strip(b"\0") in (dots * STRIDE * LINES for dots in (OURS, THEIRS)) or not rows
+        for rows in out
+    )
     for number, dots in enumerate((OURS, THEIRS)):
-        printed = sum(isinstance(event, e.SheetPrinted) for event in events[number])
+        printed = sum(isinstance(event, flow_events.SheetPrinted) for event in events[number])
         assert sum(rows == dots * STRIDE * LINES for rows in out) == printed
 
 
@@ -88,7 +99,9 @@ def spooler(port: int, treat: Insert) -> Iterator[int]:
                 near, _ = listener.accept()
                 far = socket.create_connection(("127.0.0.1", port))
                 for source, sink, through in ((near, far, treat), (far, near, lambda data: data)):
-                    threading.Thread(target=carry, args=(source, sink, through), daemon=True).start()
+                    threading.Thread(
+                        target=carry, args=(source, sink, through), daemon=True
+                    ).start()
 
     threading.Thread(target=serve, daemon=True).start()
     try:
@@ -121,9 +134,11 @@ def job(lines: int) -> bytes:
 
 
 @pytest.mark.parametrize("at", [1, 5, 100, BAND + 3, 2 * BAND - 1])
-def test_a_page_among_which_a_spooler_mixed_another_is_not_taken_for_printed(shared: PrinterSim, at: int) -> None:
+def test_a_page_among_which_a_spooler_mixed_another_is_not_taken_for_printed(
+    shared: PrinterSim, at: int
+) -> None:
     with spooler(shared.port, Mixer(job(40), at)) as port:
         printer = driver(port)
         event = PaperDesk(printer, printer).print_sheet(1, 1, sheet(OURS))
         printer.close()
-    assert isinstance(event, e.SheetFailed), f"taken for printed: {event}"
+    assert isinstance(event, flow_events.SheetFailed), f"taken for printed: {event}"

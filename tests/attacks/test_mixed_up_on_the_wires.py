@@ -1,4 +1,6 @@
-"""The whole kiosk on its wires, at a city that mixes people up: what a person there sees and gets."""
+"""The whole kiosk on its wires, at a city that mixes people up: what a person there sees
+and gets.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +12,11 @@ import pytest
 
 from firmware.service.cases import journal_path
 from firmware.service.journal import Journal
-from madoguchi.demo import FOLDER
-from madoguchi.part import Part
-from madoguchi.person import Errand, Journey, JourneyFailed, Watcher
-from madoguchi.rehearsal import prepare
-from madoguchi.system import System
+from testbed.customer import Errand, Journey, JourneyFailed, Watcher
+from testbed.demo import FOLDER
+from testbed.process import Process
+from testbed.rehearsal import prepare
+from testbed.system import System
 
 SEE_S = 25.0
 TESTS = Path(__file__).parents[1]
@@ -24,7 +26,7 @@ pytestmark = pytest.mark.wires
 @pytest.mark.parametrize(
     ("how", "case"),
     [
-        ("previous_person", "document.stranger-printed"),  # Munakata
+        ("previous_person", "document.page-text"),  # Munakata
         ("earlier_answer", "line.other-order"),  # Yokohama
     ],
 )
@@ -42,14 +44,19 @@ def test_the_next_person_gets_nothing_of_the_one_before(
     async def play() -> None:
         system = System(prepare(FOLDER, tmp_path / "run"))
         arguments = (how, "--config", str(system.rehearsal.city_toml))
-        system.city = Part("city", arguments, "city ready", system.rehearsal.run / "city.log", "mixed_up_city")
+        system.city = Process(
+            "city", arguments, "city ready", system.rehearsal.run / "city.log", "mixed_up_city"
+        )
         async with system:
             assert len((await errand(system, "yoshiko")).pages) == 1
             with pytest.raises(JourneyFailed, match=r"^refused: "):
                 await errand(system, "taro")
             assert system.bench.sheets.engine.page_count == 1
             assert system.bench.take_sheets() == []
-            async with Watcher(system.rehearsal.panel).watching() as watcher, asyncio.timeout(SEE_S):
+            async with (
+                Watcher(system.rehearsal.panel).watching() as watcher,
+                asyncio.timeout(SEE_S),
+            ):
                 seen = await watcher.next(SEE_S)
                 if seen.offers("ok"):
                     await watcher.touch(seen, "ok")

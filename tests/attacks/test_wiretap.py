@@ -1,4 +1,6 @@
-"""Somebody on the wire without any key: TLS records altered, lost, doubled, exchanged, cut, held back."""
+"""Somebody on the wire without any key: TLS records altered, lost, doubled, exchanged, cut, held
+back.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Final, Self
 
 import pytest
-from attack_bench import Attack, Kiosk, Table, Wish, judge
+from attack_bench import Attack, Kiosk, Wish
+from attack_judge import Table, judge
 
 DEADLINE_S: Final = 0.7  # short: an undisturbed answer that is late is one more fault
 HEAD: Final = 5  # bytes of a TLS record before its content; the last two are its length
@@ -122,7 +125,9 @@ def test_no_record_can_be_touched_unnoticed(attack: Attack, table: Table, direct
                 async with Wire(url, direction, at, way) as wire:
                     limits = {"deadline_s": DEADLINE_S, "order_deadline_s": DEADLINE_S + 1}
                     place = f"{way.__name__}-{at}"
-                    served = await attack.kiosk(wire.address, "taro", Wish("inkan"), kiosk, place, **limits).serve()
+                    served = await attack.kiosk(
+                        wire.address, "taro", Wish("inkan"), kiosk, place, **limits
+                    ).serve()
                     settle(way, at, wire, served)
 
         await asyncio.gather(*(one_by_one(f"kiosk-{n}") for n in range(1, AT_ONCE + 1)))
@@ -133,6 +138,8 @@ def test_no_record_can_be_touched_unnoticed(attack: Attack, table: Table, direct
         sheets = judge(attack, kiosk)
         assert kiosk.screens[-1] == "ending"
         assert sheets == 1 or faults, f"{way.__name__} of record {at} {direction}: nobody noticed"
-        table.add(f"record {direction}: {way.__name__}", f"line: {faults[0]}" if faults else "harmless")
+        table.add(
+            f"record {direction}: {way.__name__}", f"line: {faults[0]}" if faults else "harmless"
+        )
 
     attack.run("", go)

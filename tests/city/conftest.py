@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from city_bench import AKASHI, NOON, Authority, Rehearsal
+from city_bench import AKASHI, CITY_FILES, NOON, Authority, Rehearsal
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from postgres_server import Postgres, running
 
 from city import municipality, pki, sample
 from city.database import connect, migrate
 from city.pki import Files
+from city.typesetting import people_on_sheets, typeset
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +31,10 @@ def card_key() -> RSAPrivateKey:
 
 @pytest.fixture(scope="session")
 def seeded(
-    tmp_path_factory: pytest.TempPathFactory, line_pki: Files, authority: Authority, card_key: RSAPrivateKey
+    tmp_path_factory: pytest.TempPathFactory,
+    line_pki: Files,
+    authority: Authority,
+    card_key: RSAPrivateKey,
 ) -> Path:
     folder = tmp_path_factory.mktemp("seeded")
     Rehearsal(folder, line_pki, authority, card_key).city.engine.dispose()
@@ -74,8 +78,27 @@ def rehearsal(
     if database == "sqlite":
         made = Rehearsal(tmp_path, line_pki, authority, card_key, seeded=seeded)
     else:
-        template, postgres = request.getfixturevalue("template"), request.getfixturevalue("postgres")
+        template, postgres = (
+            request.getfixturevalue("template"),
+            request.getfixturevalue("postgres"),
+        )
         url = postgres.url(postgres.create(template))
         made = Rehearsal(tmp_path, line_pki, authority, card_key, database=url)
+    yield made
+    made.city.engine.dispose()
+
+
+@pytest.fixture(scope="module", params=CITY_FILES)
+def town(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    line_pki: Files,
+    authority: Authority,
+    card_key: RSAPrivateKey,
+) -> Iterator[Rehearsal]:
+    """A city that sets real paper."""
+    folder = tmp_path_factory.mktemp(request.param)
+    made = Rehearsal(folder, line_pki, authority, card_key, city_file=CITY_FILES[request.param])
+    made.typeset, made.paginate = typeset, people_on_sheets
     yield made
     made.city.engine.dispose()

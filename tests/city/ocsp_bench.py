@@ -1,4 +1,4 @@
-"""Card authorities, OpenSSL's own OCSP responder, and peers that say what they are told to."""
+"""Card authorities, OpenSSL's own OCSP responder, and peers that answer as they are told to."""
 
 from __future__ import annotations
 
@@ -20,10 +20,15 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import NameOID
 
+from city.cards import USER_AUTHENTICATION
 from city.revocation import Responder, Trouble, Unanswered
 
 ANSWER_S = 10.0  # for a real responder on a busy machine
-GOOD, REVOKED, UNKNOWN = ocsp.OCSPCertStatus.GOOD, ocsp.OCSPCertStatus.REVOKED, ocsp.OCSPCertStatus.UNKNOWN
+GOOD, REVOKED, UNKNOWN = (
+    ocsp.OCSPCertStatus.GOOD,
+    ocsp.OCSPCertStatus.REVOKED,
+    ocsp.OCSPCertStatus.UNKNOWN,
+)
 
 
 @dataclass(eq=False)
@@ -37,9 +42,15 @@ class Authority:
         self.certificate = self.issue(self.key, "card authority", self.key, ca=True)
 
     def issue(
-        self, key: RSAPrivateKey, name: str, signer: RSAPrivateKey | None = None, *, ca: bool = False,
-        use: x509.ObjectIdentifier | None = None, days: tuple[int, int] = (-3650, 3650),
-    ) -> x509.Certificate:  # fmt: skip
+        self,
+        key: RSAPrivateKey,
+        name: str,
+        signer: RSAPrivateKey | None = None,
+        *,
+        ca: bool = False,
+        use: x509.ObjectIdentifier | None = None,
+        days: tuple[int, int] = (-3650, 3650),
+    ) -> x509.Certificate:
         now = datetime.now(UTC)
         builder = (
             x509.CertificateBuilder()
@@ -51,14 +62,21 @@ class Authority:
             .not_valid_after(now + timedelta(days[1]))
             .add_extension(x509.BasicConstraints(ca, None), True)
         )
+        if not ca:
+            policy = x509.PolicyInformation(x509.ObjectIdentifier(USER_AUTHENTICATION), None)
+            builder = builder.add_extension(x509.CertificatePolicies([policy]), True)
         if use:
             builder = builder.add_extension(x509.ExtendedKeyUsage([use]), False)
         return builder.sign(signer or self.key, hashes.SHA256())
 
 
 def _name(common: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "JPKI-TEST"),
-                      x509.NameAttribute(NameOID.COMMON_NAME, common)])  # fmt: skip
+    return x509.Name(
+        [
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, "JPKI-TEST"),
+            x509.NameAttribute(NameOID.COMMON_NAME, common),
+        ]
+    )
 
 
 def card(jpki: Authority, keys: tuple[RSAPrivateKey, ...]) -> x509.Certificate:
@@ -72,7 +90,7 @@ def asks(jpki: Authority, port: int, **values: object) -> Responder:
 
 def trouble(responder: Responder, certificate: x509.Certificate) -> Trouble | ocsp.OCSPCertStatus:
     try:
-        return responder.status(certificate, datetime.now(UTC))
+        return responder.status(certificate.serial_number, datetime.now(UTC))
     except Unanswered as error:
         return error.trouble
 
@@ -88,23 +106,48 @@ class OpenSsl:
     def start(self, signer: x509.Certificate, key: RSAPrivateKey, *options: str) -> int:
         (self.folder / "ca.pem").write_bytes(self.authority.certificate.public_bytes(Encoding.PEM))
         (self.folder / "signer.pem").write_bytes(signer.public_bytes(Encoding.PEM))
-        (self.folder / "signer.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        (self.folder / "signer.key").write_bytes(
+            key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        )
         command = [
-            "openssl", "ocsp", "-index", "index.txt", "-port", "0", "-CA", "ca.pem", "-rsigner", "signer.pem",
-            "-rkey", "signer.key", *options,
-        ]  # fmt: skip
+            "openssl",
+            "ocsp",
+            "-index",
+            "index.txt",
+            "-port",
+            "0",
+            "-CA",
+            "ca.pem",
+            "-rsigner",
+            "signer.pem",
+            "-rkey",
+            "signer.key",
+            *options,
+        ]
         said = self.folder / f"said-{len(self.running)}"
         with said.open("wb") as out:
-            self.running.append(subprocess.Popen(command, cwd=self.folder, stdout=out, stderr=subprocess.STDOUT))
+            self.running.append(
+                subprocess.Popen(command, cwd=self.folder, stdout=out, stderr=subprocess.STDOUT)
+            )
         return _port(said)
 
     def index(self, *lines: tuple[str, x509.Certificate]) -> None:
         """`V` valid or `R` revoked, as `openssl ca` writes them."""
         text = ""
         for status, certificate in lines:
-            revoked = f"{datetime.now(UTC) - timedelta(hours=1):%y%m%d%H%M%SZ}" if status == "R" else ""
+            revoked = (
+                f"{datetime.now(UTC) - timedelta(hours=1):%y%m%d%H%M%SZ}" if status == "R" else ""
+            )
             ends = certificate.not_valid_after_utc
-            text += f"{status}\t{ends:%y%m%d%H%M%SZ}\t{revoked}\t{_hex(certificate)}\tunknown\t/O=JPKI-TEST/CN=card\n"
+            fields = (
+                status,
+                f"{ends:%y%m%d%H%M%SZ}",
+                revoked,
+                _hex(certificate),
+                "unknown",
+                "/O=JPKI-TEST/CN=card",
+            )
+            text += "\t".join(fields) + "\n"
         (self.folder / "index.txt").write_text(text)
         (self.folder / "index.txt.attr").write_text("unique_subject = no\n")
 
@@ -115,7 +158,9 @@ def _hex(certificate: x509.Certificate) -> str:
 
 
 def _port(said: Path) -> int:
-    """Where it listens, as it says itself: a mere trial connection would keep it waiting for a request."""
+    """Where it listens, as it says itself: a mere trial connection would keep it waiting for a
+    request.
+    """
     deadline = time.monotonic() + ANSWER_S
     while time.monotonic() < deadline:
         if match := re.search(rb"ACCEPT \S+:(\d+) .*waiting", said.read_bytes(), re.DOTALL):
@@ -126,9 +171,11 @@ def _port(said: Path) -> int:
 
 @dataclass
 class Liar:
-    """A peer that reads a request and says what it is told to say; `None` ends its turn without a word."""
+    """A peer that reads a request and answers as it is told to; `None` ends its turn without an
+    answer.
+    """
 
-    say: Callable[[bytes], bytes | None]
+    answer_with: Callable[[bytes], bytes | None]
     hold_s: float = 0.0
     drip_s: float = 0.0
     asked: int = 0
@@ -162,10 +209,12 @@ class Liar:
         while b"\r\n\r\n" not in request:
             request += wire.recv(65536)
         head, _, body = request.partition(b"\r\n\r\n")
-        length = int(next(line for line in head.split(b"\r\n") if line.startswith(b"Content-Length:"))[15:])
+        length = int(
+            next(line for line in head.split(b"\r\n") if line.startswith(b"Content-Length:"))[15:]
+        )
         while len(body) < length:
             body += wire.recv(65536)
-        answer = self.say(body)
+        answer = self.answer_with(body)
         self._over.wait(self.hold_s)
         if answer is None:
             return
@@ -175,7 +224,9 @@ class Liar:
             self._over.wait(self.drip_s)
 
 
-def http(body: bytes, status: str = "200 OK", kind: str = "application/ocsp-response", more: str = "") -> bytes:
+def http(
+    body: bytes, status: str = "200 OK", kind: str = "application/ocsp-response", more: str = ""
+) -> bytes:
     head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n{more}\r\n"
     return head.encode() + body
 
@@ -191,18 +242,34 @@ class Answers:
         asked = ocsp.load_der_ocsp_request(request)
         now = datetime.now(UTC)
         values = {
-            "certificate": self.certificate, "issuer": self.authority.certificate, "status": GOOD,
-            "this": now, "next": now + timedelta(minutes=5), "signer": self.authority.certificate,
-            "key": self.authority.key, "algorithm": hashes.SHA256(), "certificates": [],
-            "nonce": asked.extensions.get_extension_for_class(x509.OCSPNonce).value.nonce, "by_key": True,
-            "unsigned": False, **changes,
-        }  # fmt: skip
+            "certificate": self.certificate,
+            "issuer": self.authority.certificate,
+            "status": GOOD,
+            "this": now,
+            "next": now + timedelta(minutes=5),
+            "signer": self.authority.certificate,
+            "key": self.authority.key,
+            "algorithm": hashes.SHA256(),
+            "certificates": [],
+            "nonce": asked.extensions.get_extension_for_class(x509.OCSPNonce).value.nonce,
+            "by_key": True,
+            "unsigned": False,
+            **changes,
+        }
         revoked = values["status"] is REVOKED
         builder = ocsp.OCSPResponseBuilder().add_response(
-            values["certificate"], values["issuer"], hashes.SHA1(), values["status"], values["this"], values["next"],
-            now if revoked else None, None,
-        )  # fmt: skip
-        encoding = ocsp.OCSPResponderEncoding.HASH if values["by_key"] else ocsp.OCSPResponderEncoding.NAME
+            values["certificate"],
+            values["issuer"],
+            hashes.SHA1(),
+            values["status"],
+            values["this"],
+            values["next"],
+            now if revoked else None,
+            None,
+        )
+        encoding = (
+            ocsp.OCSPResponderEncoding.HASH if values["by_key"] else ocsp.OCSPResponderEncoding.NAME
+        )
         builder = builder.responder_id(encoding, values["signer"])
         if values["certificates"]:
             builder = builder.certificates(values["certificates"])

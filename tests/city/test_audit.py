@@ -18,9 +18,9 @@ from city import audit, cases, sample, tables
 from city.audit import Head, Verdict
 from city.cards import fingerprint
 from city.database import Mode, connect, transact
-from firmware.link import messages as m
+from firmware.link import messages
 from firmware.link.client import CityRefusal
-from madoguchi.cli import main
+from firmware.tools.cli import main
 
 ENTRIES = 12
 
@@ -31,7 +31,9 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Head]:
     path = tmp_path_factory.mktemp("log") / "city.db"
     engine = connect(f"sqlite:///{path}")
     for number in range(ENTRIES):
-        transact(engine, Mode.DECIDE, lambda c, n=number: audit.append(c, "test", n, order=f"{n:032x}"))
+        transact(
+            engine, Mode.DECIDE, lambda c, n=number: audit.append(c, "test", n, order=f"{n:032x}")
+        )
     with engine.begin() as connection:
         head = audit.verify(connection).head
         for guard in ("audit_no_update", "audit_no_delete"):
@@ -40,7 +42,9 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Head]:
     return path, head
 
 
-def verdict_after(log: tuple[Path, Head], *statements: tuple[str, tuple[object, ...]], kept: bool = False) -> Verdict:
+def verdict_after(
+    log: tuple[Path, Head], *statements: tuple[str, tuple[object, ...]], kept: bool = False
+) -> Verdict:
     """Do it to the file behind everybody's back, look, and take it back."""
     path, head = log
     engine = connect(f"sqlite:///{path}")
@@ -61,7 +65,7 @@ def verdict_after(log: tuple[Path, Head], *statements: tuple[str, tuple[object, 
 
 
 entries = st.integers(1, ENTRIES)
-many = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+many = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def test_a_log_as_it_was_written_is_sound(log: tuple[Path, Head]) -> None:
@@ -70,11 +74,18 @@ def test_a_log_as_it_was_written_is_sound(log: tuple[Path, Head]) -> None:
 
 
 @many
-@given(seq=entries, column=st.sampled_from(("entry", "hash")), at=st.integers(0, 10_000), byte=st.integers(1, 255))
+@given(
+    seq=entries,
+    column=st.sampled_from(("entry", "hash")),
+    at=st.integers(0, 10_000),
+    byte=st.integers(1, 255),
+)
 def test_any_byte(log: tuple[Path, Head], seq: int, column: str, at: int, byte: int) -> None:
     """Changed to any other; what results need not be text."""
     raw = sqlite3.connect(log[0])
-    [found] = raw.execute(f"SELECT CAST({column} AS BLOB) FROM audit WHERE seq = ?", (seq,)).fetchone()
+    [found] = raw.execute(
+        f"SELECT CAST({column} AS BLOB) FROM audit WHERE seq = ?", (seq,)
+    ).fetchone()
     raw.close()
     changed = bytearray(found)
     changed[at % len(changed)] ^= byte
@@ -84,9 +95,13 @@ def test_any_byte(log: tuple[Path, Head], seq: int, column: str, at: int, byte: 
 
 @many
 @given(seq=entries, words=st.text(max_size=20), at_end=st.booleans())
-def test_anything_more_or_less_in_an_entry(log: tuple[Path, Head], seq: int, words: str, at_end: bool) -> None:
+def test_anything_more_or_less_in_an_entry(
+    log: tuple[Path, Head], seq: int, words: str, at_end: bool
+) -> None:
     statement = (
-        "UPDATE audit SET entry = entry || ? WHERE seq = ?" if at_end else "UPDATE audit SET entry = ? WHERE seq = ?"
+        "UPDATE audit SET entry = entry || ? WHERE seq = ?"
+        if at_end
+        else "UPDATE audit SET entry = ? WHERE seq = ?"
     )
     found = verdict_after(log, (statement, (words, seq)))
     assert found.broken == (None if at_end and not words else seq)
@@ -96,12 +111,17 @@ def test_anything_more_or_less_in_an_entry(log: tuple[Path, Head], seq: int, wor
 @given(first=st.integers(1, ENTRIES - 1), many_=st.integers(1, 3))
 def test_entries_taken_out(log: tuple[Path, Head], first: int, many_: int) -> None:
     last = min(first + many_ - 1, ENTRIES - 1)  # not up to the tail
-    assert verdict_after(log, ("DELETE FROM audit WHERE seq BETWEEN ? AND ?", (first, last))).broken == first
+    assert (
+        verdict_after(log, ("DELETE FROM audit WHERE seq BETWEEN ? AND ?", (first, last))).broken
+        == first
+    )
 
 
 @many
 @given(first=st.integers(1, ENTRIES - 1), many_=st.integers(1, 3))
-def test_entries_taken_out_and_the_gap_closed(log: tuple[Path, Head], first: int, many_: int) -> None:
+def test_entries_taken_out_and_the_gap_closed(
+    log: tuple[Path, Head], first: int, many_: int
+) -> None:
     last = min(first + many_ - 1, ENTRIES - 1)
     gone = ("DELETE FROM audit WHERE seq BETWEEN ? AND ?", (first, last))
     close = [
@@ -114,14 +134,20 @@ def test_entries_taken_out_and_the_gap_closed(log: tuple[Path, Head], first: int
 @many
 @given(one=entries, other=entries)
 def test_two_in_each_others_place(log: tuple[Path, Head], one: int, other: int) -> None:
-    swap = [(f"UPDATE audit SET seq = {to} WHERE seq = {at}", ()) for at, to in ((one, -1), (other, one), (-1, other))]
+    swap = [
+        (f"UPDATE audit SET seq = {to} WHERE seq = {at}", ())
+        for at, to in ((one, -1), (other, one), (-1, other))
+    ]
     assert verdict_after(log, *swap).broken == (None if one == other else min(one, other))
 
 
 @many
 @given(seq=entries, words=st.sampled_from(("copy", "new")))
 def test_one_put_in(log: tuple[Path, Head], seq: int, words: str) -> None:
-    aside = [(f"UPDATE audit SET seq = {at + 1} WHERE seq = {at}", ()) for at in range(ENTRIES, seq - 1, -1)]
+    aside = [
+        (f"UPDATE audit SET seq = {at + 1} WHERE seq = {at}", ())
+        for at in range(ENTRIES, seq - 1, -1)
+    ]
     source = "entry, hash" if words == "copy" else "'{}', hash"
     put = (f"INSERT INTO audit SELECT ?, {source} FROM audit WHERE seq = ?", (seq, seq + 1))
     broken = seq + 1 if words == "copy" else seq  # of two alike the second is one too many
@@ -138,7 +164,9 @@ def test_the_tail_cut_off_is_found_by_who_kept_the_head(log: tuple[Path, Head], 
 
 @many
 @given(begin=entries)
-def test_a_log_written_anew_is_found_by_who_kept_the_head(log: tuple[Path, Head], begin: int) -> None:
+def test_a_log_written_anew_is_found_by_who_kept_the_head(
+    log: tuple[Path, Head], begin: int
+) -> None:
     """All hashes right, from some entry on: the chain itself cannot tell."""
     raw = sqlite3.connect(log[0])
     rows = raw.execute("SELECT entry, hash FROM audit ORDER BY seq").fetchall()
@@ -148,12 +176,14 @@ def test_a_log_written_anew_is_found_by_who_kept_the_head(log: tuple[Path, Head]
     for seq in range(begin, ENTRIES + 1):
         entry = f'{{"forged":{seq}}}'
         previous = audit._chain(previous, entry.encode())
-        forged.append(("UPDATE audit SET entry = ?, hash = ? WHERE seq = ?", (entry, previous, seq)))
+        forged.append(
+            ("UPDATE audit SET entry = ?, hash = ? WHERE seq = ?", (entry, previous, seq))
+        )
     assert verdict_after(log, *forged).broken is None
     assert verdict_after(log, *forged, kept=True).broken == ENTRIES
 
 
-# -- the command --------------------------------------------------------------------------------------------------
+# -- the command -----------------------------------------------------------------------------------
 
 
 @both
@@ -178,7 +208,10 @@ def test_verify_tells_the_head_takes_it_and_stops_everything_when_the_log_is_bro
     assert verify("--kept", head[1])[0] == 0
     assert verify("--kept", f"3:{'0' * 64}")[0] == 1
     code, said = verify("--kept", f"9:{'0' * 64}", "--json")
-    assert (code, json.loads(said)["broken"]) == (1, 6)  # the case of the time before is an entry too
+    assert (code, json.loads(said)["broken"]) == (
+        1,
+        6,
+    )  # the case of the time before is an entry too
     with engine.begin() as connection:
         [case] = cases.listed(connection)
         assert (case.code, case.pauses) == ("audit-broken", "everything")
@@ -186,11 +219,13 @@ def test_verify_tells_the_head_takes_it_and_stops_everything_when_the_log_is_bro
         verify("--kept", "head")
 
 
-# -- no content ---------------------------------------------------------------------------------------------------
+# -- no content ------------------------------------------------------------------------------------
 
 
 @both
-def test_after_everybodys_journey_nothing_about_anybody_is_in_log_or_cases(rehearsal: Rehearsal) -> None:
+def test_after_everybodys_journey_nothing_about_anybody_is_in_log_or_cases(
+    rehearsal: Rehearsal,
+) -> None:
     people = [resident for resident in sample.load() if resident.card]
     cards = {resident.id: rehearsal.card(resident.id) for resident in people}
     for card in cards.values():
@@ -198,11 +233,15 @@ def test_after_everybodys_journey_nothing_about_anybody_is_in_log_or_cases(rehea
     with rehearsal.city.engine.begin() as connection:
         rows = connection.execute(select(tables.residents)).mappings().all()
         entries = [row.entry for row in connection.execute(select(tables.audit))]
-        written = "\n".join([*entries, *(str(case) for case in cases.listed(connection, closed=True))])
+        written = "\n".join(
+            [*entries, *(str(case) for case in cases.listed(connection, closed=True))]
+        )
         outcomes = b"\n".join(connection.execute(select(tables.outcomes.c.body)).scalars())
     assert len(entries) > len(people)
     assert "issued" in written
-    assert fingerprint(next(iter(cards.values())).der) in written  # the only trace of a card is its hash
+    assert (
+        fingerprint(next(iter(cards.values())).der) in written
+    )  # the only trace of a card is its hash
     everything = written + outcomes.decode()
     for row in rows:
         for name in PERSONAL:
@@ -213,9 +252,20 @@ def test_after_everybodys_journey_nothing_about_anybody_is_in_log_or_cases(rehea
 
 
 PERSONAL = (
-    "name", "kana", "alias", "former_surname", "birth", "address", "previous_address", "domicile", "domicile_head",
-    "nationality", "residence_status", "residence_card", "mynumber",
-)  # fmt: skip
+    "name",
+    "kana",
+    "alias",
+    "former_surname",
+    "birth",
+    "address",
+    "previous_address",
+    "domicile",
+    "domicile_head",
+    "nationality",
+    "residence_status",
+    "residence_card",
+    "mynumber",
+)
 
 
 async def _everything(visit: Visit) -> None:
@@ -240,8 +290,14 @@ async def _everything(visit: Visit) -> None:
             pass
 
 
-def contrary(outcome: m.Outcome) -> m.Outcome:
-    return m.Outcome(
-        outcome=outcome.outcome, session=outcome.session, order=outcome.order, result=m.Result.FAILED, sheets=0, kept=0,
-        returned=outcome.kept, owed=0,
-    )  # fmt: skip
+def contrary(outcome: messages.Outcome) -> messages.Outcome:
+    return messages.Outcome(
+        outcome=outcome.outcome,
+        session=outcome.session,
+        order=outcome.order,
+        result=messages.Result.FAILED,
+        sheets=0,
+        kept=0,
+        returned=outcome.kept,
+        owed=0,
+    )

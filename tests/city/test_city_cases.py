@@ -8,23 +8,34 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
-from city_bench import HELLO, Direct, Rehearsal, Visit, both, new_id, outcome_of, refused, session_request
+from city_bench import (
+    HELLO,
+    Direct,
+    Rehearsal,
+    Visit,
+    both,
+    new_id,
+    outcome_of,
+    refused,
+    session_request,
+)
 from sqlalchemy import select
 
 from city import cases, tables
 from city.database import Mode, transact
-from firmware.link import messages as m
-from firmware.link import sealing
+from firmware.link import messages, sealing
 from firmware.link.messages import RefusalCode
-from madoguchi.cli import main
+from firmware.tools.cli import main
 
 swap = msgspec.structs.replace
 
 
-def ordered(rehearsal: Rehearsal, copies: int = 1, kiosk: str = "kiosk-1") -> tuple[Visit, m.Manifest]:
+def ordered(
+    rehearsal: Rehearsal, copies: int = 1, kiosk: str = "kiosk-1"
+) -> tuple[Visit, messages.Manifest]:
     visit = Visit(Direct(rehearsal.city, kiosk), rehearsal.card("yoshiko"), kiosk=kiosk)
 
-    async def go() -> m.Manifest:
+    async def go() -> messages.Manifest:
         await visit.enter()
         manifest, _ = await visit.orders("inkan", copies)
         return manifest
@@ -32,13 +43,13 @@ def ordered(rehearsal: Rehearsal, copies: int = 1, kiosk: str = "kiosk-1") -> tu
     return visit, asyncio.run(go())
 
 
-def issued(rehearsal: Rehearsal, copies: int = 1) -> tuple[Visit, m.Manifest]:
+def issued(rehearsal: Rehearsal, copies: int = 1) -> tuple[Visit, messages.Manifest]:
     visit, manifest = ordered(rehearsal, copies)
     visit.line.ask("release", visit.pays(manifest))
     return visit, manifest
 
 
-def code_of(direct: Direct, name: str, message: m.Message) -> RefusalCode | None:
+def code_of(direct: Direct, name: str, message: messages.Message) -> RefusalCode | None:
     async def ask() -> None:
         direct.ask(name, message)
 
@@ -50,7 +61,7 @@ def open_cases(rehearsal: Rehearsal) -> tuple[cases.Case, ...]:
         return cases.listed(connection)
 
 
-# -- what opens one -----------------------------------------------------------------------------------------------
+# -- what opens one --------------------------------------------------------------------------------
 
 
 def double_release(rehearsal: Rehearsal, direct: Direct) -> None:
@@ -90,7 +101,9 @@ def another_kiosks_outcome(rehearsal: Rehearsal, direct: Direct) -> None:
 def session_again(rehearsal: Rehearsal, direct: Direct) -> None:
     visit, _ = ordered(rehearsal)
     challenge = direct.ask("hello", HELLO).challenge
-    again = session_request(visit.card, challenge, sealing.generate(), session=visit.request.session)
+    again = session_request(
+        visit.card, challenge, sealing.generate(), session=visit.request.session
+    )
     assert code_of(direct, "sessions", again) is RefusalCode.SESSION_REUSED
 
 
@@ -101,20 +114,29 @@ def another_order_of_that_id(rehearsal: Rehearsal, direct: Direct) -> None:
 
 def outcome_of_nothing(rehearsal: Rehearsal, direct: Direct) -> None:
     _, manifest = issued(rehearsal)
-    assert code_of(direct, "outcome", swap(outcome_of(manifest), order=new_id())) is RefusalCode.ORDER_UNKNOWN
+    assert (
+        code_of(direct, "outcome", swap(outcome_of(manifest), order=new_id()))
+        is RefusalCode.ORDER_UNKNOWN
+    )
 
 
 def contrary_outcome(rehearsal: Rehearsal, direct: Direct) -> None:
     _, manifest = issued(rehearsal)
     told = outcome_of(manifest)
     direct.ask("outcome", told)
-    assert code_of(direct, "outcome", swap(told, result=m.Result.FAILED)) is RefusalCode.OUTCOME_REUSED
+    assert (
+        code_of(direct, "outcome", swap(told, result=messages.Result.FAILED))
+        is RefusalCode.OUTCOME_REUSED
+    )
 
 
 def second_outcome(rehearsal: Rehearsal, direct: Direct) -> None:
     _, manifest = issued(rehearsal)
     direct.ask("outcome", outcome_of(manifest))
-    assert code_of(direct, "outcome", outcome_of(manifest, m.Result.FAILED)) is RefusalCode.OUTCOME_REUSED
+    assert (
+        code_of(direct, "outcome", outcome_of(manifest, messages.Result.FAILED))
+        is RefusalCode.OUTCOME_REUSED
+    )
 
 
 def too_few_sheets(rehearsal: Rehearsal, direct: Direct) -> None:
@@ -124,7 +146,7 @@ def too_few_sheets(rehearsal: Rehearsal, direct: Direct) -> None:
 
 def too_many_sheets(rehearsal: Rehearsal, direct: Direct) -> None:
     _, manifest = issued(rehearsal)
-    direct.ask("outcome", swap(outcome_of(manifest, m.Result.FAILED), sheets=2))
+    direct.ask("outcome", swap(outcome_of(manifest, messages.Result.FAILED), sheets=2))
 
 
 def too_much_kept(rehearsal: Rehearsal, direct: Direct) -> None:
@@ -134,7 +156,7 @@ def too_much_kept(rehearsal: Rehearsal, direct: Direct) -> None:
 
 def kept_for_nothing(rehearsal: Rehearsal, direct: Direct) -> None:
     _, manifest = issued(rehearsal)
-    direct.ask("outcome", swap(outcome_of(manifest, m.Result.FAILED), kept=manifest.fee))
+    direct.ask("outcome", swap(outcome_of(manifest, messages.Result.FAILED), kept=manifest.fee))
 
 
 def printed_without_release(rehearsal: Rehearsal, direct: Direct) -> None:
@@ -144,13 +166,13 @@ def printed_without_release(rehearsal: Rehearsal, direct: Direct) -> None:
 
 def nobody_can_tell(rehearsal: Rehearsal, direct: Direct) -> None:
     _, manifest = issued(rehearsal)
-    direct.ask("outcome", outcome_of(manifest, m.Result.UNKNOWN))
+    direct.ask("outcome", outcome_of(manifest, messages.Result.UNKNOWN))
 
 
 def rejected_document(rehearsal: Rehearsal, direct: Direct) -> None:
     _, manifest = ordered(rehearsal)
-    direct.ask("cancel", m.CancelRequest(session=manifest.session, rejected="holder"))
-    direct.ask("cancel", m.CancelRequest(session=manifest.session))
+    direct.ask("cancel", messages.CancelRequest(session=manifest.session, rejected="holder"))
+    direct.ask("cancel", messages.CancelRequest(session=manifest.session))
     [case] = open_cases(rehearsal)
     assert (case.kind, case.order) == (manifest.kind, manifest.order)
 
@@ -178,8 +200,12 @@ ANOMALIES: list[tuple[Callable[[Rehearsal, Direct], None], str]] = [
 
 
 @both
-@pytest.mark.parametrize(("anomaly", "code"), ANOMALIES, ids=[made.__name__ for made, _ in ANOMALIES])
-def test_each_anomaly_is_a_case(rehearsal: Rehearsal, anomaly: Callable[[Rehearsal, Direct], None], code: str) -> None:
+@pytest.mark.parametrize(
+    ("anomaly", "code"), ANOMALIES, ids=[made.__name__ for made, _ in ANOMALIES]
+)
+def test_each_anomaly_is_a_case(
+    rehearsal: Rehearsal, anomaly: Callable[[Rehearsal, Direct], None], code: str
+) -> None:
     direct = Direct(rehearsal.city)
     anomaly(rehearsal, direct)
     [case] = open_cases(rehearsal)
@@ -193,9 +219,9 @@ def test_an_ordinary_journey_a_late_one_and_a_failed_print_open_none(rehearsal: 
     _, manifest = issued(rehearsal, copies=2)
     direct.ask("outcome", swap(outcome_of(manifest), sheets=2))
     _, failed = issued(rehearsal, copies=2)
-    direct.ask("outcome", swap(outcome_of(failed, m.Result.FAILED), sheets=1))
+    direct.ask("outcome", swap(outcome_of(failed, messages.Result.FAILED), sheets=1))
     visit, late = ordered(rehearsal)
-    direct.ask("cancel", m.CancelRequest(session=late.session))
+    direct.ask("cancel", messages.CancelRequest(session=late.session))
     assert code_of(direct, "release", visit.pays(late)) is RefusalCode.SESSION_UNKNOWN
     assert open_cases(rehearsal) == ()
 
@@ -215,7 +241,7 @@ def test_the_same_anomaly_again_is_the_same_case_until_it_is_closed(rehearsal: R
     assert [found.case for found in open_cases(rehearsal)] != [case.case]
 
 
-# -- what one stops -----------------------------------------------------------------------------------------------
+# -- what one stops --------------------------------------------------------------------------------
 
 
 def paused(rehearsal: Rehearsal, **path: str) -> str:
@@ -232,7 +258,9 @@ def test_a_paused_kiosk_is_told_maintenance_and_can_still_tell_outcomes(
     direct, beside = Direct(rehearsal.city), rehearsal.beside()
     visit, manifest = ordered(rehearsal)
     case = paused(rehearsal, **path)
-    terms = Direct(beside).ask("hello", HELLO)  # through whichever gateway it was opened, all of them know
+    terms = Direct(beside).ask(
+        "hello", HELLO
+    )  # through whichever gateway it was opened, all of them know
     assert not terms.open
     assert terms.refusal is not None
     assert terms.refusal.code is RefusalCode.MAINTENANCE
@@ -241,8 +269,8 @@ def test_a_paused_kiosk_is_told_maintenance_and_can_still_tell_outcomes(
     entry = session_request(visit.card, terms.challenge, sealing.generate())
     assert code_of(direct, "sessions", entry) is RefusalCode.MAINTENANCE
     assert Direct(rehearsal.city, "kiosk-2").ask("hello", HELLO).open is bool(path)
-    direct.ask("outcome", outcome_of(manifest, m.Result.FAILED))
-    direct.ask("cancel", m.CancelRequest(session=manifest.session))
+    direct.ask("outcome", outcome_of(manifest, messages.Result.FAILED))
+    direct.ask("cancel", messages.CancelRequest(session=manifest.session))
     assert rehearsal.city.decide(lambda c: cases.close_case(c, case, 1, "looked into"))
     assert direct.ask("hello", HELLO).open
     with rehearsal.city.engine.begin() as connection:
@@ -256,8 +284,10 @@ def test_a_paused_certificate_is_not_offered_and_the_others_are(rehearsal: Rehea
     terms = visit.line.ask("hello", HELLO)
     assert terms.open
     assert {notice.kind: notice.open for notice in terms.certificates} == {
-        "juminhyo": True, "inkan": False, "kazei": True
-    }  # fmt: skip
+        "juminhyo": True,
+        "inkan": False,
+        "kazei": True,
+    }
     assert code_of(visit.line, "release", visit.pays(manifest)) is RefusalCode.MAINTENANCE
     again = Visit(visit.line, visit.card)
     offers = {offer.kind: offer for offer in asyncio.run(again.enter()).offers}
@@ -268,33 +298,40 @@ def test_a_paused_certificate_is_not_offered_and_the_others_are(rehearsal: Rehea
     assert asyncio.run(again.orders("juminhyo"))[0].kind == "juminhyo"
 
 
-# -- the command --------------------------------------------------------------------------------------------------
+# -- the command -----------------------------------------------------------------------------------
 
 
 @both
-def test_a_person_lists_looks_opens_and_closes(rehearsal: Rehearsal, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_person_lists_looks_opens_and_closes(
+    rehearsal: Rehearsal, capsys: pytest.CaptureFixture[str]
+) -> None:
     config = ["--config", str(rehearsal.folder / "city.toml")]
 
-    def say(action: str, *more: str) -> tuple[int, str]:
+    def run_cases(action: str, *more: str) -> tuple[int, str]:
         code = main(["city", "cases", action, *config, *more])
         return code, capsys.readouterr().out.strip()
 
-    assert say("list") == (0, "no open case")
-    assert json.loads(say("list", "--json")[1]) == []
+    assert run_cases("list") == (0, "no open case")
+    assert json.loads(run_cases("list", "--json")[1]) == []
     double_release(rehearsal, Direct(rehearsal.city))
-    [found] = json.loads(say("list", "--json")[1])
+    [found] = json.loads(run_cases("list", "--json")[1])
     assert (found["code"], found["pauses"]) == ("double-release", "")
-    shown = json.loads(say("show", found["case"], "--json")[1])
-    assert [entry["event"] for entry in shown["log"]] == ["reserved", "issued", "release-refused", "case"]
-    assert "double-release" in say("show", found["case"])[1]
-    assert say("open", "--certificate", "kazei")[0] == 0
-    assert "stops kazei" in say("list")[1]
-    for case in json.loads(say("list", "--json")[1]):
-        assert say("close", case["case"], "--note", "the kiosk's journal agrees")[0] == 0
-    assert say("list") == (0, "no open case")
-    assert say("list", "--all")[1].count("the kiosk's journal agrees") == 2
-    assert say("close", found["case"], "--note", "again")[0] == 1
-    assert say("show", "0" * 32)[0] == 1
+    shown = json.loads(run_cases("show", found["case"], "--json")[1])
+    assert [entry["event"] for entry in shown["log"]] == [
+        "reserved",
+        "issued",
+        "release-refused",
+        "case",
+    ]
+    assert "double-release" in run_cases("show", found["case"])[1]
+    assert run_cases("open", "--certificate", "kazei")[0] == 0
+    assert "stops kazei" in run_cases("list")[1]
+    for case in json.loads(run_cases("list", "--json")[1]):
+        assert run_cases("close", case["case"], "--note", "the kiosk's journal agrees")[0] == 0
+    assert run_cases("list") == (0, "no open case")
+    assert run_cases("list", "--all")[1].count("the kiosk's journal agrees") == 2
+    assert run_cases("close", found["case"], "--note", "again")[0] == 1
+    assert run_cases("show", "0" * 32)[0] == 1
 
 
 @both
@@ -305,8 +342,15 @@ def test_migrate_says_what_it_did(rehearsal: Rehearsal, capsys: pytest.CaptureFi
 
 def test_opening_and_closing_are_in_the_log(rehearsal: Rehearsal) -> None:
     case = paused(rehearsal, kiosk="kiosk-1")
-    transact(rehearsal.city.engine, Mode.DECIDE, lambda c: cases.close_case(c, case, 1, "明石　花子 was here"))
+    transact(
+        rehearsal.city.engine,
+        Mode.DECIDE,
+        lambda c: cases.close_case(c, case, 1, "明石　花子 was here"),
+    )
     with rehearsal.city.engine.begin() as connection:
         entries = [json.loads(row.entry) for row in connection.execute(select(tables.audit))]
-    assert [(entry["event"], entry["case"]) for entry in entries] == [("case", case), ("case-closed", case)]
+    assert [(entry["event"], entry["case"]) for entry in entries] == [
+        ("case", case),
+        ("case-closed", case),
+    ]
     assert "花子" not in str(entries)

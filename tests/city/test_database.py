@@ -1,4 +1,6 @@
-"""The schema and its history, the three modes, what becomes of conflicts, and a database that goes away."""
+"""The schema and its history, the three modes, what becomes of conflicts, and a database that goes
+away.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import postgres_server
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata, produce_migrations, render_python_code
 from alembic.runtime.migration import MigrationContext
 from city_bench import HELLO, Direct, Rehearsal, Visit, both, refused
@@ -17,7 +20,7 @@ from postgres_server import Postgres
 from sqlalchemy import Engine, delete, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 
-from city import audit, database, schema, tables
+from city import audit, database, registry, schema, tables
 from city.database import DatabaseError, Mode, Unavailable, connect, migrate, transact
 from firmware.link.messages import RefusalCode
 
@@ -31,7 +34,7 @@ def empty(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return postgres.url(postgres.create())
 
 
-# -- the schema ---------------------------------------------------------------------------------------------------
+# -- the schema ------------------------------------------------------------------------------------
 
 
 def test_the_migrations_make_exactly_the_tables_of_the_program(empty: str) -> None:
@@ -46,6 +49,52 @@ def test_the_migrations_make_exactly_the_tables_of_the_program(empty: str) -> No
     assert not missing, f"a revision is missing in city/migrations/versions:\n{draft}"
 
 
+def test_what_was_under_way_before_commitments_is_ended_and_what_was_issued_stays(
+    empty: str,
+) -> None:
+    engine = database.open_engine(empty, 1)
+    with engine.begin() as connection:
+        config = schema._config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        for name in "ab":
+            session = {"session": name * 32, "kiosk": "k", "state": "open", "ends": 2**40}
+            connection.execute(
+                text(
+                    "INSERT INTO sessions (session, kiosk, state, ends) VALUES "
+                    "(:session, :kiosk, :state, :ends)"
+                ),
+                session,
+            )
+            state = {"a": "reserved", "b": "issued"}[name]
+            connection.execute(
+                text(
+                    'INSERT INTO orders ("order", session, kiosk, state, kind, request_sha256, '
+                    "document_sha256, "
+                    "unique_number, record_version, fee, sheets, sealed) "
+                    "VALUES (:order, :session, 'k', :state, 'inkan', '', '', :number, 1, 100, "
+                    "1, :sealed)"
+                ),
+                {
+                    "order": name * 32,
+                    "session": name * 32,
+                    "state": state,
+                    "number": name * 12,
+                    "sealed": b"x",
+                },
+            )
+    engine.dispose()
+    assert migrate(empty) == ("0001", schema.head())
+    engine = connect(empty)
+    with engine.begin() as connection:
+        assert set(connection.execute(select(tables.sessions.c.state)).scalars()) == {"ended"}
+        orders = {row.unique_number: row for row in connection.execute(select(tables.orders))}
+        assert (orders["a" * 12].state, orders["a" * 12].sealed) == ("void", None)
+        assert registry.standing(connection, "a" * 12) is registry.Standing.UNKNOWN
+        assert registry.standing(connection, "b" * 12) is registry.Standing.IN_FORCE
+    engine.dispose()
+
+
 def test_two_migrations_at_once_are_one(empty: str) -> None:
     found: list[tuple[str, str]] = []
     threads = [threading.Thread(target=lambda: found.append(migrate(empty))) for _ in range(4)]
@@ -56,9 +105,13 @@ def test_two_migrations_at_once_are_one(empty: str) -> None:
     assert sorted(found) == [(schema.head(), schema.head())] * 3 + [("none", schema.head())]
 
 
-def test_an_embedded_database_is_brought_up_to_date_and_a_server_is_not(tmp_path: Path, postgres: Postgres) -> None:
+def test_an_embedded_database_is_brought_up_to_date_and_a_server_is_not(
+    tmp_path: Path, postgres: Postgres
+) -> None:
     connect(f"sqlite:///{tmp_path / 'city.db'}").dispose()
-    with pytest.raises(DatabaseError, match=r"schema is none, this build wants .*: run `kiosk city migrate`"):
+    with pytest.raises(
+        DatabaseError, match=r"schema is none, this build wants .*: run `kiosk city migrate`"
+    ):
         connect(postgres.url(postgres.create()))
 
 
@@ -85,18 +138,32 @@ def test_a_database_of_somebody_else_is_left_alone(empty: str) -> None:
 
 @both
 def test_what_the_database_itself_refuses(rehearsal: Rehearsal) -> None:
-    """Whatever a program believes: the log is only added to, an order is decided once, a challenge is used once."""
+    """Whatever a program believes: the log is only added to, an order is decided once, a challenge
+    is used once.
+    """
     engine = rehearsal.city.engine
     order = {
-        "order": "1" * 32, "session": "2" * 32, "kiosk": "k", "state": "issued", "kind": "inkan", "fee": 100,
-        "sheets": 1, "request_sha256": "0" * 64, "document_sha256": "0" * 64, "unique_number": "N" * 12,
+        "order": "1" * 32,
+        "session": "2" * 32,
+        "kiosk": "k",
+        "state": "issued",
+        "kind": "inkan",
+        "fee": 100,
+        "sheets": 1,
+        "request_sha256": "0" * 64,
+        "document_sha256": "0" * 64,
+        "unique_number": "N" * 12,
         "record_version": 1,
-    }  # fmt: skip
+    }
     with engine.begin() as connection:
         audit.append(connection, "test", 0)
-        connection.execute(insert(tables.sessions).values(session="2" * 32, kiosk="k", state="open", ends=1))
+        connection.execute(
+            insert(tables.sessions).values(session="2" * 32, kiosk="k", state="open", ends=1)
+        )
         connection.execute(insert(tables.orders).values(order))
-        connection.execute(insert(tables.challenges).values(challenge="c", kiosk="k", expires=9, used=True))
+        connection.execute(
+            insert(tables.challenges).values(challenge="c", kiosk="k", expires=9, used=True)
+        )
         other = {**order, "order": "3" * 32, "unique_number": "M" * 12, "state": "reserved"}
         connection.execute(insert(tables.orders).values(other))
     second = {**order, "order": "4" * 32, "unique_number": "O" * 12, "state": "reserved"}
@@ -117,13 +184,18 @@ def test_what_the_database_itself_refuses(rehearsal: Rehearsal) -> None:
         assert audit.verify(connection).broken is None
 
 
-def test_a_gateways_role_cannot_lift_the_guards(rehearsal: Rehearsal, postgres: Postgres, template: str) -> None:
-    """As docs/deployment.md grants it: everything a gateway does goes on, and the log stays append-only."""
+def test_a_gateways_role_cannot_lift_the_guards(
+    rehearsal: Rehearsal, postgres: Postgres, template: str
+) -> None:
+    """As docs/deployment.md grants it: everything a gateway does goes on, and the log stays
+    append-only.
+    """
     name = postgres.create(template)
     postgres.run(
         "DROP ROLE IF EXISTS gateway; CREATE ROLE gateway LOGIN;"
         "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO gateway;"
-        "REVOKE DELETE ON audit FROM gateway; REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM gateway",
+        "REVOKE DELETE ON audit FROM gateway; REVOKE INSERT, UPDATE, DELETE ON alembic_version "
+        "FROM gateway",
         name,
     )
     engine = connect(postgres.url(name, "gateway"))
@@ -151,7 +223,7 @@ def test_not_even_the_owner_empties_the_log_at_once(postgres: Postgres, template
     engine.dispose()
 
 
-# -- conflicts ----------------------------------------------------------------------------------------------------
+# -- conflicts -------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -182,13 +254,16 @@ def counting(meet: threading.Barrier | None, tries: list[int]) -> Callable[..., 
 def test_two_that_decide_at_once_see_each_other(
     postgres_engine: Engine, monkeypatch: pytest.MonkeyPatch, locked: bool
 ) -> None:
-    """With the lock they wait; without it the database refuses one, and its repetition sees the other."""
+    """With the lock they wait; without it the database refuses one, and its repetition sees the
+    other.
+    """
     if not locked:
         monkeypatch.setattr(database, "LOCK_LOG", "SELECT 1")
     meet, tries, seen = threading.Barrier(2), [], []
     work = counting(meet, tries)
     threads = [
-        threading.Thread(target=lambda: seen.append(transact(postgres_engine, Mode.DECIDE, work))) for _ in range(2)
+        threading.Thread(target=lambda: seen.append(transact(postgres_engine, Mode.DECIDE, work)))
+        for _ in range(2)
     ]
     for thread in threads:
         thread.start()
@@ -197,7 +272,9 @@ def test_two_that_decide_at_once_see_each_other(
     assert sorted(seen) == [0, 1]
     assert len(tries) == (2 if locked else 3)
     with postgres_engine.begin() as connection:
-        assert audit.verify(connection) == audit.Verdict(audit.Head(2, audit.verify(connection).head.hash))
+        assert audit.verify(connection) == audit.Verdict(
+            audit.Head(2, audit.verify(connection).head.hash)
+        )
 
 
 def test_repetition_is_bounded(postgres_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,7 +283,9 @@ def test_repetition_is_bounded(postgres_engine: Engine, monkeypatch: pytest.Monk
 
     def never(connection) -> None:
         tries.append(1)
-        connection.execute(text("DO $$BEGIN RAISE EXCEPTION 'conflict' USING ERRCODE = '40001'; END$$"))
+        connection.execute(
+            text("DO $$BEGIN RAISE EXCEPTION 'conflict' USING ERRCODE = '40001'; END$$")
+        )
 
     with pytest.raises(Unavailable):
         transact(postgres_engine, Mode.DECIDE, never)
@@ -225,14 +304,18 @@ def test_a_mistake_of_ours_is_not_repeated(postgres_engine: Engine) -> None:
     assert len(tries) == 1
 
 
-def test_what_takes_too_long_is_given_up(postgres: Postgres, template: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_takes_too_long_is_given_up(
+    postgres: Postgres, template: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(database, "STATEMENT_MS", 200)
     monkeypatch.setattr(database, "LOCK_MS", 100)
     monkeypatch.setattr(database, "WAIT_S", 0.1)
     engine = connect(postgres.url(postgres.create(template)), 2)
     try:
         with pytest.raises(Unavailable):
-            transact(engine, Mode.READ, lambda connection: connection.execute(text("SELECT pg_sleep(5)")))
+            transact(
+                engine, Mode.READ, lambda connection: connection.execute(text("SELECT pg_sleep(5)"))
+            )
         with engine.begin() as holder:
             holder.execute(text("LOCK TABLE audit IN EXCLUSIVE MODE"))
             with pytest.raises(Unavailable):
@@ -258,20 +341,26 @@ def test_who_stands_still_within_a_transaction_loses_it(
             transact(other, Mode.DECIDE, lambda c: audit.append(c, "whole", 0))
             connection.execute(text("SELECT 1"))
         with other.begin() as connection:
-            assert [row.entry for row in connection.execute(select(tables.audit))] == ['{"at":0,"event":"whole"}']
+            assert [row.entry for row in connection.execute(select(tables.audit))] == [
+                '{"at":0,"event":"whole"}'
+            ]
     finally:
         frozen.dispose()
         other.dispose()
 
 
-# -- a database that goes away ------------------------------------------------------------------------------------
+# -- a database that goes away ---------------------------------------------------------------------
 
 
-def test_without_its_database_the_gateway_is_busy_and_recovers_by_itself(rehearsal: Rehearsal, tmp_path: Path) -> None:
+def test_without_its_database_the_gateway_is_busy_and_recovers_by_itself(
+    rehearsal: Rehearsal, tmp_path: Path
+) -> None:
     with postgres_server.running() as server:
         url = server.url(server.create())
         migrate(url)
-        made = Rehearsal(tmp_path, rehearsal.pki, rehearsal.authority, rehearsal.card_key, database=url)
+        made = Rehearsal(
+            tmp_path, rehearsal.pki, rehearsal.authority, rehearsal.card_key, database=url
+        )
         try:
             _journey_with_an_outage(made, server)
         finally:

@@ -26,13 +26,15 @@ from city.clock import starting
 from city.config import ConfigError, load
 from city.enroll import EnrollError, enroll
 from city.pki import Files
-from firmware.link import messages as m
+from firmware.link import messages
 from firmware.link.messages import RefusalCode
 
 ROOT = Path(__file__).parents[2]
 
 
-def context(rehearsal: Rehearsal, client: Files | None, tls: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -> ssl.SSLContext:
+def context(
+    rehearsal: Rehearsal, client: Files | None, tls: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3
+) -> ssl.SSLContext:
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     made.load_verify_locations(rehearsal.pki.city_ca)
     made.minimum_version = made.maximum_version = tls
@@ -51,22 +53,24 @@ async def post(
         return answer.status, await answer.read()
 
 
-# -- TLS ----------------------------------------------------------------------------------------------------------
+# -- TLS -------------------------------------------------------------------------------------------
 
 
-def test_only_certificates_of_the_kiosk_authority_and_only_tls_1_3(rehearsal: Rehearsal, tmp_path: Path) -> None:
+def test_only_certificates_of_the_kiosk_authority_and_only_tls_1_3(
+    rehearsal: Rehearsal, tmp_path: Path
+) -> None:
     stranger = pki.make(tmp_path / "stranger")
     hello = msgspec.json.encode(HELLO)
 
     async def scenario(url: str) -> None:
-        assert (await post(url, context(rehearsal, rehearsal.pki), "/v1/hello", hello))[0] == 200
+        assert (await post(url, context(rehearsal, rehearsal.pki), "/v2/hello", hello))[0] == 200
         for tls in (
             context(rehearsal, None),
             context(rehearsal, stranger),
             context(rehearsal, rehearsal.pki, ssl.TLSVersion.TLSv1_2),
         ):
             with pytest.raises(aiohttp.ClientConnectionError):
-                await post(url, tls, "/v1/hello", hello)
+                await post(url, tls, "/v2/hello", hello)
 
     asyncio.run(rehearsal.run(scenario)())
 
@@ -77,12 +81,12 @@ def test_the_gateways_own_certificate_does_not_make_a_kiosk(rehearsal: Rehearsal
 
     async def scenario(url: str) -> None:
         with pytest.raises(aiohttp.ClientConnectionError):
-            await post(url, tls, "/v1/hello", msgspec.json.encode(HELLO))
+            await post(url, tls, "/v2/hello", msgspec.json.encode(HELLO))
 
     asyncio.run(rehearsal.run(scenario)())
 
 
-# -- bodies -------------------------------------------------------------------------------------------------------
+# -- bodies ----------------------------------------------------------------------------------------
 
 DEEP = b"[" * 60_000
 BODIES = [
@@ -91,23 +95,26 @@ BODIES = [
     b"not json",
     b"\xff\xfe",
     DEEP,
-    b'{"protocol":1,"build":"x","more":1}',
-    b'{"protocol":"1","build":"x"}',
-    b'{"protocol":1,"build":"' + b"x" * 401 + b'"}',
-    b'{"protocol":2,"build":"x"}',
+    b'{"protocol":2,"build":"x","more":1}',
+    b'{"protocol":"2","build":"x"}',
+    b'{"protocol":2,"build":"' + b"x" * 401 + b'"}',
+    b'{"protocol":1,"build":"x"}',
+    b'{"protocol":3,"build":"x"}',
 ]
 
 
 @pytest.mark.parametrize("path", ["hello", "sessions", "orders", "release", "cancel", "outcome"])
-def test_malformed_bodies_are_refused_without_a_word_about_the_inside(rehearsal: Rehearsal, path: str) -> None:
+def test_malformed_bodies_are_refused_without_a_word_about_the_inside(
+    rehearsal: Rehearsal, path: str
+) -> None:
     async def scenario(url: str) -> None:
         tls = context(rehearsal, rehearsal.pki)
         for body in BODIES:
-            status, answer = await post(url, tls, f"/v1/{path}", body)
+            status, answer = await post(url, tls, f"/v2/{path}", body)
             assert status == 400, body[:40]
-            newer = path == "hello" and b'"protocol":2' in body
-            expected = RefusalCode.VERSION if newer else RefusalCode.MALFORMED
-            assert msgspec.json.decode(answer, type=m.Refusal).code is expected
+            other = path == "hello" and body in BODIES[-2:]
+            expected = RefusalCode.VERSION if other else RefusalCode.MALFORMED
+            assert msgspec.json.decode(answer, type=messages.Refusal).code is expected
 
     asyncio.run(rehearsal.run(scenario)())
 
@@ -115,17 +122,18 @@ def test_malformed_bodies_are_refused_without_a_word_about_the_inside(rehearsal:
 def test_too_big_too_many_methods_and_unknown_paths(rehearsal: Rehearsal) -> None:
     async def scenario(url: str) -> None:
         tls = context(rehearsal, rehearsal.pki)
-        big = b" " * (m.MAX_REQUEST + 1)
+        big = b" " * (messages.MAX_REQUEST + 1)
         asked = [
-            ("/v1/hello", big, "POST", 413, RefusalCode.TOO_BIG),
-            ("/v1/hello", b"", "GET", 405, RefusalCode.PROTOCOL_ERROR),
-            ("/v1/nothing", b"", "POST", 404, RefusalCode.PROTOCOL_ERROR),
-            ("/v2/hello", b"", "POST", 404, RefusalCode.VERSION),
+            ("/v2/hello", big, "POST", 413, RefusalCode.TOO_BIG),
+            ("/v2/hello", b"", "GET", 405, RefusalCode.PROTOCOL_ERROR),
+            ("/v2/nothing", b"", "POST", 404, RefusalCode.PROTOCOL_ERROR),
+            ("/v1/hello", b"", "POST", 404, RefusalCode.VERSION),
+            ("/v3/hello", b"", "POST", 404, RefusalCode.VERSION),
         ]
         for path, body, method, expected, code in asked:
             status, answer = await post(url, tls, path, body, method)
             assert status == expected
-            assert msgspec.json.decode(answer, type=m.Refusal).code is code
+            assert msgspec.json.decode(answer, type=messages.Refusal).code is code
 
     asyncio.run(rehearsal.run(scenario)())
 
@@ -134,13 +142,17 @@ def test_a_compressed_bomb_stays_closed(rehearsal: Rehearsal) -> None:
     async def scenario(url: str) -> None:
         bomb = zlib.compress(b" " * 10_000_000)
         headers = {"Content-Encoding": "deflate"}
-        status, _ = await post(url, context(rehearsal, rehearsal.pki), "/v1/hello", bomb, headers=headers)
+        status, _ = await post(
+            url, context(rehearsal, rehearsal.pki), "/v2/hello", bomb, headers=headers
+        )
         assert status == 400
 
     asyncio.run(rehearsal.run(scenario)())
 
 
-def test_an_internal_error_shows_nothing(rehearsal: Rehearsal, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_internal_error_shows_nothing(
+    rehearsal: Rehearsal, caplog: pytest.LogCaptureFixture
+) -> None:
     class Broken:
         def dispose(self) -> None: ...
 
@@ -151,9 +163,9 @@ def test_an_internal_error_shows_nothing(rehearsal: Rehearsal, caplog: pytest.Lo
 
     async def scenario(url: str) -> None:
         tls = context(rehearsal, rehearsal.pki)
-        status, answer = await post(url, tls, "/v1/hello", msgspec.json.encode(HELLO))
+        status, answer = await post(url, tls, "/v2/hello", msgspec.json.encode(HELLO))
         assert status == 500
-        assert msgspec.json.decode(answer, type=m.Refusal).code is RefusalCode.INTERNAL
+        assert msgspec.json.decode(answer, type=messages.Refusal).code is RefusalCode.INTERNAL
         assert b"Traceback" not in answer
         assert "花子".encode() not in answer
 
@@ -162,7 +174,9 @@ def test_an_internal_error_shows_nothing(rehearsal: Rehearsal, caplog: pytest.Lo
     assert "花子" not in caplog.text
 
 
-def test_an_internal_error_is_a_case_and_in_the_log(rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_internal_error_is_a_case_and_in_the_log(
+    rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Adachi: what had gone wrong was closed with "asked again, and printed normally"."""
 
     def broken(*_: object) -> None:
@@ -173,7 +187,7 @@ def test_an_internal_error_is_a_case_and_in_the_log(rehearsal: Rehearsal, monkey
     async def scenario(url: str) -> None:
         tls = context(rehearsal, rehearsal.pki)
         for _ in range(2):
-            assert (await post(url, tls, "/v1/hello", msgspec.json.encode(HELLO)))[0] == 500
+            assert (await post(url, tls, "/v2/hello", msgspec.json.encode(HELLO)))[0] == 500
 
     asyncio.run(rehearsal.run(scenario)())
     with rehearsal.city.engine.begin() as connection:
@@ -184,7 +198,7 @@ def test_an_internal_error_is_a_case_and_in_the_log(rehearsal: Rehearsal, monkey
     assert "花子" not in "".join(entries)
 
 
-# -- audit and enrolment ------------------------------------------------------------------------------------------
+# -- audit and enrolment ---------------------------------------------------------------------------
 
 
 def test_audit_cannot_be_rewritten_and_a_gap_shows(rehearsal: Rehearsal) -> None:
@@ -217,7 +231,9 @@ def test_enroll(rehearsal: Rehearsal, tmp_path: Path) -> None:
         enroll(rehearsal.config, rehearsal.pki.gateway_key, "taro")
 
 
-def test_enroll_all_knows_who_is_new_revoked_and_unlinked(rehearsal: Rehearsal, tmp_path: Path) -> None:
+def test_enroll_all_knows_who_is_new_revoked_and_unlinked(
+    rehearsal: Rehearsal, tmp_path: Path
+) -> None:
     paths = {}
     for name in ("taro", "akari", "kaori", "shinobu"):
         paths[name] = tmp_path / f"{name}.der"
@@ -242,13 +258,17 @@ def test_rehearsal_keys_are_private_and_made_once(tmp_path: Path) -> None:
             assert path.stat().st_mode & 0o077 == 0
 
 
-# -- the program --------------------------------------------------------------------------------------------------
+# -- the program -----------------------------------------------------------------------------------
 
 
 def start(config: Path) -> subprocess.Popen[str]:
     program = f"import sys; from city.gateway import main; sys.exit(main({str(config)!r}))"
     return subprocess.Popen(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
+        [sys.executable, "-c", program],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
     )
 
 
@@ -265,9 +285,11 @@ def test_main_says_when_it_is_ready_and_ends_on_a_signal(
     try:
         assert program.stdout is not None
         line = program.stdout.readline()
-        assert line.startswith("city ready https://127.0.0.1:"), program.stderr.read() if program.stderr else ""
+        assert line.startswith("city ready https://127.0.0.1:"), (
+            program.stderr.read() if program.stderr else ""
+        )
 
-        async def ask() -> m.Terms:
+        async def ask() -> messages.Terms:
             async with rehearsal.line(line.split()[-1]) as to_city:
                 return await to_city.hello(HELLO)
 
@@ -314,11 +336,15 @@ def test_main_ends_with_one_line_that_says_why(
     assert message in err
 
 
-def test_missing_configuration_and_test_authority(rehearsal: Rehearsal, ca: Path, tmp_path: Path) -> None:
+def test_missing_configuration_and_test_authority(
+    rehearsal: Rehearsal, ca: Path, tmp_path: Path
+) -> None:
     with pytest.raises(ConfigError, match="No such file"):
         load(tmp_path / "none.toml")
     path = write_config(rehearsal.folder, rehearsal.pki, ca)
-    path.write_text(path.read_text(encoding="utf-8").replace("allow_test = true", ""), encoding="utf-8")
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("allow_test = true", ""), encoding="utf-8"
+    )
     program = start(path)
     _, err = program.communicate(timeout=20)
     assert program.returncode == 1
@@ -326,7 +352,11 @@ def test_missing_configuration_and_test_authority(rehearsal: Rehearsal, ca: Path
 
 
 def test_a_rehearsals_clock_starts_then_and_runs_on(rehearsal: Rehearsal, ca: Path) -> None:
-    config = load(write_config(rehearsal.folder, rehearsal.pki, ca, extra="[clock]\nstart = 2026-12-31T23:59:59"))
+    config = load(
+        write_config(
+            rehearsal.folder, rehearsal.pki, ca, extra="[clock]\nstart = 2026-12-31T23:59:59"
+        )
+    )
     clock = starting(config.clock.start)
     first = clock()
     assert first.isoformat().startswith("2026-12-31T23:59:59")

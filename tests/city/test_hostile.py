@@ -1,4 +1,6 @@
-"""Peers that mean harm, or are broken: a clear refusal, a bounded wait, a bounded memory, and nobody else notices."""
+"""Peers that mean harm, or are broken: a clear refusal, a bounded wait, a bounded memory, and
+nobody else notices.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +21,18 @@ from city_bench import HELLO, Rehearsal, Visit, outcome_of, write_config
 from test_gateway import ROOT, context
 
 from city import gateway, listener
-from firmware.link import messages as m
+from firmware.link import messages
 from firmware.link.client import LineFault
 from firmware.link.messages import RefusalCode
 
 Peer = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 BODY = msgspec.json.encode(HELLO)
-HEAD = b"POST /v1/hello HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(BODY)
-DESCRIPTION = b"GET /v1/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"  # the biggest answer that costs nothing to ask for
+HEAD = (
+    b"POST /v2/hello HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: "
+    b"%d\r\n\r\n" % len(BODY)
+)
+# the biggest answer that costs nothing to ask for
+DESCRIPTION = b"GET /v2/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 @pytest.fixture(autouse=True)
@@ -66,12 +72,12 @@ def run(rehearsal: Rehearsal, scenario: Callable[[str], Awaitable[None]]) -> Non
     async def then_a_kiosk(url: str) -> None:
         await scenario(url)
         async with rehearsal.line(url) as line:
-            assert (await line.hello(HELLO)).protocol == m.PROTOCOL
+            assert (await line.hello(HELLO)).protocol == messages.PROTOCOL
 
     asyncio.run(rehearsal.run(then_a_kiosk)())
 
 
-# -- what is said ---------------------------------------------------------------------------------------------------
+# -- what is said ----------------------------------------------------------------------------------
 
 PROTOCOL, MALFORMED, BIG = RefusalCode.PROTOCOL_ERROR, RefusalCode.MALFORMED, RefusalCode.TOO_BIG
 
@@ -80,25 +86,47 @@ PROTOCOL, MALFORMED, BIG = RefusalCode.PROTOCOL_ERROR, RefusalCode.MALFORMED, Re
     ("said", "status", "code"),
     [
         (b"nonsense\r\n\r\n", 400, PROTOCOL),
-        (b"POST /v1/hello HTTP/9.9\r\n\r\n", 400, PROTOCOL),
-        (b"POST /v1/hello HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 2000 + b"\r\n\r\n", 400, PROTOCOL),
-        (b"POST /v1/" + b"x" * 2000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 400, PROTOCOL),
-        (b"POST /v1/hello HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 100 + b"\r\n", 400, PROTOCOL),
-        (b"POST /v1/hello HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", 400, PROTOCOL),
-        (b"POST /v1/hello HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}", 400, PROTOCOL),
+        (b"POST /v2/hello HTTP/9.9\r\n\r\n", 400, PROTOCOL),
+        (b"POST /v2/hello HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 2000 + b"\r\n\r\n", 400, PROTOCOL),
+        (b"POST /v2/" + b"x" * 2000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 400, PROTOCOL),
+        (b"POST /v2/hello HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 100 + b"\r\n", 400, PROTOCOL),
+        (b"POST /v2/hello HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", 400, PROTOCOL),
         (
-            b"POST /v1/hello HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}",
+            (
+                b"POST /v2/hello HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 3\r\n"
+                b"\r\n{}"
+            ),
             400,
             PROTOCOL,
         ),
-        (b"POST /v1/hello HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400, PROTOCOL),
+        (
+            (
+                b"POST /v2/hello HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nTransfer-Encoding: "
+                b"chunked\r\n\r\n{}"
+            ),
+            400,
+            PROTOCOL,
+        ),
+        (
+            b"POST /v2/hello HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+            400,
+            PROTOCOL,
+        ),
         (b"CONNECT city.example:443 HTTP/1.1\r\nHost: x\r\n\r\n", 404, PROTOCOL),
-        (b"POST http://elsewhere/v1/hello HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", 400, MALFORMED),
-        (b"POST /v1/hello?x=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}", 400, MALFORMED),
-        (b"POST /v1/../v1/hello HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}", 404, PROTOCOL),
-        (b"POST /v1/hello HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n", 413, BIG),
-        (b"POST /v1/hello HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{}", 400, MALFORMED),  # the rest never comes
-        (b"DELETE /v1/hello HTTP/1.1\r\nHost: x\r\n\r\n", 405, PROTOCOL),
+        (
+            b"POST http://elsewhere/v2/hello HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
+            400,
+            MALFORMED,
+        ),
+        (b"POST /v2/hello?x=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}", 400, MALFORMED),
+        (b"POST /v2/../v2/hello HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}", 404, PROTOCOL),
+        (b"POST /v2/hello HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n", 413, BIG),
+        (
+            b"POST /v2/hello HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{}",
+            400,
+            MALFORMED,
+        ),  # the rest never comes
+        (b"DELETE /v2/hello HTTP/1.1\r\nHost: x\r\n\r\n", 405, PROTOCOL),
     ],
 )
 def test_what_is_not_a_request_is_refused_as_a_message(
@@ -108,7 +136,7 @@ def test_what_is_not_a_request_is_refused_as_a_message(
         peer = await connect(rehearsal, url)
         peer[1].write(said)
         got, body = await answer(peer)
-        assert (got, msgspec.json.decode(body, type=m.Refusal).code) == (status, code)
+        assert (got, msgspec.json.decode(body, type=messages.Refusal).code) == (status, code)
         peer[1].close()
 
     run(rehearsal, scenario)
@@ -117,11 +145,11 @@ def test_what_is_not_a_request_is_refused_as_a_message(
 def test_a_body_without_end_is_read_to_its_limit(rehearsal: Rehearsal) -> None:
     async def scenario(url: str) -> None:
         peer = await connect(rehearsal, url)
-        peer[1].write(b"POST /v1/hello HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        peer[1].write(b"POST /v2/hello HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
         for _ in range(8):
             peer[1].write(b"4000\r\n" + b" " * 0x4000 + b"\r\n")
         got, body = await answer(peer)
-        assert (got, msgspec.json.decode(body, type=m.Refusal).code) == (413, BIG)
+        assert (got, msgspec.json.decode(body, type=messages.Refusal).code) == (413, BIG)
         peer[1].close()
 
     run(rehearsal, scenario)
@@ -133,13 +161,21 @@ def test_requests_one_behind_the_other_are_answered_in_order(rehearsal: Rehearsa
         peer[1].write((HEAD + BODY) * 3 + HEAD.replace(b"hello", b"cancel") + BODY)
         answers = [await answer(peer) for _ in range(4)]
         assert [status for status, _ in answers] == [200, 200, 200, 400]
-        assert len({msgspec.json.decode(body, type=m.Terms).challenge for _, body in answers[:3]}) == 3
+        assert (
+            len(
+                {
+                    msgspec.json.decode(body, type=messages.Terms).challenge
+                    for _, body in answers[:3]
+                }
+            )
+            == 3
+        )
         peer[1].close()
 
     run(rehearsal, scenario)
 
 
-# -- what is not said ------------------------------------------------------------------------------------------------
+# -- what is not said ------------------------------------------------------------------------------
 
 
 async def silent(rehearsal: Rehearsal, url: str) -> Peer:
@@ -169,7 +205,7 @@ async def next_head(rehearsal: Rehearsal, url: str) -> Peer:
 
 async def garbage_instead_of_tls(rehearsal: Rehearsal, url: str) -> Peer:
     peer = await silent(rehearsal, url)
-    peer[1].write(b"POST /v1/hello HTTP/1.1\r\n\r\n")
+    peer[1].write(b"POST /v2/hello HTTP/1.1\r\n\r\n")
     return peer
 
 
@@ -219,12 +255,16 @@ def test_who_never_reads_is_cut_off(rehearsal: Rehearsal, monkeypatch: pytest.Mo
 
 
 def test_garbage_inside_tls_ends_the_connection(rehearsal: Rehearsal) -> None:
-    """TLS 1.3 has no renegotiation; a ClientHello, or anything else, after the handshake is an alert and the end."""
+    """TLS 1.3 has no renegotiation; a ClientHello, or anything else, after the handshake is an
+    alert and the end.
+    """
 
     def attack(address: int, after: bytes) -> bytes:
         with socket.create_connection(("127.0.0.1", address), timeout=5) as raw:
             incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-            tls = context(rehearsal, rehearsal.pki).wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
+            tls = context(rehearsal, rehearsal.pki).wrap_bio(
+                incoming, outgoing, server_hostname="127.0.0.1"
+            )
             while True:
                 with contextlib.suppress(ssl.SSLWantReadError):
                     tls.do_handshake()
@@ -247,7 +287,7 @@ def test_garbage_inside_tls_ends_the_connection(rehearsal: Rehearsal) -> None:
     run(rehearsal, scenario)
 
 
-# -- how many --------------------------------------------------------------------------------------------------------
+# -- how many --------------------------------------------------------------------------------------
 
 
 def limited(rehearsal: Rehearsal, **limits: int) -> None:
@@ -256,11 +296,17 @@ def limited(rehearsal: Rehearsal, **limits: int) -> None:
 
 
 @pytest.mark.parametrize("limit", ["per_kiosk", "connections"])
-def test_one_connection_too_many_is_closed_and_a_place_that_is_left_is_free(rehearsal: Rehearsal, limit: str) -> None:
+def test_one_connection_too_many_is_closed_and_a_place_that_is_left_is_free(
+    rehearsal: Rehearsal, limit: str
+) -> None:
     limited(rehearsal, **{limit: 2})
 
     async def scenario(url: str) -> None:
-        async with rehearsal.line(url) as one, rehearsal.line(url) as two, rehearsal.line(url) as three:
+        async with (
+            rehearsal.line(url) as one,
+            rehearsal.line(url) as two,
+            rehearsal.line(url) as three,
+        ):
             await one.hello(HELLO)
             await two.hello(HELLO)
             with pytest.raises(LineFault, match="unreachable"):
@@ -291,8 +337,12 @@ def memory(pid: int) -> int:
     return int(status.partition("VmRSS:")[2].split()[0]) // 1024
 
 
-def test_hundreds_of_hostile_peers_cost_little_and_nobody_else_notices(rehearsal: Rehearsal) -> None:
-    """200 half-open, 100 slow heads, 50 slow bodies, 50 that never read; meanwhile journeys' calls are answered."""
+def test_hundreds_of_hostile_peers_cost_little_and_nobody_else_notices(
+    rehearsal: Rehearsal,
+) -> None:
+    """200 half-open, 100 slow heads, 50 slow bodies, 50 that never read; meanwhile journeys' calls
+    are answered.
+    """
     limited_config = write_config(rehearsal.folder, rehearsal.pki, rehearsal.folder / "card-ca.pem")
     text = limited_config.read_text(encoding="utf-8")
     limited_config.write_text(text.replace("[tls]", "per_kiosk = 500\n[tls]"), encoding="utf-8")
@@ -309,7 +359,10 @@ def test_hundreds_of_hostile_peers_cost_little_and_nobody_else_notices(rehearsal
     finally:
         program.kill()
         program.wait()
-    print(f"memory {before} -> {most} MiB, {calls} calls answered meanwhile, the slowest in {slowest * 1000:.0f} ms")
+    print(
+        f"memory {before} -> {most} MiB, {calls} calls answered meanwhile, the slowest in "
+        f"{slowest * 1000:.0f} ms"
+    )
     assert most - before < 80
     assert calls >= 10
     assert slowest < 4.0

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import time, timedelta
 from pathlib import Path
 
 import msgspec
 import pytest
-from city_bench import HELLO, NOON, Rehearsal, Visit, both, new_id, outcome_of, refused, session_request, sha256
+from city_bench import (
+    HELLO,
+    NOON,
+    Rehearsal,
+    Visit,
+    both,
+    new_id,
+    outcome_of,
+    refused,
+    session_request,
+    sha256,
+)
 from sqlalchemy import select, update
 
 from city import audit, tables
-from city.document import Document, Typeset
-from firmware.link import messages as m
-from firmware.link import sealing, signing
+from city.document import Layout, Typeset
+from firmware.link import messages, sealing, signing
+from firmware.link.commitments import commitment
+from firmware.link.content import Content, sheet_digest
 from firmware.link.messages import RefusalCode
 
 pytestmark = both
@@ -45,26 +57,38 @@ def count(rehearsal: Rehearsal, table, **where) -> int:
         ("kazei", {"year": ("y2025",)}, 200),
     ],
 )
-def test_each_certificate_from_hello_to_outcome(rehearsal: Rehearsal, kind: str, choices, fee: int) -> None:
+def test_each_certificate_from_hello_to_outcome(
+    rehearsal: Rehearsal, kind: str, choices, fee: int
+) -> None:
     pinned = signing.load_public([rehearsal.pki.issuing])
 
     async def scenario(line, _url) -> None:
         visit = Visit(line, rehearsal.card("hanako"))
         session = await visit.enter()
-        assert session.holder == "明石　花子"
+        assert session.members[session.holder] == "明石　花子"
         assert list(session.members) == ["m1", "m2", "m3", "m4"]
+        assert session.records.keys() == {*session.members, "seal", "y2026", "y2025"}
         manifest, pdf = await visit.orders(kind, 2, **choices)
         signing.verify_manifest(pinned, visit.answer.manifest, visit.answer.manifest_signature)
         assert manifest.document_sha256 == sha256(pdf)
-        assert manifest.request_sha256 == m.request_sha256(visit.order)
+        assert manifest.request_sha256 == messages.request_sha256(visit.order)
         assert manifest.card_sha256 == sha256(visit.card.der)
-        assert (manifest.holder, manifest.fee, manifest.copies) == ("明石　花子", fee, 2)
-        assert manifest.issued_on == "令和8年11月24日"
-        assert manifest.seal_page == (1 if kind == "inkan" else 0)
-        assert manifest.unique_number in pdf.decode()
+        assert (manifest.kind, manifest.fee, manifest.copies) == (kind, fee, 2)
+        content = manifest.content
+        assert content.issued_on == "令和8年11月24日"
+        assert [bool(sheet.seal) for sheet in content.sheets] == [kind == "inkan"] * content.pages
+        assert content.unique_number in pdf.decode()
         codes = [signing.verify_code(pinned, code) for code in manifest.codes]
-        assert [(c.page, c.pages) for c in codes] == [(n, manifest.pages) for n in range(1, manifest.pages + 1)]
-        assert {c.unique_number for c in codes} == {manifest.unique_number}
+        pages = range(1, content.pages + 1)
+        assert [(c.page, c.pages) for c in codes] == [(n, content.pages) for n in pages]
+        assert [c.digest for c in codes] == [sheet_digest(content, n, manifest.salt) for n in pages]
+        assert {(c.unique_number, c.holder) for c in codes} == {
+            (content.unique_number, "明石　花子")
+        }
+        assert {c.year for c in codes} == {2025 if kind == "kazei" else None}
+        assert {(c.people, c.whole) for c in codes} == {
+            (4, True) if kind == "juminhyo" else (None, False)
+        }
         released = await line.release(visit.pays(manifest))
         assert released.document_sha256 == manifest.document_sha256
         outcome = outcome_of(manifest)
@@ -77,7 +101,9 @@ def test_each_certificate_from_hello_to_outcome(rehearsal: Rehearsal, kind: str,
     assert count(rehearsal, tables.orders, state="issued", sealed=None, manifest=None) == 1
 
 
-def test_repeated_order_has_the_same_answer_and_another_under_its_id_is_refused(rehearsal: Rehearsal) -> None:
+def test_repeated_order_has_the_same_answer_and_another_under_its_id_is_refused(
+    rehearsal: Rehearsal,
+) -> None:
     async def scenario(line, _url) -> None:
         visit = Visit(line, rehearsal.card("yoshiko"))
         await visit.enter()
@@ -126,7 +152,9 @@ def test_a_second_order_voids_the_first(rehearsal: Rehearsal) -> None:
         ("unknown order", RefusalCode.ORDER_UNKNOWN),
     ],
 )
-def test_release_happens_once_for_exactly_this(rehearsal: Rehearsal, case: str, code: RefusalCode) -> None:
+def test_release_happens_once_for_exactly_this(
+    rehearsal: Rehearsal, case: str, code: RefusalCode
+) -> None:
     async def scenario(line, _url) -> None:
         visit = Visit(line, rehearsal.card("yoshiko"))
         await visit.enter()
@@ -156,18 +184,89 @@ def test_release_happens_once_for_exactly_this(rehearsal: Rehearsal, case: str, 
         ("seals", "hanako", {"deregistered_on": NOON.date()}),
     ],
 )
-def test_a_record_that_changed_before_release_is_not_printed(rehearsal: Rehearsal, table, key, change) -> None:
+def test_a_record_that_changed_before_release_is_not_printed(
+    rehearsal: Rehearsal, table, key, change
+) -> None:
     async def scenario(line, _url) -> None:
         visit = Visit(line, rehearsal.card("hanako"))
         await visit.enter()
         manifest, _ = await visit.orders("inkan")
         rows = tables.metadata.tables[table]
         with rehearsal.city.engine.begin() as connection:
-            connection.execute(update(rows).where(next(iter(rows.primary_key)) == key).values(change))
+            connection.execute(
+                update(rows).where(next(iter(rows.primary_key)) == key).values(change)
+            )
         assert await refused(line.release(visit.pays(manifest))) is RefusalCode.CHANGED_MEANWHILE
 
     on_line(rehearsal, scenario)
     assert count(rehearsal, tables.orders, state="void", sealed=None) == 1
+
+
+def test_a_record_that_changed_before_the_order_is_not_what_the_session_committed_to(
+    rehearsal: Rehearsal,
+) -> None:
+    async def scenario(line, _url) -> None:
+        visit = Visit(line, rehearsal.card("hanako"))
+        await visit.enter()
+        with rehearsal.city.engine.begin() as connection:
+            row = (
+                update(tables.residents)
+                .where(tables.residents.c.id == "taro")
+                .values(previous_address="神戸市")
+            )
+            connection.execute(row)
+        assert await refused(line.order(visit.asks("inkan"))) is RefusalCode.CHANGED_MEANWHILE
+        await visit.enter()
+        assert await refused(line.order(visit.asks("inkan"))) is None
+
+    on_line(rehearsal, scenario)
+
+
+def test_a_value_longer_than_the_line_carries_is_refused_before_money(rehearsal: Rehearsal) -> None:
+    async def scenario(line, _url) -> None:
+        for length, code in ((400, None), (401, RefusalCode.CHARACTERS)):
+            values = {"previous_address": "あ" * length}
+            with rehearsal.city.engine.begin() as connection:
+                row = (
+                    update(tables.residents).where(tables.residents.c.id == "hanako").values(values)
+                )
+                connection.execute(row)
+            visit = Visit(line, rehearsal.card("hanako"))
+            await visit.enter()
+            assert await refused(line.order(visit.asks("juminhyo"))) is code
+
+    on_line(rehearsal, scenario)
+
+
+def test_midnight_between_session_and_order_changes_no_record(rehearsal: Rehearsal) -> None:
+    """Of a city whose amounts have other names from the next day on."""
+    taxes = next(c for c in rehearsal.city.data.certificates if c.form == "kazei")
+    today, tomorrow = NOON.date(), NOON.date() + timedelta(days=1)
+    renamed = {"税額": (*taxes.amounts["課税標準額・税額"], "新しい税額")}
+    later = msgspec.structs.replace(taxes, since=tomorrow, amounts=renamed)
+    others = [c for c in rehearsal.city.data.certificates if c.form != "kazei"]
+    certificates = (*others, msgspec.structs.replace(taxes, until=today), later)
+    open_all_day = tuple(
+        msgspec.structs.replace(hours, opens=time(0), closes=time(23, 59, 59))
+        for hours in rehearsal.city.data.hours
+    )
+    rehearsal.govern(
+        msgspec.structs.replace(rehearsal.city.data, certificates=certificates, hours=open_all_day)
+    )
+    card = rehearsal.card("hanako")
+
+    async def scenario(line, _url) -> None:
+        rehearsal.clock.now = NOON.replace(hour=23, minute=58)
+        visit = Visit(line, card)
+        session = await visit.enter()
+        rehearsal.clock.now = NOON.replace(hour=0, minute=1) + timedelta(days=1)
+        manifest, _ = await visit.orders("kazei", year=("y2026",))
+        assert manifest.content.issued_on == "令和8年11月25日"
+        for name, opening in manifest.openings.items():
+            told = commitment(session.session, name, session.record_version, opening)
+            assert told == session.records[name]
+
+    on_line(rehearsal, scenario)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +278,9 @@ def test_a_record_that_changed_before_release_is_not_printed(rehearsal: Rehearsa
         ("ryo", RefusalCode.NOTICE_IN_PROCESS),
     ],
 )
-def test_a_person_the_rules_refuse_gets_no_session(rehearsal: Rehearsal, resident: str, code: RefusalCode) -> None:
+def test_a_person_the_rules_refuse_gets_no_session(
+    rehearsal: Rehearsal, resident: str, code: RefusalCode
+) -> None:
     async def scenario(line, _url) -> None:
         assert await refused(Visit(line, rehearsal.card(resident)).enter()) is code
 
@@ -208,8 +309,10 @@ def test_transcript_binds_kiosk_session_challenge_and_key(rehearsal: Rehearsal) 
     card = rehearsal.card("taro")
 
     async def scenario(line, _url) -> None:
-        async def fresh(kiosk: str = "kiosk-1") -> m.SessionRequest:
-            return session_request(card, (await line.hello(HELLO)).challenge, sealing.generate(), kiosk)
+        async def fresh(kiosk: str = "kiosk-1") -> messages.SessionRequest:
+            return session_request(
+                card, (await line.hello(HELLO)).challenge, sealing.generate(), kiosk
+            )
 
         good, swap = await fresh(), msgspec.structs.replace
         altered = [
@@ -236,14 +339,20 @@ def test_a_challenge_is_good_once_for_its_kiosk_and_for_a_while(rehearsal: Rehea
         keys = sealing.generate()
         await line.open_session(session_request(card, used, keys))
         for challenge in (used, bytes(32)):
-            assert await refused(line.open_session(session_request(card, challenge, keys))) is RefusalCode.CHALLENGE
+            assert (
+                await refused(line.open_session(session_request(card, challenge, keys)))
+                is RefusalCode.CHALLENGE
+            )
         mine = (await line.hello(HELLO)).challenge
         async with rehearsal.line(url, "kiosk-2") as other:
             theirs = session_request(card, mine, keys, kiosk="kiosk-2")
             assert await refused(other.open_session(theirs)) is RefusalCode.CHALLENGE
         late = (await line.hello(HELLO)).challenge
         rehearsal.clock.now += timedelta(seconds=rehearsal.city.data.challenge_s + 1)
-        assert await refused(line.open_session(session_request(card, late, keys))) is RefusalCode.CHALLENGE
+        assert (
+            await refused(line.open_session(session_request(card, late, keys)))
+            is RefusalCode.CHALLENGE
+        )
 
     on_line(rehearsal, scenario)
 
@@ -280,7 +389,9 @@ def test_another_kiosks_session_is_out_of_reach(rehearsal: Rehearsal) -> None:
     on_line(rehearsal, scenario)
 
 
-def test_cancel_ends_the_session_and_what_it_reserved_and_can_be_repeated(rehearsal: Rehearsal) -> None:
+def test_cancel_ends_the_session_and_what_it_reserved_and_can_be_repeated(
+    rehearsal: Rehearsal,
+) -> None:
     async def scenario(line, _url) -> None:
         visit = Visit(line, rehearsal.card("taro"))
         await visit.enter()
@@ -322,10 +433,10 @@ def test_a_session_cancelled_while_typesetting_leaves_no_order(rehearsal: Rehear
         await visit.enter()
         typeset = rehearsal.typeset
 
-        def slow(document: Document) -> Typeset:
+        def slow(content: Content, layout: Layout) -> Typeset:
             done = asyncio.run_coroutine_threadsafe(cancel(), loop)
             done.result(5)
-            return typeset(document)
+            return typeset(content, layout)
 
         async def cancel() -> None:
             async with rehearsal.line(url) as other:
@@ -355,11 +466,16 @@ def test_a_session_cancelled_while_typesetting_leaves_no_order(rehearsal: Rehear
         ("kazei", 1, {"count": ("1",)}),
     ],
 )
-def test_what_was_not_offered_cannot_be_ordered(rehearsal: Rehearsal, kind: str, copies: int, choices) -> None:
+def test_what_was_not_offered_cannot_be_ordered(
+    rehearsal: Rehearsal, kind: str, copies: int, choices
+) -> None:
     async def scenario(line, _url) -> None:
         visit = Visit(line, rehearsal.card("taro"))
         await visit.enter()
-        assert await refused(line.order(visit.asks(kind, copies, **choices))) is RefusalCode.NOT_OFFERED
+        assert (
+            await refused(line.order(visit.asks(kind, copies, **choices)))
+            is RefusalCode.NOT_OFFERED
+        )
 
     on_line(rehearsal, scenario)
     assert count(rehearsal, tables.orders) == 0
@@ -376,7 +492,9 @@ def test_what_was_not_offered_cannot_be_ordered(rehearsal: Rehearsal, kind: str,
         ("susumu", "juminhyo", RefusalCode.CHARACTERS),
     ],
 )
-def test_a_certificate_the_rules_refuse(rehearsal: Rehearsal, resident: str, kind: str, code: RefusalCode) -> None:
+def test_a_certificate_the_rules_refuse(
+    rehearsal: Rehearsal, resident: str, kind: str, code: RefusalCode
+) -> None:
     async def scenario(line, _url) -> None:
         visit = Visit(line, rehearsal.card(resident))
         offers = {offer.kind: offer.refusal for offer in (await visit.enter()).offers}
@@ -404,15 +522,17 @@ def test_out_of_hours_hello_says_when_and_nothing_else_is_done(rehearsal: Rehear
     on_line(rehearsal, scenario)
 
 
-def test_failed_outcome_voids_what_was_not_released_and_an_id_has_one_meaning(rehearsal: Rehearsal) -> None:
+def test_failed_outcome_voids_what_was_not_released_and_an_id_has_one_meaning(
+    rehearsal: Rehearsal,
+) -> None:
     async def scenario(line, _url) -> None:
         visit = Visit(line, rehearsal.card("taro"))
         await visit.enter()
         manifest, _ = await visit.orders("inkan")
-        outcome = outcome_of(manifest, m.Result.FAILED)
+        outcome = outcome_of(manifest, messages.Result.FAILED)
         await line.outcome(outcome)
         assert await refused(line.release(visit.pays(manifest))) is RefusalCode.ORDER_OVER
-        contrary = msgspec.structs.replace(outcome, result=m.Result.PRINTED)
+        contrary = msgspec.structs.replace(outcome, result=messages.Result.PRINTED)
         assert await refused(line.outcome(contrary)) is RefusalCode.OUTCOME_REUSED
         unknown = msgspec.structs.replace(outcome_of(manifest), order=new_id())
         assert await refused(line.outcome(unknown)) is RefusalCode.ORDER_UNKNOWN
@@ -442,7 +562,8 @@ def test_audit_is_chained_tells_refusals_and_holds_no_content(rehearsal: Rehears
 
 def test_a_busy_gateway_refuses_at_once(rehearsal: Rehearsal, tmp_path: Path) -> None:
     rehearsal.config = msgspec.structs.replace(
-        rehearsal.config, gateway=msgspec.structs.replace(rehearsal.config.gateway, workers=1, waiting=1)
+        rehearsal.config,
+        gateway=msgspec.structs.replace(rehearsal.config.gateway, workers=1, waiting=1),
     )
 
     async def scenario(line, url) -> None:

@@ -21,13 +21,13 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from city import kiosks, pki, renewal
 from city.renewal import Renewal
-from firmware.link import messages as m
-from firmware.link import signing
+from firmware.link import messages, signing
 from firmware.link.client import Line, LineConfig, LineFault, LineReason
+from firmware.link.clock import board_time
 from firmware.link.messages import RefusalCode
 from firmware.link.renewal import Papers, RenewalError, adopt, due, request, settle, try_out
-from firmware.service.renew_work import RenewDesk
-from madoguchi.cli import main
+from firmware.service.renewal_desk import RenewDesk
+from firmware.tools.cli import main
 
 
 @pytest.fixture(autouse=True)
@@ -41,15 +41,21 @@ def own(rehearsal: Rehearsal, tmp_path: Path) -> Callable[..., LineConfig]:
     authority = pki.load_authority(rehearsal.pki.kiosk_ca, rehearsal.pki.kiosk_ca_key)
     rehearsal.city = replace(rehearsal.city, renewal=Renewal(authority, 365))
 
-    def make(url: str, kiosk: str = "kiosk-1", life: timedelta = timedelta(days=20), number: int = 0) -> LineConfig:
+    def make(
+        url: str, kiosk: str = "kiosk-1", life: timedelta = timedelta(days=20), number: int = 0
+    ) -> LineConfig:
         folder = tmp_path / f"{kiosk}-{number}"
         folder.mkdir(exist_ok=True)
         papers = Papers(folder / "line.pem", folder / "line.key")
         key = ec.generate_private_key(ec.SECP256R1())
-        made = pki.leaf(authority, kiosk, key.public_key(), ExtendedKeyUsageOID.CLIENT_AUTH, (kiosk,), life)
+        made = pki.leaf(
+            authority, kiosk, key.public_key(), ExtendedKeyUsageOID.CLIENT_AUTH, (kiosk,), life
+        )
         papers.key.write_bytes(pki._private(key))
         papers.certificate.write_bytes(made.public_bytes(Encoding.PEM))
-        return LineConfig(url, papers.certificate, papers.key, rehearsal.pki.city_ca, deadline_s=5.0)
+        return LineConfig(
+            url, papers.certificate, papers.key, rehearsal.pki.city_ca, deadline_s=5.0
+        )
 
     return make
 
@@ -63,10 +69,12 @@ def revoke(rehearsal: Rehearsal, which: str) -> int:
         return kiosks.revoke(connection, which)
 
 
-# -- the list -----------------------------------------------------------------------------------------------------
+# -- the list --------------------------------------------------------------------------------------
 
 
-def test_a_revoked_kiosk_is_refused_on_the_connection_it_has_and_on_every_other(rehearsal: Rehearsal, own) -> None:
+def test_a_revoked_kiosk_is_refused_on_the_connection_it_has_and_on_every_other(
+    rehearsal: Rehearsal, own
+) -> None:
     async def scenario(url: str) -> None:
         async with Line(own(url)) as line, rehearsal.line(url, "kiosk-2") as other:
             await line.hello(HELLO)
@@ -75,12 +83,15 @@ def test_a_revoked_kiosk_is_refused_on_the_connection_it_has_and_on_every_other(
             assert await refused(line.hello(HELLO)) is RefusalCode.KIOSK_REVOKED
             async with Line(own(url)) as again:  # the same folder, a new key: nobody has listed it
                 assert await refused(again.hello(HELLO)) is RefusalCode.KIOSK_UNKNOWN
-            assert (await other.hello(HELLO)).protocol == m.PROTOCOL
+            assert (await other.hello(HELLO)).protocol == messages.PROTOCOL
 
     run(rehearsal, scenario)
     with rehearsal.city.engine.begin() as connection:
         rows = kiosks.listed(connection)
-    assert [(kiosk, state) for kiosk, _, _, state in rows] == [("kiosk-1", "revoked"), ("kiosk-2", "good")]
+    assert [(kiosk, state) for kiosk, _, _, state in rows] == [
+        ("kiosk-1", "revoked"),
+        ("kiosk-2", "good"),
+    ]
 
 
 def test_after_a_revocation_a_listed_certificate_is_taken(rehearsal: Rehearsal, own) -> None:
@@ -89,7 +100,11 @@ def test_after_a_revocation_a_listed_certificate_is_taken(rehearsal: Rehearsal, 
             await line.hello(HELLO)
         revoke(rehearsal, "kiosk-1")
         fresh = own(url, number=2)
-        shown = kiosks.read(x509.load_pem_x509_certificate(fresh.certificate.read_bytes()).public_bytes(Encoding.DER))
+        shown = kiosks.read(
+            x509.load_pem_x509_certificate(fresh.certificate.read_bytes()).public_bytes(
+                Encoding.DER
+            )
+        )
         assert shown is not None
         with rehearsal.city.engine.begin() as connection:
             kiosks.admit(connection, shown)
@@ -99,7 +114,9 @@ def test_after_a_revocation_a_listed_certificate_is_taken(rehearsal: Rehearsal, 
     run(rehearsal, scenario)
 
 
-def test_a_revocation_reaches_a_gateway_within_seconds(rehearsal: Rehearsal, own, monkeypatch) -> None:
+def test_a_revocation_reaches_a_gateway_within_seconds(
+    rehearsal: Rehearsal, own, monkeypatch
+) -> None:
     monkeypatch.setattr(kiosks, "REFRESH_S", 0.2)
 
     async def scenario(url: str) -> None:
@@ -125,7 +142,7 @@ def test_a_gateway_that_has_not_heard_of_a_revocation_gives_nothing_that_outlive
             await line.hello(HELLO)
             monkeypatch.setattr(kiosks, "REFRESH_S", 60.0)
             revoke(rehearsal, "kiosk-1")
-            asked = m.RenewRequest(csr=request(papers_of(stolen)))
+            asked = messages.RenewRequest(csr=request(papers_of(stolen)))
             assert await refused(line.renew(asked)) is RefusalCode.KIOSK_REVOKED
             assert await refused(other.hello(HELLO)) is RefusalCode.KIOSK_UNKNOWN
 
@@ -144,7 +161,9 @@ def test_a_certificate_that_is_over_ends_at_the_handshake(rehearsal: Rehearsal, 
     run(rehearsal, scenario)
 
 
-def test_a_certificate_that_ends_while_it_is_connected_is_refused(rehearsal: Rehearsal, own, monkeypatch) -> None:
+def test_a_certificate_that_ends_while_it_is_connected_is_refused(
+    rehearsal: Rehearsal, own, monkeypatch
+) -> None:
     async def scenario(url: str) -> None:
         async with Line(own(url)) as line:
             await line.hello(HELLO)
@@ -163,7 +182,7 @@ def test_a_certificate_that_names_no_kiosk(rehearsal: Rehearsal, own) -> None:
     run(rehearsal, scenario)
 
 
-# -- renewal ------------------------------------------------------------------------------------------------------
+# -- renewal ---------------------------------------------------------------------------------------
 
 
 def papers_of(config: LineConfig) -> Papers:
@@ -171,10 +190,14 @@ def papers_of(config: LineConfig) -> Papers:
 
 
 def fingerprint(config: LineConfig) -> bytes:
-    return x509.load_pem_x509_certificate(config.certificate.read_bytes()).fingerprint(hashes.SHA256())
+    return x509.load_pem_x509_certificate(config.certificate.read_bytes()).fingerprint(
+        hashes.SHA256()
+    )
 
 
-def test_renewal_from_the_first_question_to_the_next_process(rehearsal: Rehearsal, own, caplog, monkeypatch) -> None:
+def test_renewal_from_the_first_question_to_the_next_process(
+    rehearsal: Rehearsal, own, caplog, monkeypatch
+) -> None:
     monkeypatch.setattr(logging.getLogger("madoguchi"), "propagate", True)
     caplog.set_level(logging.INFO, "madoguchi")
 
@@ -182,15 +205,19 @@ def test_renewal_from_the_first_question_to_the_next_process(rehearsal: Rehearsa
         config = own(url)
         before, key = fingerprint(config), config.key.read_bytes()
         async with Line(config) as line:
-            desk = RenewDesk(line, config, 30, "test")
+            desk = RenewDesk(line, config, 30, "test", board_time)
             await desk.renew()
             await desk.renew()  # not again at once
-        assert (fingerprint(config), config.key.read_bytes()) == (before, key), "the running process keeps its own"
+        assert (fingerprint(config), config.key.read_bytes()) == (before, key), (
+            "the running process keeps its own"
+        )
         assert settle(papers_of(config))
         assert not settle(papers_of(config))
         assert fingerprint(config) != before
         assert config.key.stat().st_mode & 0o077 == 0
-        left = x509.load_pem_x509_certificate(config.certificate.read_bytes()).not_valid_after_utc - datetime.now(UTC)
+        left = x509.load_pem_x509_certificate(
+            config.certificate.read_bytes()
+        ).not_valid_after_utc - datetime.now(UTC)
         assert left > timedelta(days=364)
         async with Line(config) as line:
             await line.hello(HELLO)
@@ -199,22 +226,29 @@ def test_renewal_from_the_first_question_to_the_next_process(rehearsal: Rehearsa
         assert sorted(path.name for path in config.key.parent.iterdir()) == ["line.key", "line.pem"]
 
     run(rehearsal, scenario)
-    assert [r.facts for r in caplog.records if r.getMessage() == "line.renewal"] == [{"step": "adopted"}]
+    assert [r.facts for r in caplog.records if r.getMessage() == "line.renewal"] == [
+        {"step": "adopted"}
+    ]
     with rehearsal.city.engine.begin() as connection:
         assert [state for *_, state in kiosks.listed(connection)] == ["good", "good"]
 
 
 def test_nothing_is_asked_before_it_is_time(rehearsal: Rehearsal, own) -> None:
     config = own("https://127.0.0.1:1")
-    asyncio.run(RenewDesk(Line(config), config, 10, "test").renew())
+    asyncio.run(RenewDesk(Line(config), config, 10, "test", board_time).renew())
     assert not papers_of(config).next_key.exists()
 
 
-def test_a_lost_answer_costs_nothing_the_same_key_has_the_same_certificate(rehearsal: Rehearsal, own) -> None:
+def test_a_lost_answer_costs_nothing_the_same_key_has_the_same_certificate(
+    rehearsal: Rehearsal, own
+) -> None:
     async def scenario(url: str) -> None:
         config = own(url)
         async with Line(config) as line:
-            asked = [await line.renew(m.RenewRequest(csr=request(papers_of(config)))) for _ in range(3)]
+            asked = [
+                await line.renew(messages.RenewRequest(csr=request(papers_of(config))))
+                for _ in range(3)
+            ]
         assert len({answer.certificate for answer in asked}) == 1
 
     run(rehearsal, scenario)
@@ -227,7 +261,9 @@ def test_asking_with_ever_new_keys_comes_to_an_end(rehearsal: Rehearsal, own) ->
             codes = []
             for _ in range(renewal.MOST_LIVE):
                 papers_of(config).next_key.unlink(missing_ok=True)
-                codes.append(await refused(line.renew(m.RenewRequest(csr=request(papers_of(config))))))
+                codes.append(
+                    await refused(line.renew(messages.RenewRequest(csr=request(papers_of(config)))))
+                )
         assert codes == [None, None, None, RefusalCode.NO_RENEWAL]
 
     run(rehearsal, scenario)
@@ -237,7 +273,10 @@ def test_a_gateway_without_the_authoritys_key_says_so(rehearsal: Rehearsal, own)
     async def scenario(url: str) -> None:
         config = own(url)
         async with Line(config) as line:
-            assert await refused(line.renew(m.RenewRequest(csr=request(papers_of(config))))) is RefusalCode.NO_RENEWAL
+            assert (
+                await refused(line.renew(messages.RenewRequest(csr=request(papers_of(config)))))
+                is RefusalCode.NO_RENEWAL
+            )
 
     _ = own  # sets the renewal: taken away again
     rehearsal.city = replace(rehearsal.city, renewal=None)
@@ -248,7 +287,9 @@ def csr(name: str, key, signer=None) -> bytes:
     builder = x509.CertificateSigningRequestBuilder().subject_name(
         x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     )
-    return builder.sign(key, None if isinstance(key, Ed25519PrivateKey) else hashes.SHA256()).public_bytes(Encoding.DER)
+    return builder.sign(
+        key, None if isinstance(key, Ed25519PrivateKey) else hashes.SHA256()
+    ).public_bytes(Encoding.DER)
 
 
 def test_only_for_itself_and_only_with_a_key_of_the_right_kind(rehearsal: Rehearsal, own) -> None:
@@ -266,13 +307,18 @@ def test_only_for_itself_and_only_with_a_key_of_the_right_kind(rehearsal: Rehear
     async def scenario(url: str) -> None:
         async with Line(own(url)) as line:
             for body in bad:
-                assert await refused(line.renew(m.RenewRequest(csr=body))) is RefusalCode.MALFORMED
-            assert await refused(line.renew(m.RenewRequest(csr=good))) is None
+                assert (
+                    await refused(line.renew(messages.RenewRequest(csr=body)))
+                    is RefusalCode.MALFORMED
+                )
+            assert await refused(line.renew(messages.RenewRequest(csr=good))) is None
 
     run(rehearsal, scenario)
 
 
-def test_an_answer_that_is_not_for_this_kiosk_and_key_is_not_kept(rehearsal: Rehearsal, own) -> None:
+def test_an_answer_that_is_not_for_this_kiosk_and_key_is_not_kept(
+    rehearsal: Rehearsal, own
+) -> None:
     config = own("https://127.0.0.1:1")
     papers = papers_of(config)
     request(papers)
@@ -286,7 +332,9 @@ def test_an_answer_that_is_not_for_this_kiosk_and_key_is_not_kept(rehearsal: Reh
         (authority, "kiosk-1", next_key, 1),
         (city, "kiosk-1", next_key, 365),
     ):
-        made = pki.leaf(issuer, name, key, ExtendedKeyUsageOID.CLIENT_AUTH, (name,), timedelta(days=days))
+        made = pki.leaf(
+            issuer, name, key, ExtendedKeyUsageOID.CLIENT_AUTH, (name,), timedelta(days=days)
+        )
         with pytest.raises(RenewalError, match="not-ours"):
             try_out(papers, made.public_bytes(Encoding.DER))
     with pytest.raises(RenewalError, match="not-a-certificate"):
@@ -295,7 +343,9 @@ def test_an_answer_that_is_not_for_this_kiosk_and_key_is_not_kept(rehearsal: Reh
 
 
 @pytest.mark.parametrize("cut", ["nothing yet", "key in place", "all done"])
-def test_a_power_cut_at_any_step_leaves_a_pair_that_fits(rehearsal: Rehearsal, own, cut: str) -> None:
+def test_a_power_cut_at_any_step_leaves_a_pair_that_fits(
+    rehearsal: Rehearsal, own, cut: str
+) -> None:
     config = own("https://127.0.0.1:1")
     papers = papers_of(config)
     authority = pki.load_authority(rehearsal.pki.kiosk_ca, rehearsal.pki.kiosk_ca_key)
@@ -325,16 +375,22 @@ def test_a_new_certificate_without_its_key_is_dropped(rehearsal: Rehearsal, own)
     assert not papers.next_certificate.exists()
 
 
-def test_a_folder_that_cannot_be_written_is_a_line_in_the_log(rehearsal: Rehearsal, own, caplog, monkeypatch) -> None:
+def test_a_folder_that_cannot_be_written_is_a_line_in_the_log(
+    rehearsal: Rehearsal, own, caplog, monkeypatch
+) -> None:
     monkeypatch.setattr(logging.getLogger("madoguchi"), "propagate", True)
     caplog.set_level(logging.INFO, "madoguchi")
     config = own("https://127.0.0.1:1")
-    monkeypatch.setattr("firmware.link.renewal.os.open", lambda *_: (_ for _ in ()).throw(PermissionError()))
-    asyncio.run(RenewDesk(Line(config), config, 30, "test").renew())
-    assert [r.facts for r in caplog.records if r.getMessage() == "line.renewal"] == [{"step": "not-writable"}]
+    monkeypatch.setattr(
+        "firmware.link.renewal.os.open", lambda *_: (_ for _ in ()).throw(PermissionError())
+    )
+    asyncio.run(RenewDesk(Line(config), config, 30, "test", board_time).renew())
+    assert [r.facts for r in caplog.records if r.getMessage() == "line.renewal"] == [
+        {"step": "not-writable"}
+    ]
 
 
-# -- the issuing key, changed without a day on which nothing verifies ------------------------------------------------
+# -- the issuing key, changed without a day on which nothing verifies ------------------------------
 
 
 def test_the_issuing_key_changes_while_kiosks_pin_both(rehearsal: Rehearsal) -> None:
@@ -342,7 +398,7 @@ def test_the_issuing_key_changes_while_kiosks_pin_both(rehearsal: Rehearsal) -> 
     old = signing.load_public([rehearsal.pki.issuing])
     both = (*old, new.public_key())
 
-    async def document(url: str) -> tuple[m.OrderAnswer, m.Manifest]:
+    async def document(url: str) -> tuple[messages.OrderAnswer, messages.Manifest]:
         async with rehearsal.line(url) as line:
             visit = Visit(line, rehearsal.card("taro"))
             await visit.enter()
@@ -354,17 +410,26 @@ def test_the_issuing_key_changes_while_kiosks_pin_both(rehearsal: Rehearsal) -> 
     after = asyncio.run(rehearsal.run(document)())
     for answer, manifest in (before, after):
         signing.verify_manifest(both, answer.manifest, answer.manifest_signature)
-        assert signing.verify_code(both, manifest.codes[0]).unique_number == manifest.unique_number
-    with pytest.raises(signing.SignatureError):  # a kiosk nobody gave the new key: refused, and known by its reason
+        assert (
+            signing.verify_code(both, manifest.codes[0]).unique_number
+            == manifest.content.unique_number
+        )
+    with pytest.raises(
+        signing.SignatureError
+    ):  # a kiosk nobody gave the new key: refused, and known by its reason
         signing.verify_manifest(old, after[0].manifest, after[0].manifest_signature)
-    with pytest.raises(signing.SignatureError):  # and when the old one is no longer pinned, nor are its documents
+    with pytest.raises(
+        signing.SignatureError
+    ):  # and when the old one is no longer pinned, nor are its documents
         signing.verify_manifest(both[1:], before[0].manifest, before[0].manifest_signature)
 
 
-# -- the operator's command -------------------------------------------------------------------------------------------
+# -- the operator's command ------------------------------------------------------------------------
 
 
-def test_an_operator_lists_revokes_and_admits(rehearsal: Rehearsal, own, tmp_path: Path, capsys) -> None:
+def test_an_operator_lists_revokes_and_admits(
+    rehearsal: Rehearsal, own, tmp_path: Path, capsys
+) -> None:
     ca = rehearsal.folder / "card-ca.pem"
     config = str(write_config(rehearsal.folder, rehearsal.pki, ca))
     assert main(["city", "kiosks", "list", "--config", config]) == 0

@@ -1,4 +1,6 @@
-"""Revocation asked of OpenSSL's own responder, and of peers that lie, stall or are not responders at all."""
+"""Revocation asked of OpenSSL's own responder, and of peers that lie, stall or are not responders
+at all.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,19 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ocsp_bench import GOOD, REVOKED, UNKNOWN, Answers, Authority, Liar, OpenSsl, asks, card, http, trouble
+from ocsp_bench import (
+    GOOD,
+    REVOKED,
+    UNKNOWN,
+    Answers,
+    Authority,
+    Liar,
+    OpenSsl,
+    asks,
+    card,
+    http,
+    trouble,
+)
 
 from city import cards, revocation
 from city.config import CardResponder, ConfigError
@@ -50,7 +64,7 @@ def other(keys: tuple[RSAPrivateKey, ...]) -> Authority:
     return Authority(keys[1])
 
 
-# -- OpenSSL ------------------------------------------------------------------------------------------------------
+# -- OpenSSL ---------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -73,13 +87,18 @@ def test_good_revoked_and_unknown_from_openssl(openssl: OpenSsl, jpki: Authority
         assert [trouble(responder, c) for c in (good, gone, stranger)] == [GOOD, REVOKED, UNKNOWN]
 
 
-def test_an_openssl_of_another_signer_is_not_believed(openssl: OpenSsl, jpki: Authority, other, keys) -> None:
+def test_an_openssl_of_another_signer_is_not_believed(
+    openssl: OpenSsl, jpki: Authority, other, keys
+) -> None:
     good = card(jpki, keys)
     openssl.index(("V", good))
     for signer, key in (
         (other.certificate, keys[1]),  # the other generation, under the very same name
         (jpki.issue(keys[1], "responder", use=ExtendedKeyUsageOID.CLIENT_AUTH), keys[1]),
-        (jpki.issue(keys[1], "responder"), keys[1]),  # a certificate of the jpki's, not for this purpose
+        (
+            jpki.issue(keys[1], "responder"),
+            keys[1],
+        ),  # a certificate of the jpki's, not for this purpose
         (other.issue(keys[2], "responder", use=OCSP_SIGNING), keys[2]),
     ):
         responder = asks(jpki, openssl.start(signer, key))
@@ -100,8 +119,12 @@ class Today(Revocation):
         super().check(card, datetime.now(UTC))
 
 
-def test_a_whole_session_with_openssl(openssl: OpenSsl, jpki: Authority, keys, rehearsal: Rehearsal) -> None:
-    """Through the gateway: good opens, revoked and a stopped responder have each their own refusal."""
+def test_a_whole_session_with_openssl(
+    openssl: OpenSsl, jpki: Authority, keys, rehearsal: Rehearsal
+) -> None:
+    """Through the gateway: good opens, revoked and a stopped responder have each their
+    own refusal.
+    """
     good, gone = (Card(keys[2], card(jpki, keys)) for _ in range(2))
     openssl.index(("V", good.certificate), ("R", gone.certificate))
     port = openssl.start(jpki.certificate, keys[0], "-ndays", "1")
@@ -126,10 +149,10 @@ def test_a_whole_session_with_openssl(openssl: OpenSsl, jpki: Authority, keys, r
     asyncio.run(rehearsal.run(scenario)())
 
 
-# -- peers of our own making --------------------------------------------------------------------------------------
+# -- peers of our own making -----------------------------------------------------------------------
 
 
-def said(jpki: Authority, keys, **changes: object) -> Trouble | ocsp.OCSPCertStatus:
+def answer_of(jpki: Authority, keys, **changes: object) -> Trouble | ocsp.OCSPCertStatus:
     """What a responder that answers with `changes` is taken for."""
     certificate = card(jpki, keys)
     answers = Answers(jpki, certificate)
@@ -139,11 +162,11 @@ def said(jpki: Authority, keys, **changes: object) -> Trouble | ocsp.OCSPCertSta
 
 
 def test_a_right_answer_of_our_own_making(jpki: Authority, keys) -> None:
-    assert said(jpki, keys) is GOOD
-    assert said(jpki, keys, by_key=False) is GOOD
-    assert said(jpki, keys, status=REVOKED) is REVOKED
-    assert said(jpki, keys, status=UNKNOWN) is UNKNOWN
-    assert said(jpki, keys, nonce=b"", require_nonce=False) is GOOD
+    assert answer_of(jpki, keys) is GOOD
+    assert answer_of(jpki, keys, by_key=False) is GOOD
+    assert answer_of(jpki, keys, status=REVOKED) is REVOKED
+    assert answer_of(jpki, keys, status=UNKNOWN) is UNKNOWN
+    assert answer_of(jpki, keys, nonce=b"", require_nonce=False) is GOOD
 
 
 def ago(**units: float) -> datetime:
@@ -157,27 +180,45 @@ def ago(**units: float) -> datetime:
         (lambda a, o, k: {"nonce": b""}, Trouble.NONCE),
         (lambda a, o, k: {"nonce": b"0" * 32, "require_nonce": False}, Trouble.NONCE),
         (lambda a, o, k: {"certificate": card(a, k)}, Trouble.OTHER_CERTIFICATE),
-        (lambda a, o, k: {"issuer": o.certificate}, Trouble.OTHER_CERTIFICATE),  # the same name, another key
+        (
+            lambda a, o, k: {"issuer": o.certificate},
+            Trouble.OTHER_CERTIFICATE,
+        ),  # the same name, another key
         (lambda a, o, k: {"this": ago(hours=2), "next": ago(hours=1)}, Trouble.STALE),
         (lambda a, o, k: {"this": ago(minutes=7), "next": None}, Trouble.STALE),
         (lambda a, o, k: {"this": ago(hours=-1), "next": ago(hours=-2)}, Trouble.STALE),
         (lambda a, o, k: {"unsigned": True}, Trouble.SIGNATURE),
         (lambda a, o, k: {"key": o.key, "signer": o.certificate}, Trouble.SIGNER),
-        (lambda a, o, k: {"key": o.key, "signer": o.certificate, "by_key": False}, Trouble.SIGNATURE),
-        (lambda a, o, k: {"key": o.key, "signer": o.certificate, "certificates": [o.certificate]}, Trouble.SIGNER),
+        (
+            lambda a, o, k: {"key": o.key, "signer": o.certificate, "by_key": False},
+            Trouble.SIGNATURE,
+        ),
+        (
+            lambda a, o, k: {
+                "key": o.key,
+                "signer": o.certificate,
+                "certificates": [o.certificate],
+            },
+            Trouble.SIGNER,
+        ),
     ],
 )
-def test_an_answer_that_is_wrong_in_one_thing(jpki: Authority, other: Authority, keys, changes, expected) -> None:
-    assert said(jpki, keys, **changes(jpki, other, keys)) is expected
+def test_an_answer_that_is_wrong_in_one_thing(
+    jpki: Authority, other: Authority, keys, changes, expected
+) -> None:
+    assert answer_of(jpki, keys, **changes(jpki, other, keys)) is expected
 
 
 @pytest.mark.parametrize(
-    ("say", "expected"),
+    ("answer_with", "expected"),
     [
         (lambda _: None, Trouble.SILENT),
         (lambda _: b"", Trouble.SILENT),
         (lambda _: b"SSH-2.0-OpenSSH_9.2\r\n", Trouble.NOT_HTTP),
-        (lambda _: http(b"", "302 Found", more="Location: http://127.0.0.1:1/\r\n"), Trouble.NOT_HTTP),
+        (
+            lambda _: http(b"", "302 Found", more="Location: http://127.0.0.1:1/\r\n"),
+            Trouble.NOT_HTTP,
+        ),
         (lambda _: http(b"<html>", kind="text/html"), Trouble.NOT_HTTP),
         (lambda _: http(b"x", "503 Service Unavailable"), Trouble.NOT_HTTP),
         (lambda _: http(b"\x00" * 100_000), Trouble.NOT_HTTP),
@@ -188,13 +229,15 @@ def test_an_answer_that_is_wrong_in_one_thing(jpki: Authority, other: Authority,
         (lambda _: http(b"0\x03\n\x01\x06"), Trouble.NOT_SUCCESSFUL),  # unauthorized
     ],
 )
-def test_a_peer_that_is_no_responder(jpki: Authority, keys, say, expected: Trouble) -> None:
-    with Liar(say) as port:
+def test_a_peer_that_is_no_responder(jpki: Authority, keys, answer_with, expected: Trouble) -> None:
+    with Liar(answer_with) as port:
         assert trouble(asks(jpki, port), card(jpki, keys)) is expected
 
 
 @pytest.mark.parametrize("manner", [{"hold_s": 30.0}, {"drip_s": 0.02}])
-def test_one_deadline_for_all_of_it_and_then_a_pause(jpki: Authority, keys, manner: dict[str, float]) -> None:
+def test_one_deadline_for_all_of_it_and_then_a_pause(
+    jpki: Authority, keys, manner: dict[str, float]
+) -> None:
     certificate = card(jpki, keys)
     liar = Liar(lambda request: http(Answers(jpki, certificate)(request)), **manner)
     with liar as port:
@@ -217,24 +260,26 @@ def test_an_answer_played_again_is_refused(jpki: Authority, keys) -> None:
     one, another = card(jpki, keys), card(jpki, keys)
     recorded: list[bytes] = []
 
-    def say(request: bytes) -> bytes:
+    def answer_with(request: bytes) -> bytes:
         recorded.append(http(Answers(jpki, one)(request)))
         return recorded[0]
 
-    with Liar(say) as port:
+    with Liar(answer_with) as port:
         found = [trouble(asks(jpki, port), certificate) for certificate in (one, one, another)]
     assert found == [GOOD, Trouble.NONCE, Trouble.NONCE]
     with Liar(lambda _: recorded[0]) as port:
         assert trouble(asks(jpki, port, nonce=False), another) is Trouble.NONCE
 
 
-def test_proxies_of_the_environment_are_not_used(jpki: Authority, keys, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxies_of_the_environment_are_not_used(
+    jpki: Authority, keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
-    assert said(jpki, keys) is GOOD
+    assert answer_of(jpki, keys) is GOOD
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_no_damaged_answer_is_good(jpki: Authority, keys, data: st.DataObject) -> None:
     certificate = _one_card(jpki, keys)
@@ -255,7 +300,7 @@ def _one_card(jpki: Authority, keys: tuple[RSAPrivateKey, ...]) -> x509.Certific
     return card(jpki, keys)
 
 
-# -- what becomes of it -------------------------------------------------------------------------------------------
+# -- what becomes of it ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -293,14 +338,18 @@ def test_only_good_passes(jpki: Authority, keys, caplog, monkeypatch, answer, co
     assert str(certificate.serial_number) not in caplog.text
 
 
-def test_generations_of_one_name_are_told_apart_by_signature(jpki: Authority, other: Authority, keys) -> None:
+def test_generations_of_one_name_are_told_apart_by_signature(
+    jpki: Authority, other: Authority, keys
+) -> None:
     both = [other.certificate, jpki.certificate]
     for each in (jpki, other):
         der = card(each, keys).public_bytes(Encoding.DER)
         assert cards.check_certificate(both, der, datetime.now(UTC)).authority == each.certificate
 
 
-def test_a_real_authority_must_have_a_responder(jpki: Authority, other: Authority, tmp_path: Path) -> None:
+def test_a_real_authority_must_have_a_responder(
+    jpki: Authority, other: Authority, tmp_path: Path
+) -> None:
     paths = []
     for name, each in (("one", jpki), ("two", other)):
         paths.append(tmp_path / f"{name}.pem")
@@ -312,7 +361,14 @@ def test_a_real_authority_must_have_a_responder(jpki: Authority, other: Authorit
     with pytest.raises(ConfigError, match=r"is not in cards\.ca"):
         revocation.load((section,), known[1:], allow_test=True)
     with pytest.raises(ConfigError, match="no such port"):
-        revocation.load((CardResponder(ca=paths[0], url="http://ocsp.example:99999/"),), known, allow_test=True)
+        revocation.load(
+            (CardResponder(ca=paths[0], url="http://ocsp.example:99999/"),), known, allow_test=True
+        )
     assert revocation.load((), known, allow_test=True).responders == {}
     [made] = revocation.load((section,), known, allow_test=True).responders.values()
-    assert (made.host, made.port, made.path, made.deadline_s) == ("ocsp.example", 80, "/card?x=1", 2.0)
+    assert (made.host, made.port, made.path, made.deadline_s) == (
+        "ocsp.example",
+        80,
+        "/card?x=1",
+        2.0,
+    )

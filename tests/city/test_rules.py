@@ -10,11 +10,12 @@ from city_bench import AKASHI, NOON
 from hypothesis import given
 from hypothesis import strategies as st
 
-from city import era, municipality, rules, sample
+from city import municipality, rules, sample
 from city.clock import JST
-from city.composition import Stamp, compose
-from city.document import Document
+from city.composition import Composed, Stamp, compose, session_records
 from city.records import Card, File, Resident, Seal, Standing, TaxRecord, TaxStanding
+from firmware.link import era
+from firmware.link.content import Row, Sheet
 from firmware.link.messages import Offer, RefusalCode
 
 CITY = municipality.load(AKASHI)
@@ -26,7 +27,7 @@ def at(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=JST)
 
 
-# -- records to judge ---------------------------------------------------------------------------------------------
+# -- records to judge ------------------------------------------------------------------------------
 
 
 def person(id_: str = "a", position: int = 1, **values: object) -> Resident:
@@ -54,14 +55,27 @@ SEAL = Seal(resident="a", registered_on=date(2015, 6, 1), imprint=b"png")
 
 
 def tax(year: int, standing: TaxStanding = TaxStanding.FILED) -> TaxRecord:
-    return TaxRecord(resident="a", year=year, standing=standing, address="明石", amounts=(("合計所得金額", 1_234_000),))
+    return TaxRecord(
+        resident="a",
+        year=year,
+        standing=standing,
+        address="明石",
+        amounts=(("合計所得金額", 1_234_000),),
+    )
 
 
 def file(
-    *others: Resident, seal: Seal | None = SEAL, taxes: tuple[TaxRecord, ...] | None = None, **values: object
+    *others: Resident,
+    seal: Seal | None = SEAL,
+    taxes: tuple[TaxRecord, ...] | None = None,
+    **values: object,
 ) -> File:
-    card_values = {k: values.pop(k) for k in ("issued_on", "continued_on", "revoked") if k in values}
-    card = change(Card(fingerprint="0" * 64, resident="a", issued_on=date(2025, 1, 6)), **card_values)
+    card_values = {
+        k: values.pop(k) for k in ("issued_on", "continued_on", "revoked") if k in values
+    }
+    card = change(
+        Card(fingerprint="0" * 64, resident="a", issued_on=date(2025, 1, 6)), **card_values
+    )
     me = person(**values)
     both = (tax(2026), tax(2025)) if taxes is None else taxes
     return File(card=card, resident=me, household=(me, *others), seal=seal, taxes=both)
@@ -71,12 +85,22 @@ def offer(kind: str, of: File, now: datetime = NOON) -> Offer:
     return next(o for o in rules.offers(CITY, now, of) if o.kind == kind)
 
 
-def made(kind: str, of: File, now: datetime = NOON, **choices: tuple[str, ...]) -> Document:
+def made(kind: str, of: File, now: datetime = NOON, **choices: tuple[str, ...]) -> Composed:
     chosen = rules.picked(offer(kind, of, now), choices, 1)
-    return compose(CITY, CERTIFICATES[kind], of, chosen, Stamp("ABCDEFGH1234", now.date(), 1))
+    return compose(CITY, CERTIFICATES[kind], of, chosen, Stamp("ABCDEFGH1234", now.date()))
 
 
-# -- hours --------------------------------------------------------------------------------------------------------
+def sheet(composed: Composed) -> Sheet:
+    """Everybody on one sheet: who stands on which is the typesetter's matter."""
+    [one] = composed.content.sheets
+    return one
+
+
+def values(rows: tuple[Row, ...]) -> dict[str, str]:
+    return {row.label: row.value for row in rows}
+
+
+# -- hours -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -95,7 +119,9 @@ def made(kind: str, of: File, now: datetime = NOON, **choices: tuple[str, ...]) 
         ("2015-12-31T12:00", RefusalCode.CLOSED, None, None),
     ],
 )
-def test_hours(now: str, refusal: RefusalCode | None, opens: str | None, closes: str | None) -> None:
+def test_hours(
+    now: str, refusal: RefusalCode | None, opens: str | None, closes: str | None
+) -> None:
     when = rules.opening(CITY, at(now))
     assert when.refusal is refusal
     if opens or refusal is None:
@@ -103,11 +129,34 @@ def test_hours(now: str, refusal: RefusalCode | None, opens: str | None, closes:
     assert when.closes_at == (at(closes) if closes else None)
 
 
+@pytest.mark.parametrize(
+    ("day", "hours"),
+    [
+        ("2026-11-24", ("06:30", "23:00")),
+        ("2026-12-31", None),  # closed
+        ("2027-02-17", ("06:30", "23:00")),  # maintenance in the evening is told when it comes
+        ("2015-12-31", None),  # the service has not begun
+    ],
+)
+def test_the_hours_of_a_day(day: str, hours: tuple[str, str] | None) -> None:
+    told = rules.hours_of(CITY, date.fromisoformat(day))
+    assert (told and (told.opens, told.closes)) == hours
+
+
+def test_the_hours_of_a_day_keep_weekends() -> None:
+    weekdays = tuple(change(each, weekdays_only=True) for each in CITY.hours)
+    city = change(CITY, hours=weekdays)
+    assert rules.hours_of(city, date(2026, 11, 28)) is None
+    assert rules.hours_of(city, date(2026, 11, 27)) is not None
+
+
 def test_a_certificate_with_its_own_hours_closes_alone() -> None:
     office = municipality.Hours(
-        since=date(2016, 1, 1), opens=at("2026-01-01T09:00").time(), closes=at("2026-01-01T17:00").time(),
+        since=date(2016, 1, 1),
+        opens=at("2026-01-01T09:00").time(),
+        closes=at("2026-01-01T17:00").time(),
         weekdays_only=True,
-    )  # fmt: skip
+    )
     city = change(CITY, certificates=(change(CERTIFICATES["inkan"], hours=(office,)),))
     friday = at("2026-11-27T17:00")
     [notice] = rules.notices(city, friday)
@@ -117,7 +166,9 @@ def test_a_certificate_with_its_own_hours_closes_alone() -> None:
 
 
 def moments(first: str, last: str) -> st.SearchStrategy[datetime]:
-    return st.datetimes(datetime.fromisoformat(first), datetime.fromisoformat(last), timezones=st.just(JST))
+    return st.datetimes(
+        datetime.fromisoformat(first), datetime.fromisoformat(last), timezones=st.just(JST)
+    )
 
 
 @given(moments("2016-01-01", "2060-01-01"))
@@ -138,7 +189,7 @@ def test_fee_holds_from_its_day(day: str, yen: int) -> None:
     assert rules.fee(CERTIFICATES["juminhyo"], date.fromisoformat(day)) == yen
 
 
-# -- who ----------------------------------------------------------------------------------------------------------
+# -- who -------------------------------------------------------------------------------------------
 
 TODAY = NOON.date()
 
@@ -156,14 +207,23 @@ TODAY = NOON.date()
         ({"birth": date(2011, 11, 25)}, RefusalCode.UNDER_15),
         ({"issued_on": TODAY}, RefusalCode.CARD_TOO_NEW),
         ({"issued_on": date(2026, 11, 20)}, None),
-        ({"issued_on": date(2026, 11, 21)}, RefusalCode.CARD_TOO_NEW),  # a Saturday before a holiday: from the 25th
+        (
+            {"issued_on": date(2026, 11, 21)},
+            RefusalCode.CARD_TOO_NEW,
+        ),  # a Saturday before a holiday: from the 25th
         ({"issued_on": date(2026, 11, 23)}, RefusalCode.CARD_TOO_NEW),
         ({"notified_on": TODAY}, RefusalCode.NOTICE_IN_PROCESS),
         ({"notified_on": date(2026, 11, 21)}, RefusalCode.NOTICE_IN_PROCESS),
         ({"standing": Standing.LEAVING}, RefusalCode.MOVED_OUT),
         ({"resident_since": date(2026, 8, 26)}, RefusalCode.CARD_NOT_CONTINUED),
-        ({"resident_since": date(2026, 8, 25)}, RefusalCode.CARD_REVOKED),  # the 91st day: the card has lapsed
-        ({"resident_since": date(2026, 8, 25), "continued_on": date(2026, 8, 24)}, RefusalCode.CARD_REVOKED),
+        (
+            {"resident_since": date(2026, 8, 25)},
+            RefusalCode.CARD_REVOKED,
+        ),  # the 91st day: the card has lapsed
+        (
+            {"resident_since": date(2026, 8, 25), "continued_on": date(2026, 8, 24)},
+            RefusalCode.CARD_REVOKED,
+        ),
         ({"resident_since": date(2026, 8, 25), "continued_on": date(2026, 8, 25)}, None),
         ({"resident_since": date(2026, 8, 25), "continued_on": TODAY}, RefusalCode.CARD_TOO_NEW),
     ],
@@ -188,24 +248,84 @@ ELSEWHERE, NOT_HERE, NONE = TaxStanding.ELSEWHERE, TaxStanding.NOT_RESIDENT, Tax
         ("inkan", file(person("b", 2, protected=True)), None),
         ("inkan", file(seal=None), RefusalCode.SEAL_NOT_REGISTERED),
         ("inkan", file(seal=change(SEAL, deregistered_on=TODAY)), RefusalCode.SEAL_DEREGISTERED),
-        ("inkan", file(seal=change(SEAL, registered_on=TODAY + timedelta(days=1))), RefusalCode.SEAL_NOT_REGISTERED),
+        (
+            "inkan",
+            file(seal=change(SEAL, registered_on=TODAY + timedelta(days=1))),
+            RefusalCode.SEAL_NOT_REGISTERED,
+        ),
         ("kazei", file(), None),
         ("kazei", file(taxes=()), RefusalCode.NO_TAX_RETURN),
         ("kazei", file(taxes=(tax(2024),)), RefusalCode.NO_TAX_RETURN),
+        ("kazei", file(taxes=(change(tax(2026), amounts=()),)), RefusalCode.NO_TAX_RETURN),
+        (
+            "kazei",
+            file(taxes=(change(tax(2026), amounts=(("その他", 1),)),)),
+            RefusalCode.NO_TAX_RETURN,
+        ),
         ("kazei", file(taxes=(tax(2026, ELSEWHERE), tax(2025, NONE))), RefusalCode.TAXED_ELSEWHERE),
         ("kazei", file(taxes=(tax(2026, NOT_HERE),)), RefusalCode.NOT_RESIDENT_ON_JANUARY_1),
         ("kazei", file(taxes=(tax(2026, NONE), tax(2025))), None),
         ("kazei", file(taxes=(tax(2026, NOT_HERE), tax(2027))), RefusalCode.YEAR_NOT_YET),
-        ("kazei", file(taxes=(tax(2026, NOT_HERE), tax(2027, NONE))), RefusalCode.NOT_RESIDENT_ON_JANUARY_1),
-        ("juminhyo", file(person("b", 2, standing=Standing.LEAVING)), RefusalCode.NOTICE_IN_PROCESS),
-        ("juminhyo", file(person("b", 2, notified_on=date(2026, 11, 24))), RefusalCode.NOTICE_IN_PROCESS),
-        ("juminhyo", file(person("b", 2, notified_on=date(2026, 11, 24), standing=Standing.DEAD)), None),
+        (
+            "kazei",
+            file(taxes=(tax(2026, NOT_HERE), tax(2027, NONE))),
+            RefusalCode.NOT_RESIDENT_ON_JANUARY_1,
+        ),
+        (
+            "juminhyo",
+            file(person("b", 2, standing=Standing.LEAVING)),
+            RefusalCode.NOTICE_IN_PROCESS,
+        ),
+        (
+            "juminhyo",
+            file(person("b", 2, notified_on=date(2026, 11, 24))),
+            RefusalCode.NOTICE_IN_PROCESS,
+        ),
+        (
+            "juminhyo",
+            file(person("b", 2, notified_on=date(2026, 11, 24), standing=Standing.DEAD)),
+            None,
+        ),
         ("inkan", file(person("b", 2, standing=Standing.LEAVING)), None),
     ],
 )
-def test_which_certificate_is_refused_and_why(kind: str, of: File, code: RefusalCode | None) -> None:
+def test_which_certificate_is_refused_and_why(
+    kind: str, of: File, code: RefusalCode | None
+) -> None:
     assert offer(kind, of).refusal is code
     assert bool(offer(kind, of).options) is (code is None)
+
+
+@pytest.mark.parametrize(
+    ("of", "ends"),
+    [
+        (file(person("b", 2, notified_on=date(2026, 11, 24))), "2026-11-25T06:30"),
+        (
+            file(
+                person("b", 2, notified_on=date(2026, 11, 24)),
+                person("c", 3, notified_on=date(2026, 11, 23)),
+            ),
+            "2026-11-25T06:30",
+        ),
+        (file(person("b", 2, standing=Standing.LEAVING)), None),  # until they have left
+        (
+            file(
+                person("b", 2, notified_on=date(2026, 11, 24)),
+                person("c", 3, standing=Standing.LEAVING),
+            ),
+            None,
+        ),
+    ],
+)
+def test_a_notice_in_the_household_ends_when_the_city_says(of: File, ends: str | None) -> None:
+    refused = offer("juminhyo", of)
+    assert refused.refusal is RefusalCode.NOTICE_IN_PROCESS
+    assert refused.opens_at == (at(ends).isoformat() if ends else None)
+
+
+def test_only_what_ends_by_itself_has_an_end() -> None:
+    assert offer("juminhyo", file()).opens_at is None
+    assert offer("inkan", file(seal=None)).opens_at is None
 
 
 def test_every_refusal_has_a_place_to_go() -> None:
@@ -213,7 +333,7 @@ def test_every_refusal_has_a_place_to_go() -> None:
         assert rules.refusal(CITY, code, NOON).contact is not None, code
 
 
-# -- what is asked ------------------------------------------------------------------------------------------------
+# -- what is asked ---------------------------------------------------------------------------------
 
 
 def asked(of: File) -> dict[str, list[str]]:
@@ -232,7 +352,12 @@ def test_scope_is_asked_only_where_there_is_somebody_else_to_show() -> None:
 def test_domicile_is_for_japanese_and_residence_for_foreign_residents() -> None:
     foreign = {"nationality": "ベトナム", "domicile": "", "domicile_head": ""}
     assert asked(file(**foreign))["fields"] == ["relationship", "residence", "mynumber"]
-    assert asked(file(person("b", 2, **foreign)))["fields"] == ["relationship", "domicile", "residence", "mynumber"]
+    assert asked(file(person("b", 2, **foreign)))["fields"] == [
+        "relationship",
+        "domicile",
+        "residence",
+        "mynumber",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -254,65 +379,143 @@ def test_a_year_that_cannot_be_had_is_not_a_choice() -> None:
     assert ([c.id for c in year.choices], year.default) == (["y2025"], ("y2025",))
 
 
-# -- what is printed ----------------------------------------------------------------------------------------------
+# -- what is printed -------------------------------------------------------------------------------
 
 
 def test_juminhyo_shows_what_was_chosen_and_nothing_else() -> None:
     of = file(person("b", 2), person("c", 3, standing=Standing.DEAD))
     bare = made("juminhyo", of, scope=("self",))
-    assert [p.name for p in bare.people] == ["明石　a"]
-    assert bare.subtitle == "（世帯の一部）"
-    assert "一部" in bare.statement
-    assert [row.label for row in bare.head] == ["住所"]
-    labels = [row.label for row in bare.people[0].rows]
+    assert [p.name for p in sheet(bare).people] == ["明石　a"]
+    assert bare.content.subtitle == "（世帯の一部）"
+    assert "一部" in bare.content.statement
+    assert (bare.people, bare.whole) == (1, False)
+    assert values(sheet(bare).head).keys() == {"住所"}
+    labels = values(sheet(bare).people[0].rows).keys()
     assert "前住所" in labels
-    assert not {"続柄", "本籍", "筆頭者の氏名", "個人番号"} & set(labels)
-    full = made("juminhyo", of, scope=("household",), fields=("relationship", "domicile", "mynumber"))
-    assert [p.name for p in full.people] == ["明石　a", "明石　b"]
-    assert full.subtitle == "（世帯全員）"
-    assert {"続柄", "本籍", "筆頭者の氏名", "個人番号"} <= {row.label for row in full.people[1].rows}
-    assert ("世帯主", "明石　a") in [(row.label, row.value) for row in full.head]
+    assert not {"続柄", "本籍", "筆頭者の氏名", "個人番号"} & labels
+    full = made(
+        "juminhyo", of, scope=("household",), fields=("relationship", "domicile", "mynumber")
+    )
+    assert [p.name for p in sheet(full).people] == ["明石　a", "明石　b"]
+    assert full.content.subtitle == "（世帯全員）"
+    assert (full.people, full.whole) == (2, True)
+    assert {"続柄", "本籍", "筆頭者の氏名", "個人番号"} <= values(sheet(full).people[1].rows).keys()
+    assert values(sheet(full).head)["世帯主"] == "明石　a"
     some = made("juminhyo", of, scope=("some",), members=("m2",))
-    assert [p.name for p in some.people] == ["明石　b"]
-    assert some.holder == "明石　a"
+    assert [p.name for p in sheet(some).people] == ["明石　b"]
+    assert (some.holder, some.holder_at) == ("明石　a", None)
+
+
+def test_everybody_of_a_household_chosen_one_by_one_is_the_whole_household() -> None:
+    all_chosen = made("juminhyo", file(person("b", 2)), scope=("some",), members=("m2", "m1"))
+    assert [p.name for p in sheet(all_chosen).people] == ["明石　a", "明石　b"]
+    assert (all_chosen.content.subtitle, all_chosen.whole) == ("（世帯全員）", True)
 
 
 def test_foreign_resident_has_western_birth_date_and_residence_rows_when_chosen() -> None:
     foreign = {
-        "nationality": "ベトナム", "residence_status": "留学", "residence_until": date(2028, 4, 17), "domicile": "",
-    }  # fmt: skip
-    rows = {r.label: r.value for r in made("juminhyo", file(**foreign), fields=("residence",)).people[0].rows}
+        "nationality": "ベトナム",
+        "residence_status": "留学",
+        "residence_until": date(2028, 4, 17),
+        "domicile": "",
+    }
+    rows = values(sheet(made("juminhyo", file(**foreign), fields=("residence",))).people[0].rows)
     assert rows["生年月日"] == "1980年5月14日"
     assert rows["国籍・地域"] == "ベトナム"
     assert rows["在留期間の満了の日"] == "2028年4月17日"
     assert "住民となった年月日" not in rows
-    assert "国籍・地域" not in {r.label for r in made("juminhyo", file(**foreign)).people[0].rows}
+    assert "国籍・地域" not in values(sheet(made("juminhyo", file(**foreign))).people[0].rows)
 
 
 def test_inkan_and_kazei() -> None:
-    seal = made("inkan", file())
-    assert (seal.seal, seal.title, seal.issued_era) == (b"png", "印鑑登録証明書", "令和8年11月24日")
+    seal = made("inkan", file()).content
+    assert (seal.sheets[0].seal, seal.title, seal.issued_on) == (
+        b"png",
+        "印鑑登録証明書",
+        "令和8年11月24日",
+    )
     income = made("kazei", file(), year=("y2025",))
-    assert income.subtitle == "令和7年度（令和6年分所得）"
-    amounts = [(row.label, row.value) for row in income.amounts]
-    assert amounts == [("収入・所得の金額", ""), ("合計所得金額", "1,234,000円")]  # no heading without a row
-    assert income.seal == b""
+    assert (income.content.subtitle, income.year) == ("令和7年度（令和6年分所得）", 2025)
+    amounts = [(row.label, row.value) for row in sheet(income).amounts]
+    assert amounts == [
+        ("収入・所得の金額", ""),
+        ("合計所得金額", "1,234,000円"),
+    ]  # no heading without a row
+    assert values(sheet(income).people[0].rows)["令和7年1月1日の住所"] == "明石"
+    assert sheet(income).seal == b""
 
 
 def test_what_is_registered_beside_a_name_is_printed_on_every_certificate() -> None:
     of = file(former_surname="渡邉", alias="ワタナベ", kana="アカシ　ア")
     for kind in CERTIFICATES:
-        [shown] = made(kind, of).people
-        assert (shown.kana, shown.former, shown.alias) == ("アカシ　ア", "渡邉", "ワタナベ")
+        [shown] = sheet(made(kind, of)).people
+        assert [(row.label, row.value) for row in shown.rows[:3]] == [
+            ("フリガナ", "アカシ　ア"),
+            ("旧氏", "渡邉"),
+            ("通称", "ワタナベ"),
+        ]
 
 
-def test_a_household_too_large_for_one_question_is_not_chosen_one_by_one() -> None:
+def test_what_is_not_registered_has_no_row() -> None:
+    for kind in CERTIFICATES:
+        [shown] = sheet(made(kind, file(kana=""))).people
+        assert not {"フリガナ", "旧氏", "通称"} & values(shown.rows).keys()
+
+
+# -- what is opened --------------------------------------------------------------------------------
+
+
+def test_exactly_what_was_asked_for_is_opened_empty_or_not() -> None:
+    of = file(person("b", 2), person("c", 3))
+    some = made("juminhyo", of, scope=("some",), members=("m2",), fields=("domicile",))
+    always = {"氏名", "フリガナ", "旧氏", "通称", "住所"}
+    rows = {
+        "生年月日",
+        "性別",
+        "住民となった年月日",
+        "外国人住民となった年月日",
+        "住所を定めた年月日",
+        "届出の年月日",
+    }
+    assert some.open == {
+        "m1": {"氏名", "生年月日", "住所"},
+        "m2": {*always, *rows, "前住所", "本籍", "筆頭者の氏名"} - {"住所"},
+    }
+    assert made("inkan", of).open == {"m1": {*always, "生年月日"}, "seal": {"印影"}}
+    [city_sections] = [
+        [label for part in c.amounts.values() for label in part]
+        for c in CITY.certificates
+        if c.amounts
+    ]
+    assert made("kazei", of, year=("y2025",)).open == {
+        "m1": {*always, "生年月日", "現住所"},
+        "y2025": {"令和7年1月1日の住所", *city_sections},
+    }
+
+
+def test_only_what_can_be_certified_is_committed_to() -> None:
+    of = file(
+        person("b", 2),
+        person("c", 3, standing=Standing.DEAD),
+        taxes=(tax(2026), tax(2025, NONE), tax(2024), tax(2027)),
+    )
+    assert session_records(CITY, TODAY, of).keys() == {"m1", "m2", "seal", "y2026"}
+    gone = file(seal=change(SEAL, deregistered_on=TODAY), taxes=())
+    assert session_records(CITY, TODAY, gone).keys() == {"m1"}
+
+
+def test_who_lives_with_somebody_protected_is_told_of_nobody() -> None:
+    of = file(person("b", 2, protected=True), person("c", 3))
+    assert session_records(CITY, TODAY, of).keys() == {"m1", "seal", "y2026", "y2025"}
+
+
+def test_a_household_larger_than_a_session_can_name_stays_out_of_the_machine() -> None:
     many = [person(f"p{n}", n) for n in range(2, 34)]
-    ids = {o.id: [c.id for c in o.choices] for o in offer("juminhyo", file(*many)).options}
-    assert ids["scope"] == ["self", "household"]
-    assert "members" not in ids
-    assert len(made("juminhyo", file(*many), scope=("household",)).people) == 33
-    assert len({o.id: o.choices for o in offer("juminhyo", file(*many[:-1])).options}["members"]) == 32
+    assert offer("juminhyo", file(*many)).refusal is RefusalCode.NOT_AVAILABLE
+    assert rules.members(file(*many)).keys() == {"m1"}
+    ids = {o.id: o.choices for o in offer("juminhyo", file(*many[:-1])).options}
+    assert len(ids["members"]) == 32
+    assert len(sheet(made("juminhyo", file(*many[:-1]), scope=("household",))).people) == 32
 
 
 @pytest.mark.parametrize(
@@ -327,7 +530,9 @@ def test_a_household_too_large_for_one_question_is_not_chosen_one_by_one() -> No
         ({}, RefusalCode.MOVED_OUT, None),
     ],
 )
-def test_a_refusal_that_ends_by_itself_says_when(values, code: RefusalCode, opens: str | None) -> None:
+def test_a_refusal_that_ends_by_itself_says_when(
+    values, code: RefusalCode, opens: str | None
+) -> None:
     of = file(**values)
     when = rules.person_opens_at(CITY, code, of)
     assert when == (at(opens) if opens else None)
@@ -350,7 +555,7 @@ def test_version_follows_every_record() -> None:
     assert file(person("b", 2)).version == base.version
 
 
-# -- totality -----------------------------------------------------------------------------------------------------
+# -- totality --------------------------------------------------------------------------------------
 
 DATES = st.dates(date(1900, 1, 1), date(2060, 12, 31))
 PEOPLE = st.builds(
@@ -362,11 +567,23 @@ PEOPLE = st.builds(
     nationality=st.sampled_from(["", "ドイツ"]),
     domicile=st.sampled_from(["", "兵庫県"]),
 )
-TAXES = st.lists(st.builds(tax, st.integers(2015, 2061), st.sampled_from(TaxStanding)), max_size=5).map(tuple)
+TAXES = st.lists(
+    st.builds(tax, st.integers(2015, 2061), st.sampled_from(TaxStanding)), max_size=5
+).map(tuple)
 SEALS = st.none() | st.builds(
-    Seal, resident=st.just("a"), registered_on=DATES, deregistered_on=st.none() | DATES, imprint=st.just(b"")
+    Seal,
+    resident=st.just("a"),
+    registered_on=DATES,
+    deregistered_on=st.none() | DATES,
+    imprint=st.just(b""),
 )
-CARDS = st.builds(Card, fingerprint=st.just("0" * 64), resident=st.just("a"), issued_on=DATES, revoked=st.booleans())
+CARDS = st.builds(
+    Card,
+    fingerprint=st.just("0" * 64),
+    resident=st.just("a"),
+    issued_on=DATES,
+    revoked=st.booleans(),
+)
 
 
 @given(
@@ -384,12 +601,16 @@ def test_rules_answer_for_everybody_at_any_time(now, people, card, seal, taxes) 
     for each in rules.offers(CITY, now, of):
         if refusal is None and each.refusal is None:
             chosen = rules.picked(each, {}, 1)
-            document = compose(CITY, CERTIFICATES[each.kind], of, chosen, Stamp("A" * 12, now.date(), 1))
-            assert document.people
-            assert all(row.value for p in document.people for row in p.rows)
+            composed = compose(
+                CITY, CERTIFICATES[each.kind], of, chosen, Stamp("A" * 12, now.date())
+            )
+            assert sheet(composed).people
+            assert all(row.value for p in sheet(composed).people for row in p.rows)
+            records = session_records(CITY, now.date(), of)
+            assert all(labels <= records[name].keys() for name, labels in composed.open.items())
 
 
-# -- eras ---------------------------------------------------------------------------------------------------------
+# -- eras ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -417,19 +638,25 @@ def test_before_the_calendar_there_is_no_date() -> None:
 
 
 def test_fiscal_year_has_the_name_of_its_april() -> None:
-    assert [era.fiscal_year(y) for y in (2018, 2019, 2020)] == ["平成30年度", "平成31年度", "令和2年度"]
+    assert [era.fiscal_year(y) for y in (2018, 2019, 2020)] == [
+        "平成30年度",
+        "平成31年度",
+        "令和2年度",
+    ]
 
 
 @given(st.dates(date(1873, 1, 1), date(2200, 1, 1)))
 def test_an_era_date_can_be_read_back(day: date) -> None:
     text = era.written(day)
     name, rest = text[:2], text[2:].replace("元", "1")
-    year, month, number = (int(part) for part in rest.replace("年", " ").replace("月", " ").rstrip("日").split())
+    year, month, number = (
+        int(part) for part in rest.replace("年", " ").replace("月", " ").rstrip("日").split()
+    )
     first = {"令和": 2019, "平成": 1989, "昭和": 1926, "大正": 1912, "明治": 1868}[name]
     assert date(first + year - 1, month, number) == day
 
 
-# -- the sample people --------------------------------------------------------------------------------------------
+# -- the sample people -----------------------------------------------------------------------------
 
 
 def test_sample_residents_are_many_and_nobodys_number_is_real() -> None:
@@ -438,7 +665,9 @@ def test_sample_residents_are_many_and_nobodys_number_is_real() -> None:
     assert len({m.id for m in members}) == len(members)
     for member in members:
         digits = [int(d) for d in reversed(member.mynumber)]
-        weighted = sum(d * (n + 1 if n <= 6 else n - 5) for n, d in enumerate(digits[1:], start=1)) % 11
+        weighted = (
+            sum(d * (n + 1 if n <= 6 else n - 5) for n, d in enumerate(digits[1:], start=1)) % 11
+        )
         assert digits[0] != (0 if weighted <= 1 else 11 - weighted), member.id
     names = "".join(m.name for m in members)
     assert all(pair in names for pair in ("葛\U000e0102", "辻\U000e0102", "邊\U000e0108", "𠮷"))
@@ -446,7 +675,9 @@ def test_sample_residents_are_many_and_nobodys_number_is_real() -> None:
 
 def test_no_repr_shows_a_person() -> None:
     of = file()
-    shown = repr((of, of.resident, of.seal, of.taxes, made("juminhyo", of), sample.read(), sample.load()))
+    shown = repr(
+        (of, of.resident, of.seal, of.taxes, made("juminhyo", of), sample.read(), sample.load())
+    )
     assert "明石　" not in shown
     assert "123456789010" not in shown
     assert "pin" not in shown

@@ -15,9 +15,13 @@ from city.handlers import Refused
 TAKES_S = 0.02
 
 
-async def at_once(workers: Workers, count: int, patience_s: float, work: Callable[[], object]) -> int:
+async def at_once(
+    workers: Workers, count: int, patience_s: float, work: Callable[[], object]
+) -> int:
     """How many of so many were refused."""
-    found = await asyncio.gather(*(workers.run(work, patience_s) for _ in range(count)), return_exceptions=True)
+    found = await asyncio.gather(
+        *(workers.run(work, patience_s) for _ in range(count)), return_exceptions=True
+    )
     assert all(not isinstance(one, BaseException) or isinstance(one, Refused) for one in found)
     return sum(isinstance(one, Refused) for one in found)
 
@@ -28,8 +32,12 @@ def test_the_queue_is_as_long_as_the_patience_of_who_asks() -> None:
         for _ in range(150):  # it learns what work takes
             await workers.run(lambda: time.sleep(TAKES_S))
         refused = await at_once(workers, 100, 10 * TAKES_S, lambda: time.sleep(TAKES_S))
-        assert 80 <= refused < 100  # ten wait, and one is worked on; on a slow machine work takes longer, so fewer
-        assert await at_once(workers, 5, 100 * TAKES_S, lambda: time.sleep(TAKES_S)) == 0  # well again
+        assert (
+            80 <= refused < 100
+        )  # ten wait, and one is worked on; on a slow machine work takes longer, so fewer
+        assert (
+            await at_once(workers, 5, 100 * TAKES_S, lambda: time.sleep(TAKES_S)) == 0
+        )  # well again
         workers.close()
 
     asyncio.run(scenario())

@@ -13,10 +13,12 @@ import pytest
 
 from city.config import Config as CityConfig
 from firmware.link import messages
+from firmware.link.client import LineReason
 from firmware.service.config import Config as KioskConfig
+from firmware.sheets.fault import SheetReason
 from firmware.texts.texts import Texts
+from firmware.tools import diagnose
 from hal.panel import web
-from madoguchi import diagnose
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -39,7 +41,11 @@ def keys(section: type[msgspec.Struct]) -> set[str]:
     hints = get_type_hints(section)
     inner = [found for kind in hints.values() for found in structs(kind)]
     driver = section.__struct_config__.tag_field
-    return set(hints) | ({driver} if driver else set()) | {key for part in inner for key in keys(part)}
+    return (
+        set(section.__struct_encode_fields__)
+        | ({driver} if driver else set())
+        | {key for part in inner for key in keys(part)}
+    )
 
 
 def sections() -> list[tuple[str, str, set[str]]]:
@@ -57,7 +63,9 @@ def documented(half: str) -> dict[str, set[str]]:
     told: dict[str, set[str]] = {}
     for part in re.split(r"^### ", kiosk if half == "kiosk" else city, flags=re.M)[1:]:
         head, _, body = part.partition("\n")
-        rows = [line.split("|")[1] for line in body.splitlines() if line.startswith(("| `", "| ... `"))]
+        rows = [
+            line.split("|")[1] for line in body.splitlines() if line.startswith(("| `", "| ... `"))
+        ]
         for name in re.findall(r"\[(\w+)\]", head):
             told[name] = {key for row in rows for key in re.findall(r"`(\w+)`", row)}
     return told
@@ -78,10 +86,30 @@ def test_the_index_names_every_page() -> None:
     assert listed == {path.name for path in PAGES} - {"README.md"}
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def anchors(path: Path) -> set[str]:
+    """What a link may name behind `#`: the headings of a page, as GitHub writes them."""
+    headings = re.findall(r"^#+ (.+)$", path.read_text("utf-8"), re.M)
+    return {
+        re.sub(r"[^\w -]", "", heading.lower().strip()).replace(" ", "-") for heading in headings
+    }
+
+
+@pytest.mark.parametrize("path", [*PAGES, *ROOT.glob("*.md")], ids=lambda path: path.name)
 def test_links_lead_somewhere(path: Path) -> None:
-    for target in re.findall(r"\]\(([^)#]+)", path.read_text("utf-8")):
-        assert "://" in target or (path.parent / target).exists(), target
+    for target, anchor in re.findall(r"\]\(([^)#]*)(?:#([^)]+))?\)", path.read_text("utf-8")):
+        if "://" not in target:
+            page = path.parent / target if target else path
+            assert page.exists(), target
+            assert not anchor or anchor in anchors(page), f"{target}#{anchor}"
+
+
+@pytest.mark.parametrize("path", [*PAGES, *ROOT.glob("*.md")], ids=lambda path: path.name)
+def test_lines_fit(path: Path) -> None:
+    """Those of tables need not, nor those that a program writes."""
+    text = path.read_text("utf-8")
+    if "Written by `python -m" not in text:
+        lines = text.splitlines()
+        assert [line for line in lines if len(line) > 100 and not line.startswith("|")] == []
 
 
 def known(name: str) -> bool:
@@ -100,7 +128,9 @@ def test_files_that_are_named_exist(path: Path) -> None:
 
 def test_every_refusal_is_explained() -> None:
     told = set(re.findall(r"`([a-z0-9-]+)`", page("domain.md")))
-    between_machines = set(re.findall(r"^\| `([a-z0-9-]+)` \| \d{3} \|", page("line-messages.md"), re.M))
+    between_machines = set(
+        re.findall(r"^\| `([a-z0-9-]+)` \| \d{3} \|", page("line-messages.md"), re.M)
+    )
     assert {code.value for code in messages.RefusalCode} <= told | between_machines
     shown = {key.split(".")[1] for key in Texts.load("ja").known if key.startswith("refusal.")}
     assert shown <= told
@@ -112,16 +142,50 @@ def test_every_property_has_its_row() -> None:
 
 def test_every_message_is_in_the_protocol() -> None:
     text = page("line.md")
-    asked = ("Hello", "SessionRequest", "OrderRequest", "ReleaseRequest", "Outcome", "CancelRequest")
-    answers = ("Terms", "SessionAnswer", "OrderAnswer", "ReleaseAnswer", "Done", "Manifest", "Refusal")
+    asked = (
+        "Hello",
+        "SessionRequest",
+        "OrderRequest",
+        "ReleaseRequest",
+        "Outcome",
+        "CancelRequest",
+        "RenewRequest",
+    )
+    answers = (
+        "Terms",
+        "SessionAnswer",
+        "OrderAnswer",
+        "ReleaseAnswer",
+        "RenewAnswer",
+        "Done",
+        "Manifest",
+        "Refusal",
+    )
     for name in (*asked, *answers):
         assert hasattr(messages, name)
         assert f"`{name}`" in text
 
 
+def test_every_reason_that_the_protocol_names_exists() -> None:
+    table = page("line.md").split("| somebody | caught by | reason |")[1].split("\n\n")[0]
+    named = {
+        name
+        for row in table.splitlines()[2:]
+        for name in re.findall(r"`([a-z-]+)`", row.split("|")[3])
+    }
+    codes = {
+        code.value for kind in (messages.RefusalCode, LineReason, SheetReason) for code in kind
+    }
+    assert len(named) > 40
+    assert named <= codes
+
+
 def test_every_dependency_is_accounted_for() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [*project["dependencies"], *(one for group in project["optional-dependencies"].values() for one in group)]
+    wanted = [
+        *project["dependencies"],
+        *(one for group in project["optional-dependencies"].values() for one in group),
+    ]
     text = page("dependencies.md")
     for requirement in wanted:
         name = re.split(r"[<>=\[]", requirement)[0]
@@ -134,4 +198,6 @@ def test_every_check_is_explained() -> None:
 
 
 def test_the_panels_paths() -> None:
-    assert all(f"`{path}`" in page("panel-and-voice.md") for path in (web.PAGE, web.WIRE, web.ALIVE))
+    assert all(
+        f"`{path}`" in page("panel-and-voice.md") for path in (web.PAGE, web.WIRE, web.ALIVE)
+    )

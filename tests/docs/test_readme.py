@@ -6,14 +6,18 @@ import re
 from pathlib import Path
 
 from firmware.service.config import load
-from madoguchi.cli import FORWARDED
+from firmware.tools.cli import commands
 
 HOUSE = Path(__file__).parents[2]
 README = (HOUSE / "README.md").read_text()
 
 
 def block(language: str, starts: str) -> str:
-    return next(text for text in re.findall(rf"```{language}\n(.*?)```", README, re.S) if text.startswith(starts))
+    return next(
+        text
+        for text in re.findall(rf"```{language}\n(.*?)```", README, re.S)
+        if text.startswith(starts)
+    )
 
 
 def test_the_configuration_shown_is_one(tmp_path: Path) -> None:
@@ -25,7 +29,7 @@ def test_the_configuration_shown_is_one(tmp_path: Path) -> None:
 
 def test_the_commands_shown_are_there() -> None:
     shown = {tuple(line.split()[1:3]) for line in block("sh", "kiosk run").splitlines()}
-    known = {*FORWARDED, ("run",), ("city",), ("city", "enroll"), ("cases", "list")}
+    known = commands()
     for words in shown:
         assert words in known or words[:1] in known, words
 

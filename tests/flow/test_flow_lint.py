@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from firmware.flow import actions as a
-from firmware.flow import lint
+from firmware.flow import actions, lint
 from firmware.flow.states import CardPolicy, Phase, Spec, State
 from firmware.flow.table import IGNORED, ROWS, SPECS, STAY, Row
 
@@ -32,7 +31,8 @@ class Table:
 
     def redirect(self, source: State | Phase, trigger: str, target: State | None) -> None:
         self.rows = [
-            replace(row, target=target) if (row.source, row.trigger) == (source, trigger) else row for row in self.rows
+            replace(row, target=target) if (row.source, row.trigger) == (source, trigger) else row
+            for row in self.rows
         ]
 
 
@@ -42,18 +42,38 @@ def never(session: object, event: object) -> bool:
 
 BROKEN: dict[str, tuple[Callable[[Table], object], str, str]] = {
     "no spec": (lambda t: t.specs.pop(S.PAYING), "pay/paying", "no spec"),
-    "unreachable": (lambda t: t.redirect(S.REMOVE, "time-up", S.CARDLEFT), "take/removealarm", "unreachable"),
-    "unknown trigger": (lambda t: t.rows.append(Row(S.MENU, "cardpresent", STAY)), "welcome/menu", "unknown trigger"),
-    "unknown target": (lambda t: t.rows.append(Row(S.MENU, "remind", "menu")), "welcome/menu", "unknown target"),  # type: ignore[arg-type]
-    "action without answer": (lambda t: t.spec(S.PLACE, actions=("cancel", "pay")), "card/place", "offers 'pay'"),
+    "unreachable": (
+        lambda t: t.redirect(S.REMOVE, "time-up", S.CARDLEFT),
+        "take/removealarm",
+        "unreachable",
+    ),
+    "unknown trigger": (
+        lambda t: t.rows.append(Row(S.MENU, "cardpresent", STAY)),
+        "welcome/menu",
+        "unknown trigger",
+    ),
+    "unknown target": (
+        lambda t: t.rows.append(Row(S.MENU, "remind", "menu")),
+        "welcome/menu",
+        "unknown target",
+    ),  # type: ignore[arg-type]
+    "action without answer": (
+        lambda t: t.spec(S.PLACE, actions=("cancel", "pay")),
+        "card/place",
+        "offers 'pay'",
+    ),
     "answer without action": (
         lambda t: t.rows.append(Row(S.PLACE, "touch.pay", STAY)),
         "card/place",
         "answers 'touch.pay'",
     ),
-    "two compete": (lambda t: t.rows.insert(0, Row(S.MENU, "card-present", S.PLACE)), "welcome/menu", "compete"),
+    "two compete": (
+        lambda t: t.rows.insert(0, Row(S.MENU, "card-present", S.PLACE)),
+        "welcome/menu",
+        "compete",
+    ),
     "two of the phase compete": (
-        lambda t: t.rows.insert(0, Row(P.CARD, "card-absent", S.PLACE, a.void)),
+        lambda t: t.rows.insert(0, Row(P.CARD, "card-absent", S.PLACE, actions.void)),
         "card/",
         "compete",
     ),
@@ -70,7 +90,11 @@ BROKEN: dict[str, tuple[Callable[[Table], object], str, str]] = {
         "out/starting",
         "does not answer 'released'",
     ),
-    "card-removed not answered": (lambda t: t.drop(P.CARD, "card-absent"), "card/", "does not answer 'card-absent'"),
+    "card-removed not answered": (
+        lambda t: t.drop(P.CARD, "card-absent"),
+        "card/",
+        "does not answer 'card-absent'",
+    ),
     "card-removed ignored": (
         lambda t: t.ignored.add("card-absent"),
         "every state",
@@ -101,7 +125,10 @@ BROKEN: dict[str, tuple[Callable[[Table], object], str, str]] = {
         lambda t: (
             t.drop(S.PAYING, "card-present"),
             t.rows.extend(
-                (Row(S.PAYING, "card-present", S.HOLD, when=never), Row(S.PAYING, "card-present", S.SETTLING))
+                (
+                    Row(S.PAYING, "card-present", S.HOLD, when=never),
+                    Row(S.PAYING, "card-present", S.SETTLING),
+                )
             ),
         ),
         "pay/paying",

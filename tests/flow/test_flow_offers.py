@@ -1,11 +1,25 @@
-"""Picking among options: whatever is touched, in whatever order, an answer stays one the city knows."""
+"""Picking among options: whatever is touched, in whatever order, an answer stays one the city
+knows.
+"""
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware.flow.offers import Choice, Offer, Option, asked, copies, defaults, localized, order_choices, pick, valid
+from firmware.flow.offers import (
+    Choice,
+    Offer,
+    Option,
+    asked,
+    copies,
+    defaults,
+    localized,
+    order_choices,
+    pick,
+    valid,
+)
 
 IDS = st.lists(st.sampled_from("abcdef"), min_size=1, max_size=5, unique=True)
 TOUCHES = st.lists(st.sampled_from([*"abcdefx", "more", "less", ""]), max_size=12)
@@ -17,8 +31,12 @@ def options(draw: st.DrawFn) -> Option:
     ids = draw(IDS)
     minimum = draw(st.integers(0, 3))
     if kind == "count":
-        return Option("copies", kind, minimum=minimum, maximum=draw(st.integers(max(minimum, 1), 9)))
-    return Option("o", kind, tuple(Choice(i) for i in ids), default=(ids[0],), minimum=min(minimum, len(ids)))
+        return Option(
+            "copies", kind, minimum=minimum, maximum=draw(st.integers(max(minimum, 1), 9))
+        )
+    return Option(
+        "o", kind, tuple(Choice(i) for i in ids), default=(ids[0],), minimum=min(minimum, len(ids))
+    )
 
 
 @given(options(), TOUCHES)
@@ -47,8 +65,12 @@ def test_what_is_not_offered_is_no_answer(option: Option, chosen: list[str]) -> 
 
 def test_a_question_is_asked_only_when_its_reason_was_chosen() -> None:
     scope = Option("scope", "one", (Choice("self"), Choice("some")), default=("self",))
-    members = Option("members", "many", (Choice("a"), Choice("b")), minimum=1, when=("scope", "some"))
-    offer = Offer("k", (), 100, options=(scope, members, Option("copies", "count", minimum=1, maximum=3)))
+    members = Option(
+        "members", "many", (Choice("a"), Choice("b")), minimum=1, when=("scope", "some")
+    )
+    offer = Offer(
+        "k", (), 100, options=(scope, members, Option("copies", "count", minimum=1, maximum=3))
+    )
     answers = defaults(offer)
     assert [o.id for o in asked(offer, answers)] == ["scope", "copies"]
     assert order_choices(offer, answers) == (("scope", ("self",)),)
@@ -60,13 +82,31 @@ def test_a_question_is_asked_only_when_its_reason_was_chosen() -> None:
 
 def test_an_answer_left_over_from_another_choice_is_not_ordered() -> None:
     members = Option("members", "many", (Choice("a"),), when=("scope", "some"))
-    offer = Offer("k", (), 100, options=(Option("scope", "one", (Choice("self"), Choice("some"))), members))
-    assert order_choices(offer, (("scope", ("self",)), ("members", ("a",)))) == (("scope", ("self",)),)
+    offer = Offer(
+        "k", (), 100, options=(Option("scope", "one", (Choice("self"), Choice("some"))), members)
+    )
+    assert order_choices(offer, (("scope", ("self",)), ("members", ("a",)))) == (
+        ("scope", ("self",)),
+    )
 
 
-def test_a_text_falls_back_to_the_city_s_first_language() -> None:
-    title = (("ja", "住民票"), ("en", "Certificate"))
-    assert (localized(title, "en"), localized(title, "vi"), localized((), "ja")) == ("Certificate", "住民票", "")
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("ja", "住民票"),
+        ("ja-easy", "住民票"),
+        ("en", "Certificate"),
+        ("vi", "Certificate"),
+        ("ko", "주민표"),
+    ],
+)
+def test_a_city_that_lacks_a_language_is_read_in_another(language: str, text: str) -> None:
+    assert localized((("ko", "주민표"), ("ja", "住民票"), ("en", "Certificate")), language) == text
+
+
+def test_words_of_a_city_without_the_usual_languages_are_its_first_or_none() -> None:
+    assert localized((("ko", "주민표"), ("vi", "")), "vi") == "주민표"
+    assert localized((), "ja") == ""
 
 
 def test_names_stay_out_of_reprs() -> None:

@@ -1,8 +1,9 @@
-"""Random walks of a person, a card, a city and devices that answer in any order, well, badly or too late.
+"""Random walks of a person, a card, a city and devices that answer in any order, well, badly or too
+late.
 
-Whatever happens: money is conserved, no permit is ever refused, no step that needs an empty reader lasts with a card
-or an unknown reader, and at the end nothing is outstanding. A walk is a list of numbers, each of which picks one of
-the things that can happen at that moment.
+Whatever happens: money is conserved, no permit is ever refused, no step that needs an empty reader
+lasts with a card or an unknown reader, and at the end nothing is outstanding. A walk is a list of
+numbers, each of which picks one of the things that can happen at that moment.
 """
 
 from __future__ import annotations
@@ -12,26 +13,29 @@ from collections.abc import Callable
 from functools import partial
 
 from flow_rig import (
-    OPEN,
     SPECS,
     VALUES,
     Ended,
     Rig,
     at_certificates,
+    at_charging,
     at_confirm,
     at_menu,
     at_ordering,
     at_paying,
+    at_payway,
     at_printing,
     at_remove,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firmware.flow import commands as c
-from firmware.flow import events as e
+from firmware.flow import commands, events
 from firmware.flow.session import Presence
 from firmware.flow.states import CardPolicy, Phase, State
+from testbed.world.answers import list_possible
+from testbed.world.journey import Refused
+from testbed.world.samples import OPEN
 
 # A walk from the door seldom gets to the till: most begin further in.
 STARTS: dict[str, Callable[[], Rig]] = {
@@ -42,21 +46,23 @@ STARTS: dict[str, Callable[[], Rig]] = {
     "ordering": at_ordering,
     "paying": at_paying,
     "paying for three": partial(at_paying, 3),
+    "way of paying": at_payway,
+    "charging": at_charging,
+    "charging for three": partial(at_charging, 3),
     "printing": at_printing,
     "printing, change due": partial(at_printing, 1, 500),
     "printing three, change due": partial(at_printing, 3, 500),
 }
 NEWS = (
-    e.TermsReceived(terms=OPEN),
-    e.LineLost(),
-    e.Health(problem=""),
-    e.Health(problem="paper-out"),
-    e.CoinsFailed(reason="silent"),
-    e.CoinReturned(),
-    e.CoinInserted(value=10),  # out of nowhere
-    e.Shutdown(),
+    events.TermsReceived(terms=OPEN),
+    events.LineLost(),
+    events.Health(problem=""),
+    events.Health(problem="paper-out"),
+    events.CoinsFailed(reason="silent"),
+    events.CoinReturned(),
+    events.CoinInserted(value=10),  # out of nowhere
+    events.Shutdown(),
 )
-OUTCOMES = ("good", "good", "good", "bad", "worse")
 COINS = (10, 50, 100, 500)
 
 Choose = Callable[[int], int]  # how many there are -> which one
@@ -64,7 +70,12 @@ Move = Callable[[Rig, Choose], None]
 
 
 def card(rig: Rig, choose: Choose) -> None:
-    (rig.put_card, rig.put_card, partial(rig.send, e.CardAbsent()), partial(rig.send, e.CardUnknown()))[choose(4)]()
+    (
+        rig.put_card,
+        rig.put_card,
+        partial(rig.send, events.CardAbsent()),
+        partial(rig.send, events.CardUnknown()),
+    )[choose(4)]()
 
 
 def touch(rig: Rig, choose: Choose) -> None:
@@ -76,7 +87,7 @@ def touch(rig: Rig, choose: Choose) -> None:
 
 def pin(rig: Rig, choose: Choose) -> None:
     for count in range(1, 5 - choose(5) // 4):
-        rig.send(e.PinDigit(screen=rig.flow.screen.number, count=count))
+        rig.send(events.PinDigit(screen=rig.flow.screen.number, count=count))
     rig.touch("enter")
 
 
@@ -85,8 +96,14 @@ def coin(rig: Rig, choose: Choose) -> None:
 
 
 def answer(rig: Rig, choose: Choose) -> None:
-    lanes = [lane for lane, waiting in rig.lanes.items() if waiting]
-    rig.answer(lanes[choose(len(lanes))], OUTCOMES[choose(len(OUTCOMES))], choose(3))
+    """The good answer in three of five; every one of the table may come."""
+    devices = sorted({ask.device for ask in rig.waiting()})
+    device = devices[choose(len(devices))]
+    (ask, *_) = rig.waiting(device)
+    names = [answer.name for answer in list_possible(ask)]
+    name = "" if choose(5) < 3 else names[choose(len(names))]
+    facts = {"sheets": 1 + choose(3)} if ask.kind is commands.PlaceOrder and not name else {}
+    rig.answer(device, name, **facts)
 
 
 def timer(rig: Rig, choose: Choose) -> None:
@@ -104,9 +121,9 @@ def possible(rig: Rig) -> list[Move]:
         moves += [touch, touch]
     if rig.flow.state is State.PIN:
         moves += [pin, pin]
-    if rig.slot:
+    if rig.world.slot:
         moves += [coin, coin]
-    if any(rig.lanes.values()):
+    if rig.waiting():
         moves += [answer, answer, answer, answer]
     if rig.timers:
         moves += [timer]
@@ -135,39 +152,47 @@ def check(rig: Rig) -> None:
         assert session.presence is Presence.ABSENT
     assert session.digits == 0 or state is State.PIN
     assert (session.inserted, session.returned) == (facts.inserted, facts.returned)
+    assert (session.charged, session.reversed) == (facts.charged, facts.reversed)
     assert session.owed >= 0 <= session.held
     if state.phase is Phase.ISSUE:
-        assert not rig.slot, "a coin can fall in after the release was asked for"
-        assert not any(isinstance(waiting, c.AcceptCoins) for waiting in rig.lanes["cash"])
+        assert not rig.world.slot, "a coin can fall in after the release was asked for"
 
 
 def check_the_end(rig: Rig) -> None:
-    session, outcomes = rig.flow.session, rig.all(c.ReportOutcome)
+    session, outcomes = rig.flow.session, rig.all(commands.ReportOutcome)
     kept = sum(outcome.kept for outcome in outcomes)
-    assert session.inserted == session.returned + session.owed + kept
-    assert len(outcomes) == bool(rig.all(c.ReleaseOrder)), "a released order is reported exactly once"
+    taken, returned = (
+        session.inserted + session.charged + session.doubted,
+        session.returned + session.reversed,
+    )
+    assert taken == returned + session.owed + session.undecided + kept
+    assert len(outcomes) == bool(rig.all(commands.ReleaseOrder)), (
+        "a released order is reported exactly once"
+    )
     assert bool(kept) <= rig.permits.facts.complete, "paid for sheets that are not out"
-    if rig.all(c.OpenSession) and not outcomes:
-        assert rig.all(c.CancelAtCity), "the city still holds a session"
-    if rig.all(c.ReadCard):
+    if rig.all(commands.OpenSession) and not outcomes:
+        assert rig.all(commands.CancelAtCity), "the city still holds a session"
+    if rig.all(commands.ReadCard):
         assert session.presence is Presence.ABSENT, "a card is left behind"
-    if session.owed:
-        assert rig.all(c.OpenCase), "money is owed and nobody knows"
+    if session.owed or session.undecided:
+        assert rig.all(commands.OpenCase), "money is owed and nobody knows"
 
 
 def test_walks() -> None:
-    """The same walks everywhere and always; together they come through every state of the journey."""
+    """The same walks everywhere and always; together they come through every state of
+    the journey.
+    """
     seen = set()
     for start in STARTS:
         for seed in range(40):
             try:
                 seen |= walk(start, random.Random(seed).randrange, 60)
-            except AssertionError as error:
+            except (AssertionError, Refused) as error:
                 raise AssertionError(f"walk {seed} from {start}: {error}") from error
     assert set(State) - seen <= {State.STARTING, State.FAULT, State.CLOSED, State.ENDING}
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40, derandomize=True)
 @given(st.sampled_from(sorted(STARTS)), st.lists(st.integers(0, 59), min_size=5, max_size=60))
 def test_walks_that_shrink(start: str, numbers: list[int]) -> None:
     """Fewer, but hypothesis finds the shortest that fails."""

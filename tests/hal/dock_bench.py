@@ -26,10 +26,15 @@ def make_cards(home: Path) -> dict[str, Path]:
     return {name: home / name for name in ("taro", "hanako")}
 
 
-def with_bench(cards: dict[str, Path], coins: Path, test: Callable[[Bench], Awaitable[None]]) -> None:
+def with_bench(
+    cards: dict[str, Path], coins: Path, test: Callable[[Bench], Awaitable[None]]
+) -> None:
     async def run() -> None:
         nowhere = ("127.0.0.1", free_port())
-        async with Bench(Wiring(reader=nowhere, city=nowhere, coins=coins), cards) as bench, asyncio.timeout(20):
+        async with (
+            Bench(Wiring(reader=nowhere, city=nowhere, coins=coins), cards) as bench,
+            asyncio.timeout(20),
+        ):
             await test(bench)
 
     asyncio.run(run())

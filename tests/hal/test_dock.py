@@ -14,7 +14,7 @@ from aiohttp import ClientSession, WSMsgType, web
 from dock_bench import free_port, make_cards, with_bench
 from PIL import Image
 
-from hal.sim.bench import Bench, Sheet, Spoken
+from hal.sim.bench import Bench, PrintedSheet, Spoken
 from hal.sim.breakage import FAULTS
 from hal.sim.dock import CardLabel, Dock
 from hal.sim.dock.app import PAGE
@@ -44,7 +44,11 @@ class StandIn:
 
     async def _page(self, request: web.Request) -> web.Response:
         self.asked.append(dict(request.headers))
-        return web.Response(text="<p>panel", content_type="text/html", headers={"Content-Security-Policy": "x 'self'"})
+        return web.Response(
+            text="<p>panel",
+            content_type="text/html",
+            headers={"Content-Security-Policy": "x 'self'"},
+        )
 
     async def _wire(self, request: web.Request) -> web.WebSocketResponse:
         self.asked.append(dict(request.headers))
@@ -67,7 +71,10 @@ def cards(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def with_dock(cards: dict[str, Path], tmp_path: Path) -> Callable[..., None]:
     """Runs test(dock, client, stand_in) with everything started but the stand-in."""
 
-    def run(test: Callable[[Dock, ClientSession, StandIn], Awaitable[None]], reconcile: tuple[str, ...] = ()) -> None:
+    def run(
+        test: Callable[[Dock, ClientSession, StandIn], Awaitable[None]],
+        reconcile: tuple[str, ...] = (),
+    ) -> None:
         async def on_bench(bench: Bench) -> None:
             panel = StandIn(free_port())
             labels = (CardLabel("taro", "明石　太郎", "父", "1234"),)
@@ -98,7 +105,9 @@ def test_page_and_setup(with_dock: Callable[..., None]) -> None:
                 assert not re.search(r"https?://", await answer.text()), "nothing from elsewhere"
         async with client.get("/api/setup") as answer:
             setup = await answer.json()
-        assert setup["cards"] == [{"name": "taro", "holder": "明石　太郎", "note": "父", "pin": "1234"}]
+        assert setup["cards"] == [
+            {"name": "taro", "holder": "明石　太郎", "note": "父", "pin": "1234", "kind": "card"}
+        ]
 
     with_dock(test)
 
@@ -107,10 +116,14 @@ def test_every_hand_and_its_refusals(with_dock: Callable[..., None]) -> None:
     async def test(dock: Dock, client: ClientSession, _: StandIn) -> None:
         assert (await post(client, "card", name="taro"))[0] == 200
         assert dock.bench.on_reader == "taro"
-        assert await post(client, "card", name="taro") == (409, {"error": "a card lies on the reader already"})
+        assert await post(client, "card", name="taro") == (
+            409,
+            {"error": "a card lies on the reader already"},
+        )
         assert (await post(client, "card-off"))[0] == 200
         assert await post(client, "coin", value=0) == (200, {"answer": False})
         assert await post(client, "take-coins") == (200, {"answer": [0]})
+        assert await post(client, "present") == (200, {"answer": False})
         assert await post(client, "take-sheets") == (200, {"answer": 0})
         assert await post(client, "take-receipt") == (200, {"answer": 0})
         assert (await post(client, "fault", name="paper-out", on=True))[0] == 200
@@ -140,10 +153,12 @@ def test_changes_are_pushed(with_dock: Callable[..., None]) -> None:
 
 def test_paper_and_voice_can_be_fetched(with_dock: Callable[..., None]) -> None:
     async def test(dock: Dock, client: ClientSession, _: StandIn) -> None:
-        dock.bench.waiting.append(Sheet(901, "sheets", Image.new("1", (8, 8))))
+        dock.bench.waiting.append(PrintedSheet(901, "sheets", Image.new("1", (8, 8))))
         dock.bench.spoken.append(Spoken(902, "はい", b"RIFF"))
         async with client.get("/api/sheets/901.png") as answer:
-            assert answer.content_type == "image/png" and (await answer.read()).startswith(b"\x89PNG")
+            assert answer.content_type == "image/png" and (await answer.read()).startswith(
+                b"\x89PNG"
+            )
         async with client.get("/api/spoken/902.wav") as answer:
             assert await answer.read() == b"RIFF"
         for path in ("/api/sheets/7.png", "/api/spoken/7.wav", "/api/sheets/x.png"):
@@ -155,7 +170,11 @@ def test_paper_and_voice_can_be_fetched(with_dock: Callable[..., None]) -> None:
 
 def test_other_names_and_other_pages_are_refused(with_dock: Callable[..., None]) -> None:
     async def test(dock: Dock, client: ClientSession, _: StandIn) -> None:
-        for headers in ({"Host": "kiosk.example"}, {"Origin": "http://kiosk.example"}, {"Origin": "null"}):
+        for headers in (
+            {"Host": "kiosk.example"},
+            {"Origin": "http://kiosk.example"},
+            {"Origin": "null"},
+        ):
             for path in ("/", "/api/state", "/api/wire", "/panel"):
                 async with client.get(path, headers=headers) as answer:
                     assert answer.status == 403
@@ -234,14 +253,21 @@ def test_a_port_in_use_is_told(with_dock: Callable[..., None]) -> None:
 
 
 def test_the_page_has_a_switch_for_every_fault() -> None:
-    named = re.findall(r'^  \["([a-z-]+)", "[^"]+", "[^"]+"\],$', (PAGE / "dock.js").read_text("utf-8"), re.MULTILINE)
+    named = re.findall(
+        r'^  \["([a-z-]+)", "[^"]+", "[^"]+"\],$',
+        (PAGE / "dock.js").read_text("utf-8"),
+        re.MULTILINE,
+    )
     assert named == list(FAULTS)
 
 
 def test_nothing_is_left_running(with_dock: Callable[..., None]) -> None:
     async def test(dock: Dock, client: ClientSession, panel: StandIn) -> None:
         await panel.start()
-        async with client.ws_connect("/panel/wire") as wire, client.ws_connect("/api/wire") as state:
+        async with (
+            client.ws_connect("/panel/wire") as wire,
+            client.ws_connect("/api/wire") as state,
+        ):
             await wire.receive()
             await state.receive()
             async with asyncio.timeout(5):

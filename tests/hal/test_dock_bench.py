@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from dock_bench import make_cards, with_bench
 
+from hal.cashless.contract import ChargeResult
+from hal.cashless.terminal import SerialTerminal
 from hal.printer.contract import Bitmap, PrinterState
 from hal.printer.escpos import EscposPrinter
 from hal.sim.bench import Bench, BenchError
@@ -38,7 +40,9 @@ def test_one_card_at_a_time(cards: dict[str, Path], tmp_path: Path) -> None:
     with_bench(cards, tmp_path / "coins", test)
 
 
-def test_a_card_that_is_pulled_by_a_fault_is_seen_to_be_gone(cards: dict[str, Path], tmp_path: Path) -> None:
+def test_a_card_that_is_pulled_by_a_fault_is_seen_to_be_gone(
+    cards: dict[str, Path], tmp_path: Path
+) -> None:
     async def test(bench: Bench) -> None:
         with socket.create_server(("127.0.0.1", bench._reader[1])) as listener:
             bench.card_faults.yank_before = 1
@@ -51,9 +55,13 @@ def test_a_card_that_is_pulled_by_a_fault_is_seen_to_be_gone(cards: dict[str, Pa
     with_bench(cards, tmp_path / "coins", test)
 
 
-def test_what_the_printer_draws_lies_at_the_outlet_until_it_is_taken(cards: dict[str, Path], tmp_path: Path) -> None:
+def test_what_the_printer_draws_lies_at_the_outlet_until_it_is_taken(
+    cards: dict[str, Path], tmp_path: Path
+) -> None:
     async def test(bench: Bench) -> None:
-        printer = EscposPrinter("sheets", f"tcp:127.0.0.1:{bench.sheets.port}", 1654, outlet_sensor=True)
+        printer = EscposPrinter(
+            "sheets", f"tcp:127.0.0.1:{bench.sheets.port}", 1654, outlet_sensor=True
+        )
         page = Bitmap(1654, 32, b"\xaa" * (207 * 32))
         await asyncio.to_thread(printer.print_page, page)
         assert [s["printer"] for s in bench.state()["waiting"]] == ["sheets"]
@@ -126,5 +134,25 @@ def test_the_state_is_json_and_changes_are_told(cards: dict[str, Path], tmp_path
         told.clear()
         bench.take_coins()
         assert not told
+
+    with_bench(cards, tmp_path / "coins", test)
+
+
+def test_a_phone_is_presented_where_something_is_to_be_paid(
+    cards: dict[str, Path], tmp_path: Path
+) -> None:
+    async def test(bench: Bench) -> None:
+        assert not bench.present()
+        driver = SerialTerminal(bench.terminal.port, wait_s=10, decide_s=5, poll_s=0.01)
+        charging = asyncio.create_task(asyncio.to_thread(driver.charge, 300, "a1" * 16))
+        assert await bench.until(
+            lambda b: b.state()["terminal"] == {"due": 300, "waiting": True}, 5
+        )
+        assert bench.present()
+        assert (await charging).result is ChargeResult.APPROVED
+        assert bench.state()["terminal"] == {"due": 0, "waiting": False}
+        assert bench.terminal.terminal.balance == 300
+        assert bench.violations == []
+        driver.close()
 
     with_bench(cards, tmp_path / "coins", test)

@@ -13,10 +13,17 @@ import pytest
 
 from city import pki
 from city.pki import Files
-from firmware.link import messages as m
-from firmware.link.client import CityRefusal, Line, LineConfig, LineFault, LineReason, LineSetupError
+from firmware.link import messages
+from firmware.link.client import (
+    CityRefusal,
+    Line,
+    LineConfig,
+    LineFault,
+    LineReason,
+    LineSetupError,
+)
 
-HELLO = m.Hello(protocol=1, build="test")
+HELLO = messages.Hello(protocol=messages.PROTOCOL, build="test")
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -42,7 +49,9 @@ def server_tls(files: Files, version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -
 async def read_request(reader: asyncio.StreamReader) -> bytes:
     head = await reader.readuntil(b"\r\n\r\n")
     length = next(
-        int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")
+        int(line.split(b":")[1])
+        for line in head.split(b"\r\n")
+        if line.lower().startswith(b"content-length")
     )
     return head + await reader.readexactly(length)
 
@@ -96,8 +105,8 @@ def fault(files: Files, serve: Serve, **kwargs: object) -> LineReason:
     return caught.value.reason
 
 
-TERMS = m.Terms(
-    protocol=1,
+TERMS = messages.Terms(
+    protocol=messages.PROTOCOL,
     city="282031",
     city_name={},
     now="2026-11-24T12:00:00+09:00",
@@ -107,10 +116,12 @@ TERMS = m.Terms(
     certificates=(),
     contacts={},
     refusal_contacts={},
+    form_terms=b"{}",
+    form_terms_signature=bytes(64),
     challenge=bytes(32),
     challenge_expires_s=900,
 )
-DONE = msgspec.json.encode(m.Done(accepted=True))
+DONE = msgspec.json.encode(messages.Done(accepted=True))
 
 
 async def never(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
@@ -129,7 +140,7 @@ async def dribble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     await read_request(reader)
     writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-    for _ in range(4 * m.MAX_ANSWER // 65536):
+    for _ in range(4 * messages.MAX_ANSWER // 65536):
         writer.write(b"10000\r\n" + b" " * 65536 + b"\r\n")
         await writer.drain()
         await asyncio.sleep(0)
@@ -149,7 +160,9 @@ def test_silence_and_dribbling_end_at_the_deadline(files: Files, serve: Serve) -
     assert fault(files, serve, deadline_s=0.3) is LineReason.TIMEOUT
 
 
-@pytest.mark.parametrize("serve", [endless, says(b"HTTP/1.1 200 OK\r\nContent-Length: 8388609\r\n\r\n")])
+@pytest.mark.parametrize(
+    "serve", [endless, says(b"HTTP/1.1 200 OK\r\nContent-Length: 8388609\r\n\r\n")]
+)
 def test_too_much_is_not_read_to_the_end(files: Files, serve: Serve) -> None:
     assert fault(files, serve) is LineReason.TOO_BIG
 
@@ -202,42 +215,76 @@ def test_no_older_tls(files: Files) -> None:
 
 def test_a_kiosk_the_city_does_not_know(files: Files, tmp_path: Path) -> None:
     certificate, key = pki.make(tmp_path / "stranger").kiosk("kiosk-1")
-    assert fault(files, says(http(DONE)), certificate=certificate, key=key) in (LineReason.TLS, LineReason.UNREACHABLE)
+    assert fault(files, says(http(DONE)), certificate=certificate, key=key) in (
+        LineReason.TLS,
+        LineReason.UNREACHABLE,
+    )
 
 
 def test_a_refusal_carries_its_code(files: Files) -> None:
-    body = msgspec.json.encode(m.Refusal(code=m.RefusalCode.CLOSED, opens_at="2026-11-25T06:30:00+09:00"))
+    body = msgspec.json.encode(
+        messages.Refusal(code=messages.RefusalCode.CLOSED, opens_at="2026-11-25T06:30:00+09:00")
+    )
     with pytest.raises(CityRefusal) as caught:
         asyncio.run(against(files, says(http(body, "503 Service Unavailable"))))
     assert caught.value.refusal.opens_at == "2026-11-25T06:30:00+09:00"
 
 
 def test_an_answer_to_somebody_elses_question_is_named(files: Files) -> None:
-    session = m.SessionRequest(
+    session = messages.SessionRequest(
         session="0" * 32, challenge=bytes(32), card_certificate=b"", document_key=b"", signature=b""
     )
-    elsewhere = m.SessionAnswer(session="4" * 32, holder="", members={}, offers=(), card_expires_in_days=1, ends_in_s=1)
-    order = m.OrderRequest(session="0" * 32, order="1" * 32, kind="inkan", choices={}, copies=1)
-    other = m.OrderAnswer(order="2" * 32, manifest=b"", manifest_signature=bytes(64), sealed=b"")
-    release = m.ReleaseRequest(session="0" * 32, order="1" * 32, document_sha256="a" * 64, paid=100)
-    swapped = m.ReleaseAnswer(order="1" * 32, document_sha256="b" * 64, released=True)
+    elsewhere = messages.SessionAnswer(
+        session="4" * 32,
+        holder="m1",
+        holder_birth="",
+        holder_address="",
+        members={},
+        records={},
+        record_version=1,
+        offers=(),
+        card_expires_in_days=1,
+        ends_in_s=1,
+    )
+    order = messages.OrderRequest(
+        session="0" * 32, order="1" * 32, kind="inkan", choices={}, copies=1
+    )
+    other = messages.OrderAnswer(
+        order="2" * 32, manifest=b"", manifest_signature=bytes(64), sealed=b""
+    )
+    release = messages.ReleaseRequest(
+        session="0" * 32, order="1" * 32, document_sha256="a" * 64, paid=100
+    )
+    swapped = messages.ReleaseAnswer(order="1" * 32, document_sha256="b" * 64, released=True)
     late = msgspec.structs.replace(swapped, order="3" * 32)
     cases = [
         (lambda line: line.open_session(session), elsewhere, LineReason.OTHER_SESSION),
         (lambda line: line.order(order), other, LineReason.OTHER_ORDER),
         (lambda line: line.release(release), late, LineReason.OTHER_ORDER),
         (lambda line: line.release(release), swapped, LineReason.OTHER_DOCUMENT),
-        (lambda line: line.hello(HELLO), msgspec.structs.replace(TERMS, protocol=2), LineReason.VERSION),
+        (
+            lambda line: line.hello(HELLO),
+            msgspec.structs.replace(TERMS, protocol=messages.PROTOCOL + 1),
+            LineReason.VERSION,
+        ),
     ]
     for call, answer, reason in cases:
         assert fault(files, says(http(msgspec.json.encode(answer))), call=call) is reason
 
 
 @pytest.mark.parametrize(
-    "answer", [b"{}", msgspec.json.encode(m.ReleaseAnswer(order="3" * 32, document_sha256="a" * 64, released=True))]
+    "answer",
+    [
+        b"{}",
+        msgspec.json.encode(
+            messages.ReleaseAnswer(order="3" * 32, document_sha256="a" * 64, released=True)
+        ),
+    ],
 )
 def test_an_answer_that_is_none_of_ours_ends_its_connection(files: Files, answer: bytes) -> None:
-    """A city whose answers have slipped by one must not tell an outcome's `Done` to another outcome."""
+    """A city whose answers have slipped by one must not tell an outcome's `Done` to another
+    outcome.
+    """
     connections = 0
 
     async def counting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -248,7 +295,11 @@ def test_an_answer_that_is_none_of_ours_ends_its_connection(files: Files, answer
     async def twice(line: Line) -> None:
         for _ in range(2):
             with pytest.raises(LineFault):
-                await line.release(m.ReleaseRequest(session="0" * 32, order="1" * 32, document_sha256="a" * 64, paid=1))
+                await line.release(
+                    messages.ReleaseRequest(
+                        session="0" * 32, order="1" * 32, document_sha256="a" * 64, paid=1
+                    )
+                )
 
     asyncio.run(against(files, counting, twice))
     assert connections == 2
@@ -265,10 +316,10 @@ def test_one_connection_for_all_calls_and_none_of_the_environments_proxies(
         connections += 1
         await says(*[http(DONE)] * 3)(reader, writer)
 
-    async def three(line: Line) -> list[m.Done]:
+    async def three(line: Line) -> list[messages.Done]:
         return [await line.cancel("0" * 32) for _ in range(3)]
 
-    assert asyncio.run(against(files, counting, three)) == [m.Done(accepted=True)] * 3
+    assert asyncio.run(against(files, counting, three)) == [messages.Done(accepted=True)] * 3
     assert connections == 1
 
 
@@ -315,7 +366,9 @@ def test_a_cancelled_call_closes_the_connection(files: Files) -> None:
 
 
 @pytest.mark.parametrize("field", ["certificate", "key", "ca"])
-def test_files_that_cannot_be_used_are_found_before_any_call(files: Files, tmp_path: Path, field: str) -> None:
+def test_files_that_cannot_be_used_are_found_before_any_call(
+    files: Files, tmp_path: Path, field: str
+) -> None:
     broken = tmp_path / "broken.pem"
     broken.write_text("nonsense")
     for path in (broken, tmp_path / "missing.pem"):

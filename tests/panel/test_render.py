@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import pytest
-from panel_facts import confirm, every_screen, options, refusals
+from panel_facts import HOLDER, confirm, every_screen, fields, options, refusals
 
 from firmware.flow.screens import Screen
 from firmware.flow.states import State
@@ -37,7 +38,7 @@ class Fragment(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         assert tag != "script"
         assert not [name for name, _ in attrs if name == "style" or name.startswith("on")]
-        if tag == "button":
+        if tag == "button" and "data-page" not in dict(attrs):  # those stay on the page
             self.buttons.append(dict(attrs))
         if tag not in VOID:
             self.open.append(tag)
@@ -55,6 +56,12 @@ class Fragment(HTMLParser):
         return {button["data-action"] for button in self.buttons}
 
 
+def drawn(words: str) -> str:
+    """As the page has it: furigana for the eyes alone, and kana joined to their kanji."""
+    html = str(words).replace("<rt>", '<rt aria-hidden="true">')
+    return re.sub(r"</ruby>(?=[\u3041-\u3096])", "</ruby>\u2060", html)
+
+
 def show(name: str, facts: dict[str, Any], language: str = "ja", **more: Any) -> Fragment:
     spec = next(SPECS[state] for state in State if state.screen == name)
     screen = Screen(name, 1, language, more.pop("actions", spec.actions), facts=facts, **more)
@@ -63,13 +70,23 @@ def show(name: str, facts: dict[str, Any], language: str = "ja", **more: Any) ->
 
 @pytest.mark.parametrize("language", languages())
 def test_every_screen_renders(language: str) -> None:
-    shown = {screen.name for screen in every_screen(language) if Fragment(render(screen, Texts.load(language))).words}
+    """All of the journeys; of the others each in one of the languages."""
+    journeys = len(list(samples.screens(language)))
+    screens = list(every_screen(language))
+    number, every = languages().index(language), len(languages())
+    shown = {
+        screen.name
+        for screen in (*screens[:journeys], *screens[journeys + number :: every])
+        if Fragment(render(screen, Texts.load(language))).words
+    }
     assert shown == {state.screen for state in State}
 
 
 @pytest.mark.parametrize("language", languages())
 def test_the_journeys_reach_every_state(language: str) -> None:
-    assert {screen.name for screen in samples.screens(language)} == {state.screen for state in State}
+    assert {screen.name for screen in samples.screens(language)} == {
+        state.screen for state in State
+    }
 
 
 def offers() -> Iterator[tuple[Screen, Fragment]]:
@@ -108,12 +125,60 @@ def test_names_are_escaped_and_keep_their_variants() -> None:
 def test_the_confirmation_says_what_is_printed_and_what_is_not(language: str) -> None:
     texts = Texts.load(language)
     html = render(Screen("confirm", 1, language, ("confirm",), facts=confirm(3, 100)), texts)
-    people = next(row for row in html.split("<tr>") if "script" in row)
-    assert re.search(r'class="printed".*明石&lt;script&gt;.*class="left-out".*明石 花子', people, re.S)
+    assert re.search(
+        r'class="printed".*明石&lt;script&gt;.*class="left-out".*明石 花子', html, re.S
+    )
     for key in ("option.fields.mynumber", "screen.confirm.refund", "screen.confirm.exemption"):
-        assert texts.html(key) in html
-    assert texts.html("format.yen", n=300) in html
-    assert texts.html("count.copies", n=3) in html
+        assert drawn(texts.html(key)) in html
+    assert drawn(texts.html("format.yen", n=300)) in html
+    assert drawn(texts.html("count.copies", n=3)) in html
+
+
+@pytest.mark.parametrize("language", languages())
+def test_the_confirmation_shows_whose_card_it_is_and_asks(language: str) -> None:
+    texts = Texts.load(language)
+    hostile = {
+        "name": "<b>葛\U000e0102\U00020bb7",
+        "birth": "<i>昭和33年4月1日",
+        "address": "市内&amp;<u>\n二階",
+    }
+    html = render(
+        Screen("confirm", 1, language, ("confirm", "cancel"), facts=confirm(holder=hostile)), texts
+    )
+    assert drawn(texts.html("screen.confirm.check")) in html
+    assert not re.search("<[biu]>[葛昭\n]", html)
+    for key, value in hostile.items():
+        label = drawn(texts.html("label." + key))
+        row = next(row for row in html.split("<tr ") if f'<th scope="row">{label}</th>' in row)
+        assert value in Fragment("<table><tr " + row.split("</tr>")[0] + "</tr></table>").words
+
+
+def test_nothing_of_the_holder_is_among_the_public_facts() -> None:
+    html = render(Screen("confirm", 1, "ja", ("confirm",), facts=confirm()), Texts.load("ja"))
+    public = re.search(r'data-facts="([^"]*)"', html)
+    assert public and not any(value in unescape(public[1]) for value in HOLDER.values())
+
+
+def test_a_screen_in_another_language_tells_the_words_on_the_paper_too() -> None:
+    facts = confirm(
+        title="Certificate of residence", printed_title="住民票の写し", summary=[fields("mynumber")]
+    )
+    words = show("confirm", facts, "en").words
+    for said in ("Certificate of residence", "住民票の写し", "My Number", "個人番号"):
+        assert said in words
+
+
+def test_in_another_language_no_title_of_the_city_is_believed() -> None:
+    """The title on the paper is compared with the signed terms; what the city calls it in English
+    is not.
+    """
+    facts = confirm(title="Seal registration certificate", printed_title="住民票の写し")
+    words = show("confirm", facts, "en").words
+    assert "Certificate of residence" in words and "Seal" not in words
+    assert (
+        "Residence map"
+        in show("confirm", facts | {"kind": "map", "title": "Residence map"}, "en").words
+    )
 
 
 @pytest.mark.parametrize("code", refusals())
@@ -170,9 +235,10 @@ def test_the_page_loads_only_what_comes_with_it() -> None:
         assert not re.search(rb"https?://|@import|url\(", content)
 
 
-def test_the_gallery_writes_every_state(tmp_path: Path) -> None:
+def test_the_gallery_writes_every_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gallery, "languages", lambda: ("ja", "vi"))
     count = gallery.write(tmp_path)
     names = {file.stem for file in tmp_path.glob("*.html")}
     assert len(names) == count
-    for language in languages():
+    for language in ("ja", "vi"):
         assert {f"{state.screen}-1-{language}" for state in State} <= names

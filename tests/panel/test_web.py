@@ -70,9 +70,16 @@ async def closed(page: aiohttp.ClientWebSocketResponse) -> int | None:
 def test_the_page_and_its_files_are_served_and_never_kept() -> None:
     async def case() -> None:
         async with rig() as it:
-            for path, body, kind in (("", "<p>shell</p>", "text/html"), ("/styles.css", "p{}", "text/css")):
+            for path, body, kind in (
+                ("", "<p>shell</p>", "text/html"),
+                ("/styles.css", "p{}", "text/css"),
+            ):
                 async with it.client.get(it.url + path) as answer:
-                    assert (answer.status, answer.content_type, await answer.text()) == (200, kind, body)
+                    assert (answer.status, answer.content_type, await answer.text()) == (
+                        200,
+                        kind,
+                        body,
+                    )
                     assert answer.headers["Cache-Control"] == "no-store"
                     assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
                     assert "unsafe" not in answer.headers["Content-Security-Policy"]
@@ -90,11 +97,46 @@ def test_a_page_gets_the_current_screen_at_once_and_then_each_newer() -> None:
         async with rig() as it:
             it.panel.show(7, "<b>seven</b>")
             page = await it.page()
-            assert await shown(page) == {"screen": 7, "html": "<b>seven</b>"}
+            assert await shown(page) == {"screen": 7, "html": "<b>seven</b>", "left": None}
             it.panel.show(8, "8")
-            assert await shown(page) == {"screen": 8, "html": "8"}
+            assert await shown(page) == {"screen": 8, "html": "8", "left": None}
 
     asyncio.run(case())
+
+
+def test_a_page_loaded_anew_is_told_the_time_that_is_really_left() -> None:
+    async def case() -> None:
+        async with rig() as it:
+            it.panel.show(7, "x", ends=asyncio.get_running_loop().time() + 60)
+            first = await shown(await it.page())
+            await asyncio.sleep(0.2)
+            again = await shown(await it.page())
+            assert again["screen"] == first["screen"] == 7
+            assert again["left"] <= first["left"] - 0.2 < 60
+            it.panel.show(8, "x", ends=asyncio.get_running_loop().time() - 1)
+            assert (await shown(await it.page()))["left"] == 0
+
+    asyncio.run(case())
+
+
+def test_a_flood_ends_its_connection_and_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+    async def case() -> None:
+        async with rig() as it:
+            it.panel.show(1, "x")
+            page = await it.page()
+            await shown(page)
+            for _ in range(5 * web.MOST_AT_ONCE):
+                await page.send_str('{"screen":1,"action":"repeat"}')
+            assert await closed(page) == aiohttp.WSCloseCode.POLICY_VIOLATION
+            assert len(it.touches) < 2 * web.MOST_AT_ONCE
+            page = await it.page()
+            assert (await shown(page))["screen"] == 1
+            it.touches.clear()
+            await page.send_str('{"screen":1,"action":"ok"}')
+            assert await it.touched(1) == [PanelTouch(1, "ok")]
+
+    asyncio.run(case())
+    assert "more messages than a hand can send" in caplog.text
 
 
 def test_a_page_that_lags_gets_the_newest_only() -> None:
@@ -139,27 +181,47 @@ def test_a_touch_on_another_screen_does_nothing() -> None:
 
 
 GARBAGE = [
-    "", "x", "[]", "null", "1", '{"screen":1}', '{"action":"ok"}', '{"screen":"1","action":"ok"}',
-    '{"screen":-1,"action":"ok"}', '{"screen":1.5,"action":"ok"}', '{"screen":1e30,"action":"ok"}',
-    '{"screen":1,"action":"OK"}', '{"screen":1,"action":""}', '{"screen":1,"action":"ok","more":1}',
-    '{"screen":1,"action":"ok","value":"<b>"}', '{"screen":1,"action":"ok","value":"a b"}',
-    '{"screen":1,"action":"ok\\n"}', '{"screen":1,"action":"' + "a" * 33 + '"}',
-    '{"screen":1,"action":"ok","value":"' + "a" * 65 + '"}', '{"screen":1,"action":"ok","value":null}',
-    "[" * 500, "x" * 5000,
-]  # fmt: skip
+    "",
+    "x",
+    "[]",
+    "null",
+    "1",
+    '{"screen":1}',
+    '{"action":"ok"}',
+    '{"screen":"1","action":"ok"}',
+    '{"screen":-1,"action":"ok"}',
+    '{"screen":1.5,"action":"ok"}',
+    '{"screen":1e30,"action":"ok"}',
+    '{"screen":1,"action":"OK"}',
+    '{"screen":1,"action":""}',
+    '{"screen":1,"action":"ok","more":1}',
+    '{"screen":1,"action":"ok","value":"<b>"}',
+    '{"screen":1,"action":"ok","value":"a b"}',
+    '{"screen":1,"action":"ok\\n"}',
+    '{"screen":1,"action":"' + "a" * 33 + '"}',
+    '{"screen":1,"action":"ok","value":"' + "a" * 65 + '"}',
+    '{"screen":1,"action":"ok","value":null}',
+    "[" * 500,
+    "x" * 5000,
+]
 
 
-def test_garbage_ends_the_connection_and_nothing_else() -> None:
+def test_garbage_ends_the_connection_and_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
     async def case() -> None:
         async with rig() as it:
             for garbage in GARBAGE:
                 page = await it.page()
                 await page.send_str(garbage)
                 code = await closed(page)
-                assert code in (aiohttp.WSCloseCode.POLICY_VIOLATION, aiohttp.WSCloseCode.MESSAGE_TOO_BIG), garbage
+                assert code in (
+                    aiohttp.WSCloseCode.POLICY_VIOLATION,
+                    aiohttp.WSCloseCode.MESSAGE_TOO_BIG,
+                ), garbage
             page = await it.page()
             await page.send_bytes(b'{"screen":1,"action":"ok"}')
             assert await closed(page) == aiohttp.WSCloseCode.POLICY_VIOLATION
+            assert "not a touch: text" in caplog.text
+            assert "not a touch: binary" in caplog.text
             it.panel.show(1, "")
             page = await it.page()
             assert (await shown(page))["screen"] == 1
@@ -169,14 +231,20 @@ def test_garbage_ends_the_connection_and_nothing_else() -> None:
     asyncio.run(case())
 
 
-@given(st.text() | st.recursive(st.none() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(
-    st.sampled_from(["screen", "action", "value", "x"]), x)).map(json.dumps))  # fmt: skip
+KEYS = st.sampled_from(["screen", "action", "value", "x"])
+ANY_JSON = st.recursive(
+    st.none() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(KEYS, inner),
+)
+
+
+@given(st.text() | ANY_JSON.map(json.dumps))
 def test_any_text_is_a_touch_or_nothing(data: str) -> None:
     touch = web._touch(aiohttp.WSMessage(aiohttp.WSMsgType.TEXT, data, None))
     assert touch is None or (touch.screen >= 0 and touch.action and len(touch.value) <= 64)
 
 
-def test_a_newer_page_replaces_the_older() -> None:
+def test_a_newer_page_replaces_the_older(caplog: pytest.LogCaptureFixture) -> None:
     async def case() -> None:
         async with rig() as it:
             it.panel.show(1, "one")
@@ -185,6 +253,7 @@ def test_a_newer_page_replaces_the_older() -> None:
             newer = await it.page()
             assert (await shown(newer))["screen"] == 1
             assert await closed(older) == web.REPLACED
+            assert "another page shows now" in caplog.text
             it.panel.show(2, "two")
             assert (await shown(newer))["screen"] == 2
             await newer.send_str('{"screen":2,"action":"ok"}')
@@ -198,7 +267,7 @@ def test_a_newer_page_replaces_the_older() -> None:
     [{"Host": "kiosk.example"}, {"Host": "127.0.0.1.example"}, {"Host": "x@127.0.0.1"}, {"Origin": "http://evil.example"},
      {"Origin": "null"}, {"Origin": "http://127.0.0.1:1"}, {"Host": "localhost;default-src *"}],
 )  # fmt: skip
-def test_other_sites_are_refused(headers: dict[str, str]) -> None:
+def test_other_sites_are_refused(headers: dict[str, str], caplog: pytest.LogCaptureFixture) -> None:
     async def case() -> None:
         async with rig() as it:
             it.panel.show(1, "secret")
@@ -210,6 +279,8 @@ def test_other_sites_are_refused(headers: dict[str, str]) -> None:
                 assert "example" not in str(answer.headers)
 
     asyncio.run(case())
+    assert "in another site's name" in caplog.text
+    assert "example" not in caplog.text
 
 
 def test_its_own_page_is_let_in() -> None:
@@ -240,7 +311,11 @@ def test_closing_ends_the_page_and_leaves_the_owners_socket() -> None:
                 second = web.WebPanel(listener, "", FILES)
                 await second.start(lambda _: None)
                 second.show(9, "next")
-                assert await shown(await client.ws_connect(url)) == {"screen": 9, "html": "next"}
+                assert await shown(await client.ws_connect(url)) == {
+                    "screen": 9,
+                    "html": "next",
+                    "left": None,
+                }
                 await second.close()
 
     asyncio.run(case())

@@ -1,4 +1,6 @@
-"""What a killed process or a wrong configuration leaves behind: nothing kept unseen, nothing that hangs."""
+"""What a killed process or a wrong configuration leaves behind: nothing kept unseen, nothing that
+hangs.
+"""
 
 from __future__ import annotations
 
@@ -9,39 +11,41 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from pytest_mock import MockerFixture
+from service.executor_bench import Bench
+from stand_ins import stand_in
 
-from firmware.flow import commands as c
-from firmware.flow import events as e
+from firmware.flow import commands, events
 from firmware.flow.states import State
 from firmware.link.client import CityRefusal, LineFault, LineReason
 from firmware.link.messages import Outcome, Refusal, RefusalCode, Result
 from firmware.link.refusals import DENIALS
-from firmware.service import supervisor
+from firmware.service import deaths
 from firmware.service.cases import journal_path
-from firmware.service.cash_work import CashDesk
-from firmware.service.city_work import CityDesk
-from firmware.service.devices import Devices
-from firmware.service.executor import Executor
+from firmware.service.cash_desk import CashDesk
+from firmware.service.entry import NewEntry
+from firmware.service.handlers.outbox import deliver
 from firmware.service.journal import Journal, JournalBroken, new_id
-from firmware.service.paper_work import PaperDesk
-from firmware.service.replay import settle
-from firmware.service.resident import Listeners, Resident
+from firmware.service.listeners import Listeners
+from firmware.service.paper_desk import PaperDesk
+from firmware.service.recovery import settle
 from firmware.service.supervisor import Child, Supervisor
-from firmware.service.vault import Vault
 from hal.panel.contract import PanelTouch
-from madoguchi.demo import FOLDER
-from madoguchi.person import Watcher
-from madoguchi.rehearsal import Rehearsal, prepare
-from madoguchi.scenario import wires
-from madoguchi.scenario.script import Step, load
-from madoguchi.system import System
+from testbed.customer import Watcher
+from testbed.demo import FOLDER
+from testbed.rehearsal import Rehearsal, prepare
+from testbed.scenario import wires
+from testbed.scenario_file import Step, load
+from testbed.system import System
+
+pytestmark = pytest.mark.wires
 
 NOTHING: Any = SimpleNamespace()
 JOURNEY = load(Path(__file__).parents[1] / "scenarios" / "juminhyo-self.toml")[0]
@@ -71,39 +75,24 @@ async def to_the_till(run: wires.WireRun) -> None:
         await wires.STEPS[step.verb](run, step)
 
 
-def test_a_coin_into_a_slot_that_a_killed_process_left_open_is_told(tmp_path: Path) -> None:
-    """Nobody can count it any more: an operator must, and nobody is served before."""
-
-    async def play() -> None:
-        async with System(prepare(FOLDER, tmp_path)) as system:
-            async with Watcher(system.rehearsal.panel).watching() as watcher:
-                run = wires.WireRun(JOURNEY, system, watcher)
-                await to_the_till(run)
-                async with asyncio.timeout(5):
-                    acceptor = system.bench.coins.acceptor
-                    while not (acceptor._mask and acceptor._open):  # the slot opens after the screen
-                        await asyncio.sleep(0.01)
-                os.kill(serving(system), signal.SIGKILL)
-                assert system.bench.coin(100)
-                run._seen = None
-                await wires.STEPS["see"](run, Step(see="fault", facts={"problem": "case-open"}))
-        cases = [facts["code"] for kind, facts in entries(system.rehearsal) if kind == "case"]
-        assert cases == ["coins.events-lost"]
-
-    asyncio.run(play())
-
-
 @pytest.mark.parametrize(
     ("screen", "slow", "result", "owed", "codes"),
     [
-        ("printing", {"lines_s": 300.0}, "unknown", 500, ["power.sheet-unknown", "power.money-owed"]),
-        ("change", {"coin_s": 1.0}, "printed", 400, ["power.payout-unknown", "power.money-owed"]),
+        (
+            "printing",
+            {"lines_s": 300.0},
+            "unknown",
+            400,
+            ["power.sheet-unknown", "power.money-owed"],
+        ),
     ],
 )
 def test_killed_in_the_middle(
     tmp_path: Path, screen: str, slow: dict[str, Any], result: str, owed: int, codes: list[str]
 ) -> None:
-    """The books balance, a person looks, and the next resident gets their own paper and nothing else."""
+    """The books balance, a person looks, and the next resident gets their own paper and nothing
+    else.
+    """
 
     async def play() -> None:
         async with System(prepare(FOLDER, tmp_path), **slow) as system:
@@ -119,9 +108,19 @@ def test_killed_in_the_middle(
                 told = entries(system.rehearsal)
                 assert [facts["code"] for kind, facts in told if kind == "case"] == codes
                 assert [facts["result"] for kind, facts in told if kind == "outcome"] == [result]
-                assert [facts["owed"] for kind, facts in told if kind == "ended"] == [owed]
-                slip = await system.bench.until(lambda b: any(s.printer == "receipts" for s in b.waiting), 10)
-                assert slip is (screen == "printing"), "a slip for what is owed; for what may have been paid, a person"
+                ended = [facts for kind, facts in told if kind == "ended"]
+                assert [(facts["owed"], facts["held"]) for facts in ended] == [(owed, 500 - owed)]
+                [fee] = [facts for kind, facts in told if kind == "held"]
+                assert run._seen is not None
+                assert run._seen.facts["number"] == fee["case"][:12], (
+                    "whoever stands there reads what to ask for"
+                )
+                slip = await system.bench.until(
+                    lambda b: any(s.printer == "receipts" for s in b.waiting), 10
+                )
+                assert slip is (screen == "printing"), (
+                    "a slip for what is owed; for what may have been paid, a person"
+                )
                 system.bench.sheets.engine.paced = False
                 await run.tidy_up()
             await wires.run(JOURNEY, system)
@@ -142,10 +141,12 @@ def test_killed_in_the_middle(
         ({"receipts": {"address": "127.0.0.1:99999"}}, "receipts"),
     ],
 )
-def test_what_every_process_would_die_of_is_told_at_the_start(tmp_path: Path, over: dict[str, Any], said: str) -> None:
+def test_what_every_process_would_die_of_is_told_at_the_start(
+    tmp_path: Path, over: dict[str, Any], said: str
+) -> None:
     made = prepare(FOLDER, tmp_path, kiosk=over)
     done = subprocess.run(
-        [sys.executable, "-m", "madoguchi", "run", "--config", str(made.kiosk_toml)],
+        [sys.executable, "-m", "firmware.tools", "run", "--config", str(made.kiosk_toml)],
         capture_output=True,
         text=True,
         timeout=20,
@@ -157,14 +158,13 @@ def test_what_every_process_would_die_of_is_told_at_the_start(tmp_path: Path, ov
 
 def test_a_damaged_journal_is_one_line(tmp_path: Path) -> None:
     made = prepare(FOLDER, tmp_path)
-    made.state.mkdir(parents=True)
     journal = Journal(journal_path(made.state))
     for _ in range(3):
         journal.open_case("", "x", pauses=False)
     journal._db.execute("UPDATE entry SET facts='{}' WHERE seq=2")
     journal.close()
     done = subprocess.run(
-        [sys.executable, "-m", "madoguchi", "run", "--config", str(made.kiosk_toml)],
+        [sys.executable, "-m", "firmware.tools", "run", "--config", str(made.kiosk_toml)],
         capture_output=True,
         text=True,
         timeout=20,
@@ -188,7 +188,9 @@ def child(pid: int) -> Child:
     return Child(pid, go_write, -1)
 
 
-def test_a_child_that_is_dead_when_its_turn_comes_takes_nobody_with_it(overseer: Supervisor) -> None:
+def test_a_child_that_is_dead_when_its_turn_comes_takes_nobody_with_it(
+    overseer: Supervisor,
+) -> None:
     overseer._children = {pid: child(pid) for pid in (1, 2)}
     overseer._keep_two()
     assert [c.active for c in overseer._children.values()] == [True, False]
@@ -214,71 +216,33 @@ def test_no_memory_for_the_one_ahead_leaves_the_one_who_serves(
     assert open_files() == before
 
 
-def test_residents_that_never_show_a_screen_end_the_service(tmp_path: Path) -> None:
+def test_a_kiosk_that_can_show_no_screen_at_all_ends_the_service(tmp_path: Path) -> None:
     program = Path(__file__).with_name("supervised.py")
     done = subprocess.run(
-        [sys.executable, program, tmp_path, *["stillborn"] * 50], capture_output=True, text=True, timeout=20
+        [sys.executable, program, tmp_path, *["stillborn"] * 50],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        env={**os.environ, "CLOSED": "dies", "CLOSED_S": "60"},
     )
     assert done.returncode == 1
-    assert len(list(tmp_path.glob("turn-*"))) == supervisor.STILLBORN
+    assert done.stderr.splitlines()[-1] == "kiosk: not even an out-of-service screen can be shown"
+    assert len(list(tmp_path.glob("turn-*"))) == deaths.MANY
 
 
 # -- one resident's process
 
 
-class Device:
-    def __getattr__(self, name: str) -> Any:
-        return lambda *_: None
-
-
-class Line:
-    """Takes outcomes, and does with each what it is told."""
-
-    def __init__(self, *does: Exception | None) -> None:
-        self.does, self.asked = list(does), 0
-
-    async def outcome(self, _: Outcome) -> None:
-        self.asked += 1
-        if (error := self.does.pop(0)) is not None:
-            raise error
-
-
-class Bench:
-    def __init__(self, folder: Path) -> None:
-        config: Any = SimpleNamespace(kiosk=SimpleNamespace(pace=1.0, state=folder, languages=("ja",)))
-        self.journal = Journal(folder / "journal.sqlite")
-        self.line = Line()
-        self.resident = Resident(config, Listeners(NOTHING, None), lambda _: None)
-        device: Any = Device()
-        self.executor = Executor(
-            config=config,
-            post=self.resident.post,
-            failed=self.resident.fail,
-            devices=Devices(NOTHING, device, device, device, NOTHING),
-            journal=self.journal,
-            vault=Vault("5" * 32),
-            panel=NOTHING,
-            announcer=NOTHING,
-            texts={},
-            card=NOTHING,
-            city=CityDesk(config, self.line, ()),  # type: ignore[arg-type]
-            paper=PaperDesk(device, device),
-            cash=CashDesk(device, lambda _: None),
-            renewal=NOTHING,
-        )
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(tmp_path)
-    yield bench
-    bench.executor.devices.close()
-    bench.journal.close()
-
-
 def an_outcome() -> Outcome:
     return Outcome(
-        outcome=new_id(), session=new_id(), order=new_id(), result=Result.FAILED, sheets=0, kept=0, returned=0, owed=0
+        outcome=new_id(),
+        session=new_id(),
+        order=new_id(),
+        result=Result.FAILED,
+        sheets=0,
+        kept=0,
+        returned=0,
+        owed=0,
     )
 
 
@@ -289,8 +253,8 @@ def test_an_outcome_that_the_city_refuses_holds_up_none_behind_it(bench: Bench) 
     told = [an_outcome() for _ in range(3)]
     for outcome in told:
         bench.journal.report(outcome)
-    bench.line.does = [None, REFUSED, None]
-    asyncio.run(bench.executor._deliver())
+    bench.line.outcome.side_effect = [None, REFUSED, None]
+    asyncio.run(deliver(bench.executor))
     assert [left.outcome for left in bench.journal.undelivered()] == [told[1].outcome]
 
 
@@ -301,26 +265,30 @@ def test_an_outcome_that_the_citys_books_contradict_is_a_case_and_not_told_again
     told = [an_outcome() for _ in range(3)]
     for outcome in told:
         bench.journal.report(outcome)
-    bench.line.does = [CityRefusal(Refusal(code=code)), None, CityRefusal(Refusal(code=RefusalCode.BUSY))]
-    asyncio.run(bench.executor._deliver())
+    bench.line.outcome.side_effect = [
+        CityRefusal(Refusal(code=code)),
+        None,
+        CityRefusal(Refusal(code=RefusalCode.BUSY)),
+    ]
+    asyncio.run(deliver(bench.executor))
     [case] = bench.journal.cases()
     assert (case.code, case.session, case.pauses) == (f"outcome.{code}", told[0].session, True)
-    bench.line.does = [None]
-    asyncio.run(bench.executor._deliver())  # busy is only later
+    bench.line.outcome.side_effect = [None]
+    asyncio.run(deliver(bench.executor))  # busy is only later
     assert bench.journal.undelivered() == []
     assert bench.journal.denied(told[0], "outcome.again") == ""
-    assert bench.journal.verify() == 4
+    assert bench.journal.verify() == 3 + 3 + 1, "outcomes, what became of each, and the case"
 
 
 def test_a_line_that_fails_is_not_asked_for_the_rest(bench: Bench) -> None:
     for _ in range(3):
         bench.journal.report(an_outcome())
-    bench.line.does = [LineFault(LineReason.TIMEOUT)]
-    asyncio.run(bench.executor._deliver())
-    assert (bench.line.asked, len(bench.journal.undelivered())) == (1, 3)
+    bench.line.outcome.side_effect = [LineFault(LineReason.TIMEOUT)]
+    asyncio.run(deliver(bench.executor))
+    assert (bench.line.outcome.await_count, len(bench.journal.undelivered())) == (1, 3)
 
 
-def test_idle_questions_to_a_slow_wire_do_not_pile_up(bench: Bench) -> None:
+def test_idle_questions_to_a_slow_wire_do_not_pile_up(bench: Bench, mocker: MockerFixture) -> None:
     goes_on, asked = threading.Event(), []
 
     def slow() -> str:
@@ -328,22 +296,26 @@ def test_idle_questions_to_a_slow_wire_do_not_pile_up(bench: Bench) -> None:
         goes_on.wait(5)
         return ""
 
-    bench.executor.paper = SimpleNamespace(sheets_trouble=slow, receipts_trouble=lambda: "")  # type: ignore[assignment]
+    bench.executor.health.paper = stand_in(
+        mocker, PaperDesk, sheets_trouble=slow, receipts_trouble=lambda: ""
+    )
 
     async def run() -> None:
         for _ in range(20):
-            bench.executor.carry_out(c.CheckHealth())
+            bench.executor.carry_out(commands.CheckHealth())
             await asyncio.sleep(0)
         goes_on.set()
         await bench.executor.finish()
-        bench.executor.carry_out(c.CheckHealth())
+        bench.executor.carry_out(commands.CheckHealth())
         await bench.executor.finish()
 
     asyncio.run(run())
     assert len(asked) == 2
 
 
-def test_a_case_opened_while_health_is_asked_keeps_the_next_person_out(bench: Bench) -> None:
+def test_a_case_opened_while_health_is_asked_keeps_the_next_person_out(
+    bench: Bench, mocker: MockerFixture
+) -> None:
     """The answer is older than the case: nobody may be let in on it."""
     goes_on = threading.Event()
 
@@ -351,33 +323,38 @@ def test_a_case_opened_while_health_is_asked_keeps_the_next_person_out(bench: Be
         goes_on.wait(5)
         return ""
 
-    bench.executor.paper = SimpleNamespace(sheets_trouble=slow, receipts_trouble=lambda: "")  # type: ignore[assignment]
-    bench.executor.cash = SimpleNamespace(trouble=lambda: "")  # type: ignore[assignment]
+    bench.executor.health.paper = stand_in(
+        mocker, PaperDesk, sheets_trouble=slow, receipts_trouble=lambda: ""
+    )
+    bench.executor.health.cash = stand_in(mocker, CashDesk, trouble=lambda: "")
 
     async def run() -> None:
-        bench.executor.carry_out(c.CheckHealth())
+        bench.executor.carry_out(commands.CheckHealth())
         await asyncio.sleep(0.01)
-        bench.executor.carry_out(c.OpenCase(code="coins.unexpected", pauses=True))
-        assert bench.resident._queue.get_nowait() == e.Health(problem="case-open"), "at once, not in a quarter minute"
+        bench.executor.carry_out(commands.OpenCase(code="coins.unexpected", pauses=True))
+        case_open = events.Health(problem="case-open", number=bench.journal.cases()[-1].id[:12])
+        assert bench.resident._queue.get_nowait() == case_open, "at once, not in a quarter minute"
         goes_on.set()
         await bench.executor.finish()
-        assert bench.resident._queue.get_nowait() == e.Health(problem="case-open")
+        assert bench.resident._queue.get_nowait() == case_open
 
     asyncio.run(run())
 
 
-def test_money_that_falls_in_while_everything_is_being_stopped_is_written_down(bench: Bench) -> None:
-    def wrong(_: e.Event) -> c.Commands:
+def test_money_that_falls_in_while_everything_is_being_stopped_is_written_down(
+    bench: Bench,
+) -> None:
+    def wrong(_: events.Event) -> commands.Commands:
         raise RuntimeError("the machine is wrong")
 
     bench.resident._flow.handle = wrong  # type: ignore[method-assign, assignment]
     bench.executor.vault = bench.resident._vault
-    bench.resident.post(e.CardAbsent())
-    bench.resident.post(e.CoinInserted(value=100))
+    bench.resident.post(events.CardAbsent())
+    bench.resident.post(events.CoinInserted(value=100))
 
     async def run() -> None:
         code = await bench.resident._serve(bench.executor)
-        bench.resident.post(e.CoinInserted(value=50))  # before the slot was shut
+        bench.resident.post(events.CoinInserted(value=50))  # before the slot was shut
         await bench.resident._leave(bench.executor, code)
 
     asyncio.run(run())
@@ -388,17 +365,17 @@ def test_money_that_falls_in_while_everything_is_being_stopped_is_written_down(b
 def test_a_coin_that_could_not_be_written_at_once_is_written_in_the_end(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write, calls = bench.journal.write, []
+    append, calls = bench.journal.append, []
 
-    def locked_once(session: str, kind: str, **facts: Any) -> None:
-        calls.append(kind)
-        if calls.count("coin") == 1 and kind == "coin":
+    def locked_once(steps: Sequence[NewEntry]) -> None:
+        calls.extend(given.kind for given in steps)
+        if calls.count("coin") == 1 and calls[-1] == "coin":
             raise JournalBroken("database is locked")
-        write(session, kind, **facts)
+        append(steps)
 
-    monkeypatch.setattr(bench.journal, "write", locked_once)
+    monkeypatch.setattr(bench.journal, "append", locked_once)
     bench.executor.vault = bench.resident._vault
-    bench.resident.post(e.CoinInserted(value=100))
+    bench.resident.post(events.CoinInserted(value=100))
 
     async def run() -> None:
         await bench.resident._leave(bench.executor, await bench.resident._serve(bench.executor))
@@ -427,5 +404,7 @@ def test_the_journal_finds_what_is_open_without_reading_it_all(bench: Bench) -> 
         "SELECT kind FROM entry WHERE kind IN ('purge-needed','purged') ORDER BY seq DESC LIMIT 1",
         "SELECT session FROM entry WHERE kind='begun'",
     ):
-        plan = " ".join(str(row[3]) for row in bench.journal._db.execute(f"EXPLAIN QUERY PLAN {sql}"))
+        plan = " ".join(
+            str(row[3]) for row in bench.journal._db.execute(f"EXPLAIN QUERY PLAN {sql}")
+        )
         assert "SEARCH" in plan, plan

@@ -14,27 +14,32 @@ from hal.sim.card.pki import load_card, make_card, make_card_ca
 from hal.sim.card.wire import CardProgram
 
 PIN = "4071"
-VERIFY = bytes([0x00, 0x20, 0x00, 0x98, 4])  # the command's head: four digits alone are everywhere in a process
-# What the kiosk does with a PIN, in a process of its own: the digits come one by one, as from the panel.
+VERIFY = bytes(
+    [0x00, 0x20, 0x00, 0x98, 4]
+)  # the command's head: four digits alone are everywhere in a process
+# What the kiosk does with a PIN, in a process of its own: the digits come one by one, as from the
+# panel.
 COUNTER = """
 import socket, sys, time
 from pathlib import Path
-from firmware.service.card_work import CardDesk, load_trust
+from firmware.link.clock import board_time
+from firmware.service.card_desk import CardDesk, load_trust
 from firmware.service.vault import Vault
-from hal.card.contract import Presence
+from hal.card.contract import CardPresence
 from hal.card.vpcd import SocketReader
 
 listener = socket.create_server(("127.0.0.1", 0))
 reader = SocketReader(listener)
 reader.start(lambda _: None)
 print(listener.getsockname()[1], flush=True)
-while reader.status().presence is not Presence.PRESENT:
+while reader.status().presence is not CardPresence.PRESENT:
     time.sleep(0.002)
-desk, vault = CardDesk(reader, load_trust((Path(sys.argv[1]),)), True), Vault("5" * 32)
+desk, vault = CardDesk(reader, load_trust((Path(sys.argv[1]),)), True, board_time), Vault("5" * 32)
 desk.read(1, reader.status().stay)
 desk.read_ahead(1)
 digits = [int(digit) for digit in sys.stdin.readline().split()]
-careless = bytes([0, 0x20, 0, 0x98, 4] + [48 + digit for digit in digits]) if sys.argv[2] == "careless" else b""
+apdu = [0, 0x20, 0, 0x98, 4] + [48 + digit for digit in digits]
+careless = bytes(apdu) if sys.argv[2] == "careless" else b""
 for digit in digits:
     vault.pin.add(digit)
 print(type(desk.authenticate(1, vault, "kiosk-1", bytes(32))).__name__, flush=True)
@@ -67,7 +72,9 @@ def test_after_verify_the_pin_is_nowhere(tmp_path: Path, way: str) -> None:
     words = [sys.executable, "-c", COUNTER, str(tmp_path / "ca" / "ca.der"), way]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin and process.stdout
-        program = CardProgram(load_card(tmp_path / "card"), ("127.0.0.1", int(process.stdout.readline())))
+        program = CardProgram(
+            load_card(tmp_path / "card"), ("127.0.0.1", int(process.stdout.readline()))
+        )
         program.insert()
         process.stdin.write(" ".join(PIN).encode() + b"\n")
         process.stdin.flush()

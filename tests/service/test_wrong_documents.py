@@ -1,157 +1,142 @@
-"""Whatever the city hands over wrongly is caught before money, and each wrong has a reason of its own."""
+"""What the desk makes of a document: sheets for the printer, or a rejection with its reason, before
+money.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
-from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
-import msgspec
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from firmware.flow import events as e
-from firmware.link import messages as m
-from firmware.link import sealing, signing
+from firmware.flow import events
+from firmware.link import messages, sealing
 from firmware.link.client import LineReason
-from firmware.service.city_work import REJECTIONS, CityDesk
+from firmware.service import city_desk as city_work
+from firmware.service.city_desk import CityDesk
+from firmware.service.config import EscposSection
 from firmware.service.vault import Vault
+from firmware.sheets.admit import Admitted, RefusedDocument, SignedTerms
+from firmware.sheets.expected import Ordered
 from firmware.sheets.fault import SheetReason
+from firmware.sheets.prepare import SheetImage, Target
 
-KIOSK, SESSION, ORDER, OTHER = "kiosk-1", "5" * 32, "6" * 32, "7" * 32
-CERTIFICATE, DOCUMENT = b"card", b"document"
-
-
-@dataclass
-class Case:
-    """What the city sends; everything right until a test changes it."""
-
-    keys: sealing.KeyPair = field(default_factory=sealing.generate)
-    issuing: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
-
-    @property
-    def request(self) -> m.OrderRequest:
-        return m.OrderRequest(session=SESSION, order=ORDER, kind="inkan", choices={}, copies=1)
-
-    def manifest(self, **changes: Any) -> bytes:
-        facts: dict[str, Any] = {
-            "protocol": m.PROTOCOL,
-            "kiosk": KIOSK,
-            "session": SESSION,
-            "order": ORDER,
-            "card_sha256": hashlib.sha256(CERTIFICATE).hexdigest(),
-            "request_sha256": m.request_sha256(self.request),
-            "kind": "inkan",
-            "title": "印鑑登録証明書",
-            "holder": "明石　太郎",
-            "members": (),
-            "issued_on": "令和8年11月24日",
-            "unique_number": "7K3M9PQ2XW4T",
-            "record_version": 1,
-            "pages": 1,
-            "copies": 1,
-            "fee": 200,
-            "seal_page": 1,
-            "document_sha256": hashlib.sha256(DOCUMENT).hexdigest(),
-            "codes": (bytes(m.CODE_SIZE),),
-        }
-        return msgspec.json.encode(m.Manifest(**(facts | changes)))
-
-    def answer(self, manifest: bytes, sealed: bytes | None = None) -> m.OrderAnswer:
-        if sealed is None:
-            sealed = self.seal()
-        signature = signing.sign_manifest(self.issuing, manifest)
-        return m.OrderAnswer(order=ORDER, manifest=manifest, manifest_signature=signature, sealed=sealed)
-
-    def seal(self, document: bytes = DOCUMENT, kiosk: str = KIOSK, session: str = SESSION, order: str = ORDER) -> bytes:
-        return sealing.seal(self.keys.public, m.seal_info(kiosk, session, order), document)
-
-    def reason(self, answer: m.OrderAnswer) -> str:
-        """Why the kiosk rejects it, before money."""
-        offer = m.Offer(kind="inkan", title={"ja": "印鑑登録証明書"}, fee=200, refusal=None, options=())
-        told = m.SessionAnswer(
-            session=SESSION, holder="明石　太郎", members={}, offers=(offer,), card_expires_in_days=9, ends_in_s=9
-        )
-        vault = Vault(SESSION, key=self.keys, certificate=CERTIFICATE, answer=told)
-        vault.order = ORDER
-        config: Any = SimpleNamespace(kiosk=SimpleNamespace(id=KIOSK), fonts=SimpleNamespace(mincho=None))
-        desk = CityDesk(config, SimpleNamespace(), (self.issuing.public_key(),))  # type: ignore[arg-type]
-        desk.terms = SimpleNamespace(now="2026-11-24T10:00:00+09:00")  # type: ignore[assignment]
-        desk.terms_at = time.monotonic()
-        event = desk._examine(3, self.request, answer, vault)
-        assert isinstance(event, e.DocumentRejected)
-        assert vault.sheets == ()
-        return event.reason
+SESSION, ORDER, CERTIFICATE = "5" * 32, "6" * 32, b"card"
+REQUEST = messages.OrderRequest(session=SESSION, order=ORDER, kind="inkan", choices={}, copies=2)
+ANSWER = messages.OrderAnswer(order=ORDER, manifest=b"m", manifest_signature=bytes(64), sealed=b"s")
+SHEET = SheetImage(1, 1, 8, 1, b"\x01")
+TOLD = messages.SessionAnswer(
+    session=SESSION,
+    holder="m1",
+    holder_birth="昭和55年5月14日",
+    holder_address="明石市",
+    members={"m1": "明石　太郎"},
+    records={},
+    record_version=1,
+    offers=(),
+    card_expires_in_days=9,
+    ends_in_s=9,
+)
 
 
-@pytest.fixture
-def case() -> Case:
-    return Case()
+class Door:
+    """Stands in for `admit`: keeps what it was asked, answers as it was told."""
+
+    def __init__(self, answer: Admitted | RefusedDocument) -> None:
+        self.answer = answer
+        self.asked: list[Any] = []
+
+    def __call__(self, *asked: Any) -> Admitted | RefusedDocument:
+        self.asked.append(asked)
+        return self.answer
 
 
-BOUND = {
-    "protocol": (2, "protocol"),
-    "kiosk": ("kiosk-2", "kiosk"),
-    "session": (OTHER, "session"),
-    "order": (OTHER, "order"),
-    "card_sha256": ("0" * 64, "card"),
-    "request_sha256": ("0" * 64, "request"),
-    "kind": ("juminhyo", "kind"),
-    "holder": ("明石　花子", "holder"),
-    "members": (("明石　花子",), "members"),
-    "copies": (2, "copies"),
-    "fee": (300, "fee"),
-    "codes": ((), "code"),
-    "issued_on": ("平成38年11月24日", "date"),
-    "document_sha256": ("0" * 64, "document-hash"),
-}
+def desk(now: str = "2026-11-24T23:59:30+09:00") -> CityDesk:
+    sheets = EscposSection(address="127.0.0.1:1", width=1664)
+    config: Any = SimpleNamespace(kiosk=SimpleNamespace(id="kiosk-1"), sheets=sheets)
+    made = CityDesk(config, SimpleNamespace(), SimpleNamespace())  # type: ignore[arg-type]
+    made.terms = SimpleNamespace(now=now, form_terms=b"t", form_terms_signature=b"g")  # type: ignore[assignment]
+    made.terms_at = time.monotonic()
+    return made
 
 
-@pytest.mark.parametrize("name", BOUND)
-def test_a_manifest_for_something_else_signed_all_the_same(case: Case, name: str) -> None:
-    wrong, reason = BOUND[name]
-    assert case.reason(case.answer(case.manifest(**{name: wrong}))) == reason
+def vault() -> Vault:
+    made = Vault(SESSION, key=sealing.generate(), certificate=CERTIFICATE, answer=TOLD)
+    made.order = ORDER
+    return made
 
 
-def test_a_manifest_that_was_altered_or_signed_by_somebody_else(case: Case) -> None:
-    good = case.answer(case.manifest())
-    altered = good.manifest.replace(b"kiosk-1", b"kiosk-2")
-    forged = signing.sign_manifest(Ed25519PrivateKey.generate(), good.manifest)
-    for wrong in ({"manifest": altered}, {"manifest_signature": forged}, {"manifest_signature": bytes(64)}):
-        assert case.reason(msgspec.structs.replace(good, **wrong)) == "signature"
+@pytest.mark.parametrize("reason", SheetReason)
+def test_every_reason_is_one_rejection_one_line_and_told_to_the_city(
+    reason: SheetReason, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(logging.getLogger("madoguchi"), "propagate", True)
+    caplog.set_level(logging.INFO, "madoguchi")
+    monkeypatch.setattr(city_work, "admit", Door(RefusedDocument(reason, 2)))
+    at, its = desk(), vault()
+    assert at._examine(3, REQUEST, ANSWER, its) == events.DocumentRejected(
+        epoch=3, reason=reason.value
+    )
+    assert (its.sheets, its.document) == ((), "")
+    assert at.rejected == reason.value
+    [record] = [r for r in caplog.records if r.getMessage() == "sheets.rejected"]
+    assert record.facts == {"reason": reason.value, "page": 2}  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b"[]", b"\xff", b'{"title":"\xff"}', b"[" * 5000])
-def test_what_is_signed_and_no_manifest(case: Case, body: bytes) -> None:
-    assert case.reason(case.answer(body)) == "manifest-malformed"
+def test_an_admitted_document_is_kept_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    door = Door(Admitted((SHEET, SHEET), "9" * 64, "7K3M9PQ2XW4T", 2, 200))
+    monkeypatch.setattr(city_work, "admit", door)
+    at, its = desk(), vault()
+    assert at._examine(3, REQUEST, ANSWER, its) == events.DocumentChecked(
+        epoch=3, document="9" * 64, unique_number="7K3M9PQ2XW4T", sheets=4, fee=200, copies=2
+    )
+    assert (its.sheets, its.document) == ((SHEET, SHEET), "9" * 64)
 
 
-def test_what_is_sealed_for_another_kiosk_session_order_or_key_or_cut_or_altered(case: Case) -> None:
-    good = case.seal()
-    wrong = [
-        case.seal(kiosk="kiosk-2"),
-        case.seal(session=OTHER),
-        case.seal(order=OTHER),
-        Case().seal(),
-        good[:-1],
-        good[:100],
-        b"",
-        good[:-1] + bytes([good[-1] ^ 1]),
-        bytes([good[0] ^ 1]) + good[1:],
-        good + b"\0",
-    ]
-    for sealed in wrong:
-        assert case.reason(case.answer(case.manifest(), sealed)) == "sealing"
+def test_the_door_is_asked_with_what_this_session_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    door = Door(RefusedDocument(SheetReason.TERMS))
+    monkeypatch.setattr(city_work, "admit", door)
+    at, its = desk(), vault()
+    at._examine(3, REQUEST, ANSWER, its)
+    [(ordered, terms, answer, key, trust, target)] = door.asked
+    assert isinstance(ordered, Ordered)
+    assert (ordered.kiosk, ordered.request, ordered.session) == ("kiosk-1", REQUEST, TOLD)
+    assert ordered.card_sha256 == hashlib.sha256(CERTIFICATE).hexdigest()
+    assert [day.isoformat() for day in ordered.days] == [
+        "2026-11-24",
+        "2026-11-25",
+    ]  # midnight is near
+    assert terms == SignedTerms(b"t", b"g")
+    assert answer is ANSWER
+    assert its.key is not None
+    assert key is its.key.private
+    assert trust is at.trust
+    assert isinstance(target, Target)
+    assert (target.dpi, target.width, target.duplex) == (203, 1664, False)
 
 
-def test_another_document_under_the_same_manifest(case: Case) -> None:
-    assert case.reason(case.answer(case.manifest(), case.seal(b"another person's document"))) == "document-hash"
+@pytest.mark.parametrize("now", ["", "yesterday", "9999-12-31T23:59:59+00:00"])
+def test_a_city_that_tells_no_time_has_no_day_of_issue(now: str) -> None:
+    event = desk(now)._examine(3, REQUEST, ANSWER, vault())
+    assert event == events.DocumentRejected(epoch=3, reason="date")
+
+
+def test_what_was_destroyed_meanwhile_is_not_examined() -> None:
+    its = vault()
+    its.destroy()
+    assert desk()._examine(3, REQUEST, ANSWER, its) == events.CityRefused(epoch=3, code="line-down")
 
 
 def test_no_two_wrongs_share_a_reason() -> None:
-    reasons = [*SheetReason, *REJECTIONS.values(), "manifest-malformed"]
+    reasons = list(SheetReason)
     assert len(set(reasons)) == len(reasons)
     assert len(set(LineReason)) == len(LineReason)
-    assert not set(LineReason) & set(m.RefusalCode) - {"too-big", "malformed", "version", "other-document"}
+    assert not set(LineReason) & set(messages.RefusalCode) - {
+        "too-big",
+        "malformed",
+        "version",
+        "other-document",
+    }

@@ -11,12 +11,19 @@ from pathlib import Path
 import pytest
 
 from firmware.service.supervisor import SILENT_S, TICK_S
-from madoguchi.cli import _parser
+from firmware.tools.cli import commands
 
 HERE = Path(__file__).parents[2] / "systemd"
 UNITS = sorted(path.name for path in HERE.glob("*.service"))
-# Tenths of systemd's exposure level, 0 to 100. The browser compiles scripts and builds its own sandbox; pcscd is root.
-EXPOSURE = {"madoguchi-kiosk": 15, "madoguchi-city": 15, "madoguchi-panel": 27, "pcscd": 17}
+# Tenths of systemd's exposure level, 0 to 100. The browser compiles scripts and builds its own
+# sandbox; pcscd is root.
+EXPOSURE = {
+    "madoguchi-kiosk": 15,
+    "madoguchi-city": 15,
+    "madoguchi-verification": 15,
+    "madoguchi-panel": 27,
+    "pcscd": 17,
+}
 SYSTEM = Path("/usr/lib/systemd/system")
 
 
@@ -35,7 +42,9 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not (SYSTEM / "pcscd.service").exists():
         (units / "pcscd.service").write_text("[Service]\nExecStart=/usr/sbin/pcscd\n")
     for board in (HERE / "boards").glob("*/kiosk.conf"):
-        shutil.copy(board, folder(units / "madoguchi-kiosk.service.d") / f"{board.parent.name}.conf")
+        shutil.copy(
+            board, folder(units / "madoguchi-kiosk.service.d") / f"{board.parent.name}.conf"
+        )
     for program in ("opt/madoguchi/.venv/bin/kiosk", "usr/sbin/pcscd"):
         path = folder((made / program).parent) / Path(program).name
         path.write_text("#!/bin/sh\n")
@@ -59,6 +68,22 @@ def test_systemd_takes_it_without_a_word(root: Path, unit: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_the_panel_with_chromium_is_taken_too(root: Path) -> None:
+    """As it stands beside the unit, and with nothing else changed."""
+    drop_in = HERE / "madoguchi-panel.service.d/chromium.conf"
+    words = [line for line in drop_in.read_text().splitlines() if not line.startswith("#")]
+    assert [line.partition("=")[0] for line in words] == ["[Service]", *["ExecStart"] * 2]
+    place = folder(root / "etc/systemd/system/madoguchi-panel.service.d")
+    try:
+        shutil.copy(drop_in, place)
+        done = analyze(
+            root, "verify", "--man=no", "--recursive-errors=one", "madoguchi-panel.service"
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+    finally:
+        shutil.rmtree(place)
+
+
 def test_a_mistake_would_be_found(root: Path) -> None:
     """A misspelt key is a warning and no error: that is why silence is asked for."""
     broken = root / "etc/systemd/system/broken.service"
@@ -71,8 +96,12 @@ def test_a_mistake_would_be_found(root: Path) -> None:
 
 @pytest.mark.parametrize(("unit", "threshold"), EXPOSURE.items())
 def test_exposure(root: Path, unit: str, threshold: int) -> None:
-    done = analyze(root, "security", "--offline=true", f"--threshold={threshold}", f"{unit}.service")
-    assert done.returncode == 0, "\n".join(line for line in done.stdout.splitlines() if "✗" in line or "→" in line)
+    done = analyze(
+        root, "security", "--offline=true", f"--threshold={threshold}", f"{unit}.service"
+    )
+    assert done.returncode == 0, "\n".join(
+        line for line in done.stdout.splitlines() if "✗" in line or "→" in line
+    )
 
 
 def test_every_unit_has_a_limit() -> None:
@@ -92,18 +121,33 @@ def test_nothing_reaches_a_disk(name: str) -> None:
     assert service["LimitCORE"] == service["MemorySwapMax"] == "0"
 
 
+def test_what_faces_the_internet_opens_nothing_of_the_gateway() -> None:
+    """Not the issuing key, not the records: neither by path nor by user."""
+    text = (HERE / "madoguchi-verification.service").read_text()
+    hidden = set(
+        " ".join(re.findall(r"^InaccessiblePaths=(.*)$", text, re.M)).replace("-/", "/").split()
+    )
+    gateway = settings("madoguchi-city.service")
+    config = Path(gateway["ExecStart"].split()[-1])
+    assert {str(config.parent), f"/var/lib/{gateway['StateDirectory']}"} <= hidden
+    assert settings("madoguchi-verification.service")["User"] != gateway["User"]
+    assert not settings("madoguchi-verification.service")["ExecStart"].endswith(str(config))
+
+
 def test_the_watchdog_is_fed_in_time() -> None:
     service = settings("madoguchi-kiosk.service")
     assert service["Type"] == "notify"
     assert int(service["WatchdogSec"]) >= 10 * TICK_S
-    assert int(service["WatchdogSec"]) >= SILENT_S, "a silent child is the supervisor's to end, not systemd's"
+    assert int(service["WatchdogSec"]) >= SILENT_S, (
+        "a silent child is the supervisor's to end, not systemd's"
+    )
 
 
 @pytest.mark.parametrize("name", UNITS)
 def test_the_commands_exist(name: str) -> None:
     program, command, *_ = settings(name)["ExecStart"].split()
     assert program == "/opt/madoguchi/.venv/bin/kiosk"
-    assert re.search(rf"\b{command}\b", _parser().format_help())
+    assert (command,) in commands()
 
 
 def test_users_of_the_units_are_made() -> None:

@@ -11,11 +11,17 @@ from alembic import op
 revision = "0001"
 down_revision = None
 
-# What the gateway may do with a row, whatever it believes. Table, event, condition, the database's words.
+# What the gateway may do with a row, whatever it believes. Table, event, condition, the database's
+# words.
 GUARDS = (
     ("audit", "UPDATE", "TRUE", "the log is append-only"),
     ("audit", "DELETE", "TRUE", "the log is append-only"),
-    ("orders", "UPDATE", "OLD.state <> 'reserved' AND NEW.state <> OLD.state", "an order is decided once"),
+    (
+        "orders",
+        "UPDATE",
+        "OLD.state <> 'reserved' AND NEW.state <> OLD.state",
+        "an order is decided once",
+    ),
     ("challenges", "UPDATE", "OLD.used AND NOT NEW.used", "a challenge is used once"),
 )
 
@@ -32,7 +38,10 @@ def upgrade() -> None:
 
 def _sqlite(name: str, table: str, event: str, condition: str, words: str) -> tuple[str, ...]:
     return (
-        f"CREATE TRIGGER {name} BEFORE {event} ON {table} WHEN {condition} BEGIN SELECT RAISE(ABORT, '{words}'); END",
+        (
+            f"CREATE TRIGGER {name} BEFORE {event} ON {table} WHEN {condition} BEGIN SELECT "
+            f"RAISE(ABORT, '{words}'); END"
+        ),
     )
 
 
@@ -40,9 +49,17 @@ def _postgresql(name: str, table: str, event: str, condition: str, words: str) -
     body = f"BEGIN RAISE EXCEPTION '{words}' USING ERRCODE = 'restrict_violation'; END"
     return (
         f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $${body}$$",
-        f"CREATE TRIGGER {name} BEFORE {event} ON {table} FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION {name}()",
+        (
+            f"CREATE TRIGGER {name} BEFORE {event} ON {table} FOR EACH ROW WHEN ({condition}) "
+            f"EXECUTE FUNCTION {name}()"
+        ),
         *(
-            (f"CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} EXECUTE FUNCTION {name}()",)
+            (
+                (
+                    f"CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} EXECUTE "
+                    f"FUNCTION {name}()"
+                ),
+            )
             if event == "DELETE"
             else ()
         ),
@@ -104,7 +121,9 @@ def _tables() -> None:
         sa.PrimaryKeyConstraint("fingerprint", name=op.f("pk_kiosk_certificates")),
         sa.UniqueConstraint("kiosk", "key", name=op.f("uq_kiosk_certificates_kiosk_key")),
     )
-    op.create_index(op.f("ix_kiosk_certificates_kiosk"), "kiosk_certificates", ["kiosk"], unique=False)
+    op.create_index(
+        op.f("ix_kiosk_certificates_kiosk"), "kiosk_certificates", ["kiosk"], unique=False
+    )
     op.create_table(
         "sessions",
         sa.Column("session", sa.String(length=32), nullable=False),
@@ -173,7 +192,9 @@ def _tables() -> None:
         sa.Column("residence_until", sa.Date(), nullable=True),
         sa.Column("residence_card", sa.Text(), nullable=False),
         sa.Column("mynumber", sa.String(length=12), nullable=False),
-        sa.ForeignKeyConstraint(["household"], ["households.id"], name=op.f("fk_residents_household")),
+        sa.ForeignKeyConstraint(
+            ["household"], ["households.id"], name=op.f("fk_residents_household")
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_residents")),
     )
     op.create_index(op.f("ix_residents_household"), "residents", ["household"], unique=False)

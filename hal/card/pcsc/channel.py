@@ -7,28 +7,46 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from hal.card.pcsc.calls import COUNT_SHIFT, SCOPE_SYSTEM, SETTLED, SHARE_EXCLUSIVE, T0, T1, UNPOWER, Calls, Code, State
-from hal.card.pcsc.lane import Lane
+from hal.card.pcsc.calls import (
+    COUNT_SHIFT,
+    SCOPE_SYSTEM,
+    SETTLED,
+    SHARE_EXCLUSIVE,
+    T0,
+    T1,
+    UNPOWER,
+    Calls,
+    Code,
+    ReaderState,
+)
+from hal.card.pcsc.worker import WorkerThread
 from hal.faults import DeviceFault, Reason
 
 SHORTEST_COMMAND = 4  # CLA INS P1 P2
 ANSWER_SIZES = range(2, 259)  # SW1 SW2, and 256 bytes of data at most: no extended length
-NOTICED_S = 1.0  # pcscd has noticed a removal by then: it looks every 0.4 s at readers that do not tell
-NO_POWER = frozenset({Code.SUCCESS, Code.NO_SMARTCARD, Code.REMOVED_CARD})  # answers to a disconnect with UNPOWER
+# pcscd has noticed a removal by then: it looks every 0.4 s at readers that do not report it
+NOTICED_S = 1.0
+# answers to a disconnect with UNPOWER
+NO_POWER = frozenset({Code.SUCCESS, Code.NO_SMARTCARD, Code.REMOVED_CARD})
 
 
 class PcscChannel:
     """CardChannel, with a context of its own (a context is locked while somebody waits on it).
 
-    The constructor powers the card up; `cold` cuts the power first, because a PIN verified for a program that was
-    killed may still stand. `count` is the reader's count of insertions then. `silent` is called when the card gave
-    no answer, and `ended(unpowered)` once, from the lane, when handle and context are given back: late, when a call
-    was stuck.
-    Raises DeviceFault REMOVED, MUTE, IN_USE, SILENT, GARBLED, NOT_CONNECTED.
+    The constructor powers the card up; `cold` cuts the power first, because a PIN verified for a
+    program that was killed may still stand. `count` is the reader's count of insertions then.
+    `silent` is called when the card gave no answer, and `ended(unpowered)` once, from the worker,
+    when handle and context are given back: late, when a call was stuck. Raises DeviceFault REMOVED,
+    MUTE, IN_USE, SILENT, GARBLED, NOT_CONNECTED.
     """
 
     def __init__(
-        self, calls: Calls, deadline_s: float, cold: bool, silent: Callable[[], None], ended: Callable[[bool], None]
+        self,
+        calls: Calls,
+        deadline_s: float,
+        cold: bool,
+        silent: Callable[[], None],
+        ended: Callable[[bool], None],
     ) -> None:
         self._calls = calls
         self._deadline_s = deadline_s
@@ -41,9 +59,9 @@ class PcscChannel:
         self._handle: Any = None
         self._pci: Any = None
         self._state = 0  # dwEventState after power-up
-        self._lane = Lane(calls.reader, self._power_down)
+        self._worker = WorkerThread(calls.reader, self._power_down)
         try:
-            self.count = self._lane.run(lambda: self._power_up(cold), deadline_s)
+            self.count = self._worker.run(lambda: self._power_up(cold), deadline_s)
         except DeviceFault as fault:
             self._fail(fault)
             self.disconnect()
@@ -66,7 +84,7 @@ class PcscChannel:
             self._exchanged += 1
             numbers = list(apdu)
             try:
-                return self._lane.run(lambda: self._exchange(numbers), self._deadline_s)
+                return self._worker.run(lambda: self._exchange(numbers), self._deadline_s)
             except DeviceFault as fault:
                 self._fail(fault)
                 raise
@@ -75,31 +93,34 @@ class PcscChannel:
 
     def disconnect(self) -> None:
         self._dead = self._dead or Reason.NOT_CONNECTED
-        self._lane.end(self._deadline_s)
+        self._worker.end(self._deadline_s)
 
     def _fail(self, fault: DeviceFault) -> None:
         self._dead = self._dead or fault.reason
         if fault.reason in (Reason.SILENT, Reason.MUTE):
             self._silent()
 
-    # --- in the lane ---
+    # --- in the worker's thread ---
 
     def _power_up(self, cold: bool) -> int:
         how = (SHARE_EXCLUSIVE, T0 | T1)
         self._context = self._calls("SCardEstablishContext", SCOPE_SYSTEM)
-        before = self._look(State.UNAWARE, 0)
+        before = self._look(ReaderState.UNAWARE, 0)
         try:
-            self._handle, protocol = self._calls("SCardConnect", self._context, self._calls.reader, *how)
+            self._handle, protocol = self._calls(
+                "SCardConnect", self._context, self._calls.found, *how
+            )
             if cold:
                 protocol = self._calls("SCardReconnect", self._handle, *how, UNPOWER)
         except DeviceFault as fault:
             if fault.reason not in (Reason.MUTE, Reason.REMOVED):
                 raise
-            # a failed power-up says nothing yet: pcscd calls a card that was just pulled mute, and a mute one gone
+            # a failed power-up says nothing yet: pcscd calls a card that was just pulled mute, and
+            # a mute one gone
             reason = Reason.REMOVED if self._left(before) else Reason.MUTE
             raise DeviceFault(self._calls.reader, reason, fault.detail) from None
         self._pci = self._calls.pci(protocol)
-        self._state = self._look(State.UNAWARE, 0)
+        self._state = self._look(ReaderState.UNAWARE, 0)
         return self._state >> COUNT_SHIFT
 
     def _power_down(self) -> None:
@@ -117,7 +138,9 @@ class PcscChannel:
         code, answer = self._calls.ask("SCardTransmit", self._handle, self._pci, numbers)
         if code == Code.NOT_TRANSACTED or (code == Code.SUCCESS and not answer):
             left = self._left(self._state)
-            raise DeviceFault(self._calls.reader, Reason.REMOVED if left else Reason.SILENT, f"{code:08X}")
+            raise DeviceFault(
+                self._calls.reader, Reason.REMOVED if left else Reason.SILENT, f"{code:08X}"
+            )
         if code != Code.SUCCESS:
             raise self._calls.fault(code)
         if len(answer) not in ANSWER_SIZES:
@@ -125,9 +148,11 @@ class PcscChannel:
         return bytes(answer)
 
     def _left(self, state: int) -> bool:
-        """No answer: was the card pulled, or does it lie there and say nothing? pcscd may need a moment to know.
+        """No answer: was the card pulled, or does it lie there and say nothing? pcscd may need a
+        moment to know.
 
-        Only the count tells: after a failed power-up pcscd can report "empty" without having counted a removal.
+        Only the count tells: after a failed power-up pcscd can report "empty" without having
+        counted a removal.
         """
         count = state >> COUNT_SHIFT
         end = time.monotonic() + min(NOTICED_S, self._deadline_s / 2)
@@ -140,7 +165,9 @@ class PcscChannel:
 
     def _look(self, known: int, wait_ms: int) -> int:
         """The reader's dwEventState, as soon as it is not `known`. Raises DeviceFault."""
-        code, seen = self._calls.ask("SCardGetStatusChange", self._context, wait_ms, [(self._calls.reader, known)])
+        code, seen = self._calls.ask(
+            "SCardGetStatusChange", self._context, wait_ms, [(self._calls.found, known)]
+        )
         if code == Code.TIMEOUT:
             return known
         if code != Code.SUCCESS:

@@ -1,4 +1,6 @@
-"""Command APDUs and status words as a card sees them (ISO/IEC 7816-3 clause 12.1, 7816-4 clause 5)."""
+"""Command APDUs and status words as a card sees them (ISO/IEC 7816-3 clause 12.1, 7816-4
+clause 5).
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,7 @@ class SW(IntEnum):
     NO_DIAGNOSIS = 0x6F00
 
 
-class Refused(Exception):
+class ApduRefused(Exception):
     """A status word on its way out."""
 
     def __init__(self, status: int) -> None:
@@ -39,8 +41,10 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True)
-class Command:
-    """`le` is None when no answer data is asked for, 256 for the byte 00, 65536 for the bytes 0000."""
+class CommandApdu:
+    """`le` is None when no answer data is asked for, 256 for the byte 00, 65536 for the
+    bytes 0000.
+    """
 
     cla: int
     ins: int
@@ -50,16 +54,18 @@ class Command:
     le: int | None
 
 
-def parse(apdu: bytes, extended: bool = False) -> Command:
-    """Cases 1 to 4 with short lengths, and with extended ones when the card takes them. Raises Refused 6700."""
+def parse(apdu: bytes, extended: bool = False) -> CommandApdu:
+    """Cases 1 to 4 with short lengths, and with extended ones when the card takes them. Raises
+    Refused 6700.
+    """
     if len(apdu) < 4:
-        raise Refused(SW.WRONG_LENGTH)
+        raise ApduRefused(SW.WRONG_LENGTH)
     (cla, ins, p1, p2), body = apdu[:4], apdu[4:]
     long = len(body) > 1 and body[0] == 0
     if long and not extended:
-        raise Refused(SW.WRONG_LENGTH)
+        raise ApduRefused(SW.WRONG_LENGTH)
     data, le = _lengths(body[1:], 2) if long else _lengths(body, 1)
-    return Command(cla, ins, p1, p2, data, le)
+    return CommandApdu(cla, ins, p1, p2, data, le)
 
 
 def _lengths(body: bytes, width: int) -> tuple[bytes, int | None]:
@@ -69,7 +75,7 @@ def _lengths(body: bytes, width: int) -> tuple[bytes, int | None]:
         size = int.from_bytes(body[:width], "big")
         data, rest = body[width : width + size], body[width + size :]
         if size == 0 or len(data) < size:
-            raise Refused(SW.WRONG_LENGTH)
+            raise ApduRefused(SW.WRONG_LENGTH)
     if len(rest) not in (0, width):
-        raise Refused(SW.WRONG_LENGTH)
+        raise ApduRefused(SW.WRONG_LENGTH)
     return data, (int.from_bytes(rest, "big") or 256**width) if rest else None

@@ -1,8 +1,8 @@
 """A My Number card's JPKI applet, from command APDU to response APDU, without I/O.
 
-At least as strict as a card: a command that is not exactly right gets the status word a card gives, PINs lock,
-and a verified PIN lives until the power is cut (a warm reset and a new SELECT leave it standing).
-Status words: ISO/IEC 7816-4.
+At least as strict as a card: a command that is not exactly right gets the status word a card gives,
+PINs lock, and a verified PIN lives until the power is cut (a warm reset and a new SELECT leave it
+standing). Status words: ISO/IEC 7816-4.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from typing import Final
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 
-from hal.sim.card.apdu import SW, Command, Refused, parse
+from hal.sim.card.apdu import SW, ApduRefused, CommandApdu, parse
 from hal.sim.card.options import Options as Options
 
 AID: Final = bytes.fromhex("D392F000260100000001")
 ATR: Final = bytes.fromhex("3BE000FF8131FE4514")  # T=1; nobody may recognise a card by it
+FCI: Final = bytes.fromhex("6F0C840AD392F000260100000001")  # what SELECT tells when asked
 DIGEST_INFO_SHA256: Final = bytes.fromhex("3031300D060960864801650304020105000420")
 
 SIGN_CERTIFICATE, SIGN_CA, TOKEN, DIRECTORY = 0x0001, 0x0002, 0x0006, 0x0008
@@ -27,7 +28,12 @@ SIGN_KEY, SIGN_PIN = 0x001A, 0x001B
 PIN_OF_KEY = {USER_KEY: USER_PIN, SIGN_KEY: SIGN_PIN}
 PIN_TRIES = {USER_PIN: 3, SIGN_PIN: 5}
 PIN_SIZES = {USER_PIN: range(4, 5), SIGN_PIN: range(6, 17)}
-LABELS = {False: "JPKIAPICCTOKEN2", True: "JPKIAPGPSETOKEN"}  # by Options.phone
+LABELS = {  # by Options.kind
+    "card": "JPKIAPICCTOKEN2",
+    "android": "JPKIAPGPSETOKEN",
+    "iphone": "JPKIAPIOSTOKEN",
+}
+TOKEN_SIZE = 160  # of the token information; what is behind the label is left blank
 FILE_SIZES = {SIGN_CERTIFICATE: 2560, SIGN_CA: 2048, USER_CERTIFICATE: 2048, USER_CA: 2048}
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
@@ -46,7 +52,8 @@ class Pin:
 class Applet:
     """One card: its files, PINs and key, and what the reader did to it since power-up.
 
-    `certificate` None makes a card without a user certificate. `on_tries` is told each change of the counter.
+    `certificate` None makes a card without a user certificate. `on_tries` is told each change of
+    the counter.
     """
 
     def __init__(
@@ -88,6 +95,12 @@ class Applet:
         for pin in self._pins.values():
             pin.verified = False
 
+    def revive(self, options: Options, tries: int) -> None:
+        """As it was made, with other ways."""
+        self.options = options
+        self.power_off()
+        self._pins[USER_PIN].tries = tries
+
     def reset(self) -> None:
         self._selected = False
         self._file = None
@@ -100,82 +113,93 @@ class Applet:
             return SW.NO_DIAGNOSIS.to_bytes(2, "big")
         try:
             data, status = self._run(parse(apdu, self.options.extended))
-        except Refused as refused:
+        except ApduRefused as refused:
             data, status = b"", refused.status
         return data + status.to_bytes(2, "big")
 
-    def _run(self, command: Command) -> tuple[bytes, int]:
+    def _run(self, command: CommandApdu) -> tuple[bytes, int]:
+        if not self.options.applet:
+            raise ApduRefused(self.options.select_status)
         if command.ins not in COMMANDS:
-            raise Refused(SW.WRONG_INS)
+            raise ApduRefused(SW.WRONG_INS)
         cla, run = COMMANDS[command.ins]
         if command.cla != cla:
-            raise Refused(SW.WRONG_CLA)
+            raise ApduRefused(SW.WRONG_CLA)
         if command.ins == GET_RESPONSE:
             return self._get_response(command)
         self._rest = b""
         return self._hand_over(command, *run(self, command))
 
-    def _hand_over(self, command: Command, data: bytes, status: int) -> tuple[bytes, int]:
+    def _hand_over(self, command: CommandApdu, data: bytes, status: int) -> tuple[bytes, int]:
         """An answer's data as this card gives it: whole, in pieces, or not with this Le."""
         options = self.options
         if options.exact_le and command.le is not None and len(data) < command.le:
-            raise Refused(SW.WRONG_LE | len(data) & 0xFF)
+            raise ApduRefused(SW.WRONG_LE | len(data) & 0xFF)
         first = 0 if options.t0 and command.data else options.chunk or len(data)
         self._rest, self._rest_status = data[first:], status
         return data[:first], self._more()
 
-    def _get_response(self, command: Command) -> tuple[bytes, int]:
+    def _get_response(self, command: CommandApdu) -> tuple[bytes, int]:
         if command.p1 or command.p2:
-            raise Refused(SW.WRONG_P1P2)
+            raise ApduRefused(SW.WRONG_P1P2)
         if not self._rest:
-            raise Refused(SW.NOT_NOW)
+            raise ApduRefused(SW.NOT_NOW)
         if command.data or command.le is None:
-            raise Refused(SW.WRONG_LENGTH)
-        if command.le > len(self._rest):
-            raise Refused(SW.WRONG_LE | len(self._rest) & 0xFF)
+            raise ApduRefused(SW.WRONG_LENGTH)
+        most = min(len(self._rest), 256)
+        if command.le > most or (self.options.exact_rest and command.le != most):
+            raise ApduRefused(SW.WRONG_LE | most & 0xFF)
         size = min(command.le, self.options.chunk or command.le)
         data, self._rest = self._rest[:size], self._rest[size:]
         return data, self._more()
 
     def _more(self) -> int:
+        if self._rest and self.options.vague_rest:
+            return SW.MORE_DATA
         return SW.MORE_DATA | min(len(self._rest), 256) & 0xFF if self._rest else self._rest_status
 
-    def _select(self, command: Command) -> tuple[bytes, int]:
-        if command.p2 != 0x0C or command.p1 not in (0x02, 0x04):
-            raise Refused(SW.WRONG_P1P2)
-        if command.le is not None:
-            raise Refused(SW.WRONG_LENGTH)
+    def _select(self, command: CommandApdu) -> tuple[bytes, int]:
+        bare = self.options.p2_0c
+        if command.p2 != (0x0C if bare else 0x00) or command.p1 not in (0x02, 0x04):
+            raise ApduRefused(SW.WRONG_P1P2)
+        with_le = command.le is not None
+        if (bare and with_le) or (self.options.fci_le and not bare and not with_le):
+            raise ApduRefused(SW.WRONG_LENGTH)
         if command.p1 == 0x04:
-            return self._select_applet(command.data)
-        if len(command.data) != 2:
-            raise Refused(SW.WRONG_LENGTH)
-        file = int.from_bytes(command.data, "big")
-        self._file = self._known(file)
-        return b"", SW.OK
+            self._select_applet(command.data)
+        else:
+            if len(command.data) != 2:
+                raise ApduRefused(SW.WRONG_LENGTH)
+            self._file = self._known(int.from_bytes(command.data, "big"))
+        return b"" if bare else FCI, SW.OK
 
-    def _select_applet(self, name: bytes) -> tuple[bytes, int]:
+    def _select_applet(self, name: bytes) -> None:
         if not 5 <= len(name) <= 16:
-            raise Refused(SW.WRONG_LENGTH)
-        if name != AID or not self.options.applet:
-            raise Refused(SW.NOT_FOUND)
+            raise ApduRefused(SW.WRONG_LENGTH)
+        if name != AID:
+            raise ApduRefused(SW.NOT_FOUND)
         self.reset()
         self._selected = True
-        return b"", SW.OK
 
-    def _read(self, command: Command) -> tuple[bytes, int]:
+    def _read(self, command: CommandApdu) -> tuple[bytes, int]:
         if command.data or command.le is None:
-            raise Refused(SW.WRONG_LENGTH)
+            raise ApduRefused(SW.WRONG_LENGTH)
+        if command.le == 256 and not self.options.le_00:
+            raise ApduRefused(SW.WRONG_LENGTH)
         offset = command.p1 << 8 | command.p2
         if command.p1 & 0x80:
-            self._file = self._short(command.p1)
-            offset = command.p2
-        content = self._files.get(self._current())
+            file, offset = self._short(command.p1), command.p2
+            if self.options.reads_on:
+                self._file = file
+        else:
+            file = self._current()
+        content = self._files.get(file)
         if content is None:
-            raise Refused(SW.NOT_TRANSPARENT)
-        if not self._readable(self._current()):
-            raise Refused(SW.NOT_PERMITTED)
+            raise ApduRefused(SW.NOT_TRANSPARENT)
+        if not self._readable(file):
+            raise ApduRefused(SW.NOT_PERMITTED)
         if offset >= len(content):
-            raise Refused(SW.WRONG_OFFSET)
+            raise ApduRefused(SW.WRONG_OFFSET)
         data = content[offset : offset + self._most(command.le)]
         at_end = command.le not in (256, 65536) and offset + command.le > len(content)
         return data, SW.END_OF_FILE if at_end else SW.OK
@@ -183,19 +207,19 @@ class Applet:
     def _most(self, le: int) -> int:
         return min(le, self.options.read_limit) if le <= 256 else le
 
-    def _verify(self, command: Command) -> tuple[bytes, int]:
+    def _verify(self, command: CommandApdu) -> tuple[bytes, int]:
         if command.le is not None:
-            raise Refused(SW.WRONG_LENGTH)
+            raise ApduRefused(SW.WRONG_LENGTH)
         file = self._referenced(command)
         pin = self._pins.get(file)
         if pin is None:
-            raise Refused(SW.NO_FILE_SELECTED)
+            raise ApduRefused(SW.NO_FILE_SELECTED)
         if not command.data:
             return b"", self._state(pin)
         if len(command.data) not in PIN_SIZES[file]:
-            raise Refused(SW.WRONG_LENGTH)
+            raise ApduRefused(SW.WRONG_LENGTH)
         if pin.tries == 0:
-            raise Refused(SW.LOCKED)
+            raise ApduRefused(SW.LOCKED)
         pin.verified = command.data == pin.value
         pin.tries = pin.most if pin.verified else pin.tries - 1
         if file == USER_PIN and self._on_tries:
@@ -207,52 +231,58 @@ class Applet:
             return SW.OK if pin.verified else SW.LOCKED
         return SW.TRIES | pin.tries
 
-    def _sign(self, command: Command) -> tuple[bytes, int]:
+    def _sign(self, command: CommandApdu) -> tuple[bytes, int]:
         file = self._referenced(command)
         if file not in PIN_OF_KEY:
-            raise Refused(SW.NO_FILE_SELECTED)
+            raise ApduRefused(SW.NO_FILE_SELECTED)
         if command.le is None or len(command.data) != len(DIGEST_INFO_SHA256) + 32:
-            raise Refused(SW.WRONG_LENGTH)
+            raise ApduRefused(SW.WRONG_LENGTH)
         if not command.data.startswith(DIGEST_INFO_SHA256):
-            raise Refused(SW.WRONG_DATA)
+            raise ApduRefused(SW.WRONG_DATA)
         if not self._pins[PIN_OF_KEY[file]].verified:
-            raise Refused(SW.NOT_PERMITTED)
+            raise ApduRefused(SW.NOT_PERMITTED)
         if not isinstance(self._key, rsa.RSAPrivateKey):
-            raise Refused(SW.NOT_SUPPORTED)  # no command for other keys is published
+            raise ApduRefused(SW.NOT_SUPPORTED)  # no command for other keys is published
         size = self._key.key_size // 8
         if command.le < size:
-            raise Refused(SW.WRONG_LE | size & 0xFF)
-        return self._key.sign(command.data[-32:], padding.PKCS1v15(), utils.Prehashed(hashes.SHA256())), SW.OK
+            raise ApduRefused(SW.WRONG_LE | size & 0xFF)
+        return self._key.sign(
+            command.data[-32:], padding.PKCS1v15(), utils.Prehashed(hashes.SHA256())
+        ), SW.OK
 
     def _known(self, file: int) -> int:
-        if not self._selected or (file not in self._files and file not in PIN_OF_KEY and file not in self._pins):
-            raise Refused(SW.NOT_FOUND)
+        if not self._selected or (
+            file not in self._files and file not in PIN_OF_KEY and file not in self._pins
+        ):
+            raise ApduRefused(SW.NOT_FOUND)
         return file
 
     def _short(self, parameter: int) -> int:
         """The file that the lower five bits of a parameter name."""
-        if not self.options.short_ef or parameter & 0x60:
-            raise Refused(SW.WRONG_P1P2)
+        if not self.options.short_ef:
+            raise ApduRefused(self.options.short_ef_status)
+        if parameter & 0x60:
+            raise ApduRefused(SW.WRONG_P1P2)
         return self._known(parameter & 0x1F)
 
     def _current(self) -> int:
         if self._file is None:
-            raise Refused(SW.NO_FILE_SELECTED)
+            raise ApduRefused(SW.NO_FILE_SELECTED)
         return self._file
 
-    def _referenced(self, command: Command) -> int:
+    def _referenced(self, command: CommandApdu) -> int:
         if command.p1 != 0x00 or not command.p2 & 0x80:
-            raise Refused(SW.WRONG_P1P2)
+            raise ApduRefused(SW.WRONG_P1P2)
         return self._current() if command.p2 == 0x80 else self._short(command.p2)
 
     def _readable(self, file: int) -> bool:
         if file == SIGN_CERTIFICATE:
             return self._pins[SIGN_PIN].verified
-        return not (file == USER_CERTIFICATE and self.options.phone) or self.verified
+        return file != USER_CERTIFICATE or self.options.kind == "card" or self.verified
 
 
 GET_RESPONSE = 0xC0
-COMMANDS: Mapping[int, tuple[int, Callable[[Applet, Command], tuple[bytes, int]]]] = {
+COMMANDS: Mapping[int, tuple[int, Callable[[Applet, CommandApdu], tuple[bytes, int]]]] = {
     GET_RESPONSE: (0x00, Applet._get_response),
     0xA4: (0x00, Applet._select),
     0xB0: (0x00, Applet._read),
@@ -262,17 +292,21 @@ COMMANDS: Mapping[int, tuple[int, Callable[[Applet, Command], tuple[bytes, int]]
 
 
 def _files(certificate: bytes | None, ca: bytes, options: Options) -> dict[int, bytes]:
-    """The readable files: certificates padded with FF to the file's size, token information with blanks.
+    """The readable files: certificates padded with FF to the file's size, token information with
+    blanks.
 
-    The signature certificate is a stand-in: it is there for programs that list a card, and can never be read.
+    The signature certificate is a stand-in: it is there for programs that list a card, and can
+    never be read.
     """
     files = {
         SIGN_CERTIFICATE: ca,
         SIGN_CA: ca,
         USER_CA: ca,
-        TOKEN: (options.label or LABELS[options.phone]).encode("ascii").ljust(32),
+        TOKEN: (options.label or LABELS[options.kind]).encode("ascii").ljust(TOKEN_SIZE),
         DIRECTORY: b"\x01\x01" if certificate else b"\x00\x01",
     }
     if certificate:
         files[USER_CERTIFICATE] = certificate
-    return {file: content.ljust(FILE_SIZES.get(file, 0), b"\xff") for file, content in files.items()}
+    return {
+        file: content.ljust(FILE_SIZES.get(file, 0), b"\xff") for file, content in files.items()
+    }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import Field, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +24,10 @@ from hal.sim.card.wire import CardProgram
 def run(program: CardProgram, address: tuple[str, int]) -> None:
     """Insert the card and leave it there until interrupted, or until it is yanked."""
     program.insert()
-    sys.stdout.write(f"the card lies at {address[0]}:{address[1]}, as soon as a reader is there; Ctrl-C takes it off\n")
+    sys.stdout.write(
+        f"the card lies at {address[0]}:{address[1]}, as soon as a reader is there; "
+        "Ctrl-C takes it off\n"
+    )
     sys.stdout.flush()
     try:
         program.wait()
@@ -37,7 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(argv)
     try:
         ways = _given(given, Options)
-        applet = load_card(given.card, given.remember, ways, lambda chip: _burnt(given, chip), given.tries)
+        applet = load_card(
+            given.card, given.remember, ways, lambda chip: _burnt(given, chip), given.tries
+        )
         faults = msgspec.convert(_given(given, CardFaults), CardFaults)
         run(CardProgram(applet, given.connect, faults), given.connect)
     except (OSError, ValueError, TypeError) as error:
@@ -67,12 +72,26 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--card", required=True, type=Path, metavar="FOLDER")
     parser.add_argument("--connect", required=True, type=_address, metavar="HOST:PORT")
-    parser.add_argument("--remember", action="store_true", help="write the PIN counter back to the folder")
+    parser.add_argument(
+        "--remember", action="store_true", help="write the PIN counter back to the folder"
+    )
     parser.add_argument("--tries", type=int, metavar="INT", help="PIN tries left; 0: locked")
     burnt = parser.add_argument_group("what is burnt in")
-    burnt.add_argument("--flaw", choices=FLAWS, metavar="FLAW", help="a certificate or key with this flaw: see below")
-    burnt.add_argument("--revoked", action="store_true", help="a certificate that the CA's ca.crl lists")
-    burnt.add_argument("--ca", type=Path, metavar="FOLDER", help="the CA that issues it; made there if there is none")
+    burnt.add_argument(
+        "--flaw",
+        choices=FLAWS,
+        metavar="FLAW",
+        help="a certificate or key with this flaw: see below",
+    )
+    burnt.add_argument(
+        "--revoked", action="store_true", help="a certificate that the CA's ca.crl lists"
+    )
+    burnt.add_argument(
+        "--ca",
+        type=Path,
+        metavar="FOLDER",
+        help="the CA that issues it; made there if there is none",
+    )
     _add(parser.add_argument_group("how the card behaves"), Options)
     _add(parser.add_argument_group("what happens to it (APDUs count from 1)"), CardFaults)
     return parser
@@ -82,13 +101,26 @@ def _add(group: Any, of: type[Options] | type[CardFaults]) -> None:
     for option in fields(of):
         flag, words = "--" + option.name.replace("_", "-"), option.metadata["help"]
         if isinstance(option.default, bool):
-            group.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=words)
+            group.add_argument(
+                flag, action=argparse.BooleanOptionalAction, default=None, help=words
+            )
         else:
-            group.add_argument(flag, type=_kind(option), metavar=_kind(option).__name__.upper(), help=words)
+            group.add_argument(
+                flag,
+                type=_kind(option),
+                metavar=_kind(option).__name__.strip("_").upper(),
+                help=words,
+            )
 
 
-def _kind(option: Field[Any]) -> type:
-    return int if option.default is None else type(option.default)
+def _kind(option: Field[Any]) -> Callable[[str], Any]:
+    kind = int if option.default is None else type(option.default)
+    return _number if kind is int else kind
+
+
+def _number(text: str) -> int:
+    """Decimal, or a status word such as 0x6F00."""
+    return int(text, 0)
 
 
 def _given(given: argparse.Namespace, of: type[Options] | type[CardFaults]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from hal.sim.card.odd_der import defaults_written_out, unusual_strings
 from hal.sim.card.pki import CardCa, Chip, card_certificate, new_card_ca
 
 SIGNING_POLICY = x509.ObjectIdentifier("1.2.392.200149.8.5.1.1.10")
@@ -20,7 +21,9 @@ DAY, YEAR = timedelta(days=1), timedelta(days=365)
 
 @dataclass(frozen=True)
 class Flaw:
-    """`change` makes the flawed chip of a sound one; `ca` is the one that issues, `now` the present."""
+    """`change` makes the flawed chip of a sound one; `ca` is the one that issues, `now` the
+    present.
+    """
 
     words: str
     change: Callable[[Chip, CardCa, datetime], Chip]
@@ -42,9 +45,16 @@ def _reissued(chip: Chip, ca: CardCa, **changes: Any) -> Chip:
         "cn": str(old.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value),
         "valid_from": old.not_valid_before_utc,
         "valid_to": old.not_valid_after_utc,
+        "policy": old.extensions.get_extension_for_class(x509.CertificatePolicies)
+        .value[0]
+        .policy_identifier,
     }
     new = card_certificate(ca, **{**terms, **changes})
-    return replace(chip, certificate=new.public_bytes(Encoding.DER), ca=ca.certificate.public_bytes(Encoding.DER))
+    return replace(
+        chip,
+        certificate=new.public_bytes(Encoding.DER),
+        ca=ca.certificate.public_bytes(Encoding.DER),
+    )
 
 
 def _with_key(chip: Chip, ca: CardCa, key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> Chip:
@@ -53,6 +63,11 @@ def _with_key(chip: Chip, ca: CardCa, key: rsa.RSAPrivateKey | ec.EllipticCurveP
 
 def _rsa(bits: int) -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=bits)
+
+
+def _written(chip: Chip, ca: CardCa, write: Callable[[bytes, CardCa], bytes]) -> Chip:
+    new = _reissued(chip, ca)
+    return replace(new, certificate=write(new.certificate or b"", ca))
 
 
 def _tampered(chip: Chip, ca: CardCa, now: datetime) -> Chip:
@@ -65,7 +80,18 @@ def _tampered(chip: Chip, ca: CardCa, now: datetime) -> Chip:
 
 
 FLAWS: Mapping[str, Flaw] = {
-    "reissued": Flaw("none: issued anew by the CA, which may be another generation", lambda c, ca, _: _reissued(c, ca)),
+    "reissued": Flaw(
+        "none: issued anew by the CA, which may be another generation",
+        lambda c, ca, _: _reissued(c, ca),
+    ),
+    "defaults-written-out": Flaw(
+        "none: sound, with `critical FALSE` written out",
+        lambda c, ca, _: _written(c, ca, defaults_written_out),
+    ),
+    "unusual-strings": Flaw(
+        "none: sound, with names in unusual types of string",
+        lambda c, ca, _: _written(c, ca, unusual_strings),
+    ),
     "expired": Flaw(
         "its time is over",
         lambda c, ca, now: _reissued(c, ca, valid_from=now - 5 * YEAR, valid_to=now - DAY),
@@ -74,7 +100,9 @@ FLAWS: Mapping[str, Flaw] = {
         "its time has not come",
         lambda c, ca, now: _reissued(c, ca, valid_from=now + DAY, valid_to=now + 5 * YEAR),
     ),
-    "wrong-ca": Flaw("issued by a stranger of the CA's name", lambda c, _, __: _reissued(c, new_card_ca())),
+    "wrong-ca": Flaw(
+        "issued by a stranger of the CA's name", lambda c, _, __: _reissued(c, new_card_ca())
+    ),
     "wrong-policy": Flaw(
         "issued for signing documents, not for authentication",
         lambda c, ca, _: _reissued(c, ca, policy=SIGNING_POLICY),
@@ -85,7 +113,10 @@ FLAWS: Mapping[str, Flaw] = {
         "the next generation's key: ECDSA P-384",
         lambda c, ca, _: _with_key(c, ca, ec.generate_private_key(ec.SECP384R1())),
     ),
-    "other-key": Flaw("signs with a key that is not the certificate's", lambda c, _, __: replace(c, key=_rsa(2048))),
+    "other-key": Flaw(
+        "signs with a key that is not the certificate's",
+        lambda c, _, __: replace(c, key=_rsa(2048)),
+    ),
     "no-certificate": Flaw("the owner opted out", lambda c, _, __: replace(c, certificate=None)),
     "rubbish": Flaw(
         "the certificate's file holds no certificate",

@@ -1,7 +1,7 @@
 """A two-level test PKI for cards, and the folders that hold one card each.
 
-A card folder: `certificate.der`, `ca.der`, `key.pem` (as on the card) and `card.toml` (PIN, tries, options).
-Everything is issued by `O=JPKI-TEST`, which no kiosk in service accepts.
+A card folder: `certificate.der`, `ca.der`, `key.pem` (as on the card) and `card.toml` (PIN, tries,
+options). Everything is issued by `O=JPKI-TEST`, which no kiosk in service accepts.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from hal.sim.card.applet import Applet, PrivateKey
 from hal.sim.card.options import Options
 
 USER_AUTHENTICATION = x509.ObjectIdentifier("1.2.392.200149.8.5.1.3.30")
+# Of certificates on phones. Theirs is not published: this one is from the arc for examples.
+PHONE_AUTHENTICATION = x509.ObjectIdentifier("2.999.3.30")
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 OPTIONS = frozenset(option.name for option in fields(Options))
 CA_FROM, CA_TO = datetime(2015, 9, 1, tzinfo=UTC), datetime(2055, 9, 1, tzinfo=UTC)
@@ -103,8 +105,8 @@ def make_card(
 ) -> x509.Certificate:
     """Make a card in `folder` and return its certificate.
 
-    `cn` is the opaque identifier of the holder; `tries=0` makes a locked PIN, `valid_to` in the past an expired
-    card, `certificate=False` a card without one.
+    `cn` is the opaque identifier of the holder; `tries=0` makes a locked PIN, `valid_to` in the
+    past an expired card, `certificate=False` a card without one.
     """
     key = _new_key()
     issued = card_certificate(ca, key.public_key(), cn, valid_from, valid_to, policy)
@@ -146,15 +148,21 @@ def card_certificate(
             critical=True,
         )
         .add_extension(
-            x509.CRLDistributionPoints([x509.DistributionPoint([x509.DirectoryName(crl)], None, None, None)]),
+            x509.CRLDistributionPoints(
+                [x509.DistributionPoint([x509.DirectoryName(crl)], None, None, None)]
+            ),
             critical=False,
         )
         .add_extension(
-            x509.AuthorityInformationAccess([x509.AccessDescription(AuthorityInformationAccessOID.OCSP, responder)]),
+            x509.AuthorityInformationAccess(
+                [x509.AccessDescription(AuthorityInformationAccessOID.OCSP, responder)]
+            ),
             critical=False,
         )
         .add_extension(
-            x509.AuthorityKeyIdentifier(issuer_id.digest, [x509.DirectoryName(ISSUER)], ca.certificate.serial_number),
+            x509.AuthorityKeyIdentifier(
+                issuer_id.digest, [x509.DirectoryName(ISSUER)], ca.certificate.serial_number
+            ),
             critical=False,
         )
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
@@ -193,8 +201,9 @@ def load_card(
 ) -> Applet:
     """Read a card folder. With `remember` the PIN counter is written back, as on a real card.
 
-    `options` and `tries` go over the folder's own; `change` exchanges what is burnt in. The folder stays as it is.
-    Raises OSError, ValueError (msgspec.ValidationError and tomllib.TOMLDecodeError are among them), TypeError.
+    `options` and `tries` go over the folder's own; `change` exchanges what is burnt in. The folder
+    stays as it is. Raises OSError, ValueError (msgspec.ValidationError and tomllib.TOMLDecodeError
+    are among them), TypeError.
     """
     values = tomllib.loads((folder / "card.toml").read_text("utf-8"))
     own = {name: values.pop(name) for name in OPTIONS if name in values}
@@ -203,7 +212,9 @@ def load_card(
         card = msgspec.convert({**msgspec.structs.asdict(card), "tries": tries}, CardFile)
 
     def write_back(tries: int) -> None:
-        _write(folder / "card.toml", _toml(msgspec.structs.replace(card, tries=tries), ways).encode())
+        _write(
+            folder / "card.toml", _toml(msgspec.structs.replace(card, tries=tries), ways).encode()
+        )
 
     certificate = (folder / "certificate.der").read_bytes() if card.certificate else None
     chip = Chip(certificate, (folder / "ca.der").read_bytes(), _load_key(folder / "key.pem"))
@@ -223,7 +234,9 @@ def _new_key() -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
-def _builder(subject: x509.Name, key: PublicKey, valid_from: datetime, valid_to: datetime) -> x509.CertificateBuilder:
+def _builder(
+    subject: x509.Name, key: PublicKey, valid_from: datetime, valid_to: datetime
+) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -235,7 +248,9 @@ def _builder(subject: x509.Name, key: PublicKey, valid_from: datetime, valid_to:
     )
 
 
-def _key_usage(digital_signature: bool = False, key_cert_sign: bool = False, crl_sign: bool = False) -> x509.KeyUsage:
+def _key_usage(
+    digital_signature: bool = False, key_cert_sign: bool = False, crl_sign: bool = False
+) -> x509.KeyUsage:
     return x509.KeyUsage(
         digital_signature=digital_signature,
         key_cert_sign=key_cert_sign,
@@ -269,7 +284,9 @@ def _pem(key: PrivateKey) -> bytes:
 def _toml(card: CardFile, options: Options) -> str:
     """TOML and JSON write these strings, numbers and truth values alike."""
     values = {**msgspec.to_builtins(card), **asdict(options)}
-    return "".join(f"{key} = {msgspec.json.encode(value).decode()}\n" for key, value in values.items())
+    return "".join(
+        f"{key} = {msgspec.json.encode(value).decode()}\n" for key, value in values.items()
+    )
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -1,6 +1,7 @@
 """A ccTalk coin acceptor, as strict as one. Pure.
 
-It wakes up accepting, as some do: a host that forgets to inhibit it after a reset takes in coins nobody wants.
+It wakes up accepting, as some do: a host that forgets to inhibit it after a reset takes in coins
+nobody wants.
 """
 
 from __future__ import annotations
@@ -62,8 +63,15 @@ class Acceptor(Device):
         """Whether any coin can fall in."""
         return self._open and self._mask != 0
 
+    @property
+    def counter(self) -> int:
+        """Of its events: 0 after a reset, then 1..255 and to 1 again."""
+        return self._counter
+
     def insert(self, value: int) -> Way:
-        """A coin of `value` yen falls into the slot; 0 stands for a button, a token, a foreign coin."""
+        """A coin of `value` yen falls into the slot; 0 stands for a button, a token, a foreign
+        coin.
+        """
         position = next((p for p, (_, yen) in self._coins.items() if yen == value), 0)
         if self.stuck:
             self._event(0, CREDIT_SENSOR_BLOCKED)

@@ -1,4 +1,6 @@
-"""`kiosk sim coins --link PATH`: the coin unit as a program of its own, worked from standard input."""
+"""`kiosk sim coins --link PATH`: the coin unit as a program of its own, worked from
+standard input.
+"""
 
 from __future__ import annotations
 
@@ -10,25 +12,40 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from hal.cash.frame import Checksum
 from hal.sim.coins.acceptor import Acceptor
 from hal.sim.coins.bus import CoinBus
+from hal.sim.coins.faults import FAULTS
 from hal.sim.coins.hopper import HopperDevice
 
-HELP = "Commands on standard input: insert YEN | take | jam | mute | unmute | reset | show"
+HELP = f"""Commands on standard input: insert YEN | take | unmute | show | fault NAME
+Faults: {" ".join(FAULTS)}"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs until Ctrl-C or SIGTERM: 0; or 2 when the pty cannot be opened."""
     options = argparse.ArgumentParser(prog="kiosk sim coins", epilog=HELP)
-    options.add_argument("--link", type=Path, required=True, help="symlink to make, for the kiosk's `port`")
     options.add_argument(
-        "--hopper", type=_hopper, action="append", help="ADDRESS:YEN:COINS, again for each", metavar="A:Y:C"
+        "--link", type=Path, required=True, help="symlink to make, for the kiosk's `port`"
+    )
+    options.add_argument(
+        "--hopper",
+        type=_hopper,
+        action="append",
+        help="ADDRESS:YEN:COINS, again for each",
+        metavar="A:Y:C",
     )
     options.add_argument("--acceptor", type=int, default=2, help="address of the acceptor")
     options.add_argument("--baud", type=int, default=9600, help="pace of the answers; 0 = at once")
-    options.add_argument("--coin-s", type=float, default=0.15, help="seconds a hopper needs for a coin")
+    options.add_argument(
+        "--coin-s", type=float, default=0.15, help="seconds a hopper needs for a coin"
+    )
+    options.add_argument("--checksum", type=Checksum, choices=list(Checksum), default=Checksum.SUM)
     given = options.parse_args(argv)
-    bus = CoinBus(Acceptor(given.acceptor), given.hopper, given.link, given.baud, given.coin_s)
+    acceptor = Acceptor(given.acceptor)
+    bus = CoinBus(
+        acceptor, given.hopper, given.link, given.baud, given.coin_s, checksum=given.checksum
+    )
     try:
         asyncio.run(_serve(bus))
     except OSError as error:
@@ -47,8 +64,9 @@ async def _serve(bus: CoinBus) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ended.set)
     await bus.start()
-    _say(f"coins: {bus.port}\n{HELP}")
-    # a thread of its own: a read of standard input cannot be cancelled, and must not hold up the end
+    _write_line(f"coins: {bus.port}\n{HELP}")
+    # a thread of its own: a read of standard input cannot be cancelled, and must not hold up the
+    # end
     threading.Thread(target=_read, args=(bus, loop), daemon=True).start()
     await ended.wait()
     await bus.close()
@@ -56,10 +74,10 @@ async def _serve(bus: CoinBus) -> None:
 
 def _read(bus: CoinBus, loop: asyncio.AbstractEventLoop) -> None:
     for line in sys.stdin:
-        loop.call_soon_threadsafe(lambda words: _say(_obey(bus, words)), line.split())
+        loop.call_soon_threadsafe(lambda words: _write_line(_obey(bus, words)), line.split())
 
 
-def _say(text: str) -> None:
+def _write_line(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
@@ -70,17 +88,15 @@ def _obey(bus: CoinBus, words: list[str]) -> str:
             return "swallowed" if bus.insert(int(yen)) else "not swallowed"
         case ["take"]:
             return f"taken: {bus.take()}"
-        case ["jam"]:
-            bus.jam_coin()
-        case ["mute"]:
-            bus.mute(bus.acceptor.address, *(hopper.address for hopper in bus.hoppers))
         case ["unmute"]:
             bus.mute()
-        case ["reset"]:
-            bus.reset_in_the_middle()
+        case ["fault", name] if name in FAULTS:
+            FAULTS[name](bus)
         case ["show"]:
             held = {hopper.value: hopper.coins for hopper in bus.hoppers}
-            return f"swallowed {bus.acceptor.swallowed} cup {bus.cup} hoppers {held} {bus.violations}"
+            return (
+                f"swallowed {bus.acceptor.swallowed} cup {bus.cup} hoppers {held} {bus.violations}"
+            )
         case _:
             return HELP
     return "ok"

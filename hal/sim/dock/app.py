@@ -1,7 +1,8 @@
-"""The dock's web application: a page, the bench as JSON, and the kiosk's panel passed through. Loopback only.
+"""The dock's web application: a page, the bench as JSON, and the kiosk's panel passed through.
+Loopback only.
 
-Anybody who can reach it can press its buttons, so it listens on loopback, and answers neither another host's name
-nor another page's script.
+Anybody who can reach it can press its buttons, so it listens on loopback, and answers neither
+another host's name nor another page's script.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ class CardLabel:
     holder: str
     note: str
     pin: str
+    kind: str = "card"
 
 
 class Nothing(msgspec.Struct, forbid_unknown_fields=True):
@@ -56,10 +58,16 @@ class Switch(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Dock:
-    """`panel` is the kiosk's address, `reconcile` the operator's command after a case was looked into."""
+    """`panel` is the kiosk's address, `reconcile` the operator's command after a case was looked
+    into.
+    """
 
     def __init__(
-        self, bench: Bench, panel: str, cards: tuple[CardLabel, ...] = (), reconcile: tuple[str, ...] = ()
+        self,
+        bench: Bench,
+        panel: str,
+        cards: tuple[CardLabel, ...] = (),
+        reconcile: tuple[str, ...] = (),
     ) -> None:
         self.bench = bench
         self.cards = cards
@@ -147,14 +155,18 @@ class Dock:
         sheet = self.bench.sheet(int(request.match_info["id"]))
         if sheet is None:
             raise web.HTTPNotFound
-        return web.Response(body=sheet.png(), content_type="image/png", headers={"Cache-Control": "no-store"})
+        return web.Response(
+            body=sheet.png(), content_type="image/png", headers={"Cache-Control": "no-store"}
+        )
 
     async def _spoken(self, request: web.Request) -> web.Response:
         number = int(request.match_info["id"])
-        said = next((s for s in self.bench.spoken if s.id == number and s.wav), None)
-        if said is None:
+        recording = next((s for s in self.bench.spoken if s.id == number and s.wav), None)
+        if recording is None:
             raise web.HTTPNotFound
-        return web.Response(body=said.wav, content_type="audio/wav", headers={"Cache-Control": "no-store"})
+        return web.Response(
+            body=recording.wav, content_type="audio/wav", headers={"Cache-Control": "no-store"}
+        )
 
     # --- what can be done
 
@@ -168,7 +180,9 @@ class Dock:
             done = act(self, msgspec.json.decode(await request.read(), type=kind))
             answer = await done if isinstance(done, Awaitable) else done
         except (BenchError, msgspec.DecodeError) as error:
-            return web.json_response({"error": str(error)}, status=409 if isinstance(error, BenchError) else 400)
+            return web.json_response(
+                {"error": str(error)}, status=409 if isinstance(error, BenchError) else 400
+            )
         return web.json_response({"answer": answer})
 
     async def run_reconcile(self) -> str:
@@ -186,12 +200,12 @@ class Dock:
             raise BenchError(f"{self.reconcile[0]}: {error.strerror}") from None
         try:
             async with asyncio.timeout(RECONCILE_S):
-                said, _ = await process.communicate()
+                output, _ = await process.communicate()
         except TimeoutError:
             process.kill()
             await process.wait()
             raise BenchError(f"no answer within {RECONCILE_S:.0f} s") from None
-        text = said.decode("utf-8", "replace").strip()
+        text = output.decode("utf-8", "replace").strip()
         if process.returncode:
             raise BenchError(text or f"ended with {process.returncode}")
         return text
@@ -202,6 +216,7 @@ ACTIONS: Mapping[str, Action] = {
     "card": (Card, lambda dock, asked: dock.bench.insert_card(asked.name)),
     "card-off": (Nothing, lambda dock, _: dock.bench.remove_card()),
     "coin": (Coin, lambda dock, asked: dock.bench.coin(asked.value)),
+    "present": (Nothing, lambda dock, _: dock.bench.present()),
     "take-sheets": (Nothing, lambda dock, _: len(dock.bench.take_sheets())),
     "take-receipt": (Nothing, lambda dock, _: len(dock.bench.take_receipt())),
     "take-coins": (Nothing, lambda dock, _: dock.bench.take_coins()),
@@ -214,7 +229,9 @@ ACTIONS: Mapping[str, Action] = {
 
 @web.middleware
 async def own_page_only(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse other names for this host (DNS rebinding) and other pages' scripts (cross-site requests)."""
+    """Refuse other names for this host (DNS rebinding) and other pages' scripts (cross-site
+    requests).
+    """
     name = request.host.rpartition(":")[0] or request.host
     origin = request.headers.get("Origin")
     if name not in LOOPBACK or (origin is not None and origin != f"http://{request.host}"):

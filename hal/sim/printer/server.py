@@ -1,4 +1,6 @@
-"""The printer at the far end of a TCP port or a pty: the engine, a motor and a person who takes the sheets."""
+"""The printer at the far end of a TCP port or a pty: the engine, a motor and a person who takes the
+sheets.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +21,17 @@ from PIL import Image
 
 from hal.printer.contract import Bitmap
 from hal.sim.printer.engine import Engine
+from hal.sim.printer.manners import Manners
 
 CHUNK = 1 << 16
 TICK_S = 0.02  # the motor's step
 T = TypeVar("T")
 
 
-class Fault(Generic[T]):
-    """A switch of the engine shown on the server; after each change the printer goes on with what it holds."""
+class EngineSwitch(Generic[T]):
+    """A switch of the engine shown on the server; after each change the printer goes on with what
+    it holds.
+    """
 
     def __set_name__(self, owner: type[PrinterSim], name: str) -> None:
         self._name = name
@@ -40,17 +45,23 @@ class Fault(Generic[T]):
 
 
 class PrinterSim:
-    """A printer on `host:port` (0: any free port), `width` dots wide at `dpi`; `speed` in lines a second, 0: at once.
+    """A printer on `host:port` (0: any free port), `width` dots wide at `dpi`; `speed` in lines a
+    second, 0: at once.
 
-    Start and stop it in an event loop; everything else may be called from any thread. It serves one connection at a
-    time, as network printers do. `on_page` is called in the loop with each finished sheet.
+    Start and stop it in an event loop; everything else may be called from any thread. It serves one
+    connection at a time, as network printers do, and with the `manners` that some of them have.
+    `text`: it has characters of its own. `on_page` is called in the loop with each finished sheet.
     """
 
-    mute = Fault[bool]()  # answers nothing, prints all the same
-    cover_open = Fault[bool]()
-    paced = Fault[bool]()  # prints only what the motor turns; without a `speed` there is none, and nothing moves
-    jam = Fault[bool]()  # clearing it takes the torn sheet out
-    fail_after_lines = Fault["int | None"]()  # the paper ends after this many more lines
+    auto_status = EngineSwitch[bool]()  # reports by itself, until it is told not to
+    stops_behind_last = EngineSwitch[bool]()  # says that paper is out behind the last sheet
+    mute = EngineSwitch[bool]()  # answers nothing, prints all the same
+    cover_open = EngineSwitch[bool]()
+    paced = EngineSwitch[
+        bool
+    ]()  # prints only what the motor turns; without a `speed` there is none, and nothing moves
+    jam = EngineSwitch[bool]()  # clearing it takes the torn sheet out
+    fail_after_lines = EngineSwitch["int | None"]()  # the paper ends after this many more lines
 
     def __init__(
         self,
@@ -62,18 +73,23 @@ class PrinterSim:
         *,
         speed: float = 0.0,
         paper: int = 200,
+        text: bool = False,
         on_page: Callable[[Image.Image], None] | None = None,
     ) -> None:
         self.host, self.port, self.dpi, self.speed = host, port, dpi, speed
-        self.engine = Engine(width, outlet_sensor=outlet_sensor, sheets=paper)
+        self.engine = Engine(width, outlet_sensor=outlet_sensor, sheets=paper, text=text)
         self.engine.paced = speed > 0
+        self.manners = Manners()
         self._on_page, self._announced = on_page, 0
-        self._lock = threading.RLock()  # the engine's: the loop feeds it, the dock and tests break it
+        self._lock = (
+            threading.RLock()
+        )  # the engine's: the loop feeds it, the dock and tests break it
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server: asyncio.Server | None = None
         self._motor: asyncio.Task[None] | None = None
         self._one_at_a_time = asyncio.Lock()
         self._transports: set[asyncio.WriteTransport] = set()
+        self._served: asyncio.WriteTransport | None = None
         self._answer: Callable[[bytes], None] | None = None  # to whoever spoke last
         self._ptys: list[tuple[int, int]] = []
         self._dropping = False
@@ -101,7 +117,9 @@ class PrinterSim:
         self._ptys, self._loop = [], None
 
     def open_pty(self) -> str:
-        """A serial line to the same printer: the path of the host's end. Call in the loop, after `start`."""
+        """A serial line to the same printer: the path of the host's end. Call in the loop, after
+        `start`.
+        """
         ours, theirs = os.openpty()
         tty.setraw(theirs)
         os.set_blocking(ours, False)
@@ -119,13 +137,14 @@ class PrinterSim:
         return os.ttyname(theirs)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        transport = writer.transport
-        if self._dropping:
+        transport, loop = writer.transport, asyncio.get_running_loop()
+        if self._dropping or not self.manners.admits(loop.time()):
             transport.abort()
             return
         self._transports.add(transport)
         try:
             async with self._one_at_a_time:
+                self._served = transport
                 while data := await reader.read(CHUNK):
                     self._feed(data, writer.write)
                     await writer.drain()
@@ -133,6 +152,7 @@ class PrinterSim:
             pass
         finally:
             self._transports.discard(transport)
+            self.manners.ended(loop.time())
             if self._answer == writer.write:
                 self._answer = None
             writer.close()
@@ -140,7 +160,7 @@ class PrinterSim:
     def _feed(self, data: bytes, answer: Callable[[bytes], None]) -> None:
         with self._lock:
             self._answer = answer
-            self._tell(self.engine.feed(data))
+            self._deliver(self.engine.feed(data))
 
     async def _turn(self) -> None:
         due = 0.0
@@ -150,16 +170,29 @@ class PrinterSim:
             lines, due = int(due), due % 1
             if self.engine.busy:
                 with self._lock:
-                    self._tell(self.engine.run(lines))
+                    self._deliver(self.engine.run(lines))
 
-    def _tell(self, answers: bytes) -> None:
-        if answers and self._answer is not None:
-            self._answer(answers)
+    def _deliver(self, answers: bytes) -> None:
+        """What the engine has answered, and the sheets that have come out."""
+        loop = self._loop
+        if loop is not None and self._answer is not None:
+            due = self.manners.due(loop.time())
+            if answers and due > loop.time():
+                loop.call_at(due, self._answer, answers)
+            elif answers:
+                self._answer(answers)
+            if self.manners.ends_here(self.engine.cuts, self.engine.held):
+                loop.call_at(due, self._end_connection)
         new = min(self.engine.page_count - self._announced, len(self.engine.pages))
         self._announced = self.engine.page_count
         if self._on_page is not None and new:
             for page in self.engine.pages[-new:]:
                 self._on_page(picture(page))
+
+    def _end_connection(self) -> None:
+        """In order: what was answered arrives."""
+        if self._served is not None:
+            self._served.close()
 
     # --- the world
 
@@ -172,7 +205,7 @@ class PrinterSim:
 
     def _go_on(self) -> None:
         with self._lock:
-            self._tell(self.engine.run(0))
+            self._deliver(self.engine.run(0))
 
     @property
     def drop_connection(self) -> bool:
@@ -246,12 +279,19 @@ def main(argv: list[str] | None = None) -> int:
         prog="kiosk sim printer", description="An ESC/POS printer that draws what it gets."
     )
     parser.add_argument("--listen", metavar="HOST:PORT", default="127.0.0.1:9100")
-    parser.add_argument("--width", type=int, default=1654, help="dots of the print head (default: %(default)s, A4)")
+    parser.add_argument(
+        "--width", type=int, default=1654, help="dots of the print head (default: %(default)s, A4)"
+    )
     parser.add_argument("--dpi", type=int, default=203)
     parser.add_argument("--speed", type=float, default=0.0, help="lines a second, 0: at once")
     parser.add_argument("--paper", type=int, default=200, help="sheets")
-    parser.add_argument("--outlet-sensor", action="store_true", help="answer the full status of wide printers")
-    parser.add_argument("--pty", action="store_true", help="offer a serial line too and print its path")
+    parser.add_argument(
+        "--outlet-sensor", action="store_true", help="answer the full status of wide printers"
+    )
+    parser.add_argument("--text", action="store_true", help="draw ASCII text too, for test prints")
+    parser.add_argument(
+        "--pty", action="store_true", help="offer a serial line too and print its path"
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", help="write each sheet there as NNN.png")
     options = parser.parse_args(argv)
     host, _, port = options.listen.rpartition(":")
@@ -285,6 +325,7 @@ async def _run(options: argparse.Namespace, host: str, port: int) -> None:
         options.outlet_sensor,
         speed=options.speed,
         paper=options.paper,
+        text=options.text,
         on_page=keep if options.out is not None else None,
     )
     ended = asyncio.Event()

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from cryptography import x509
 
 from hal.card import jpki
-from hal.card.check import CardProfile, check_card_certificate, check_signature
-from hal.card.contract import CardChannel, CardReader, CardStatus, Presence
+from hal.card.check import USER_AUTHENTICATION, CardProfile, check_card_certificate, check_signature
+from hal.card.contract import CardChannel, CardPresence, CardReader, CardStatus, TokenKind
 from hal.sim.card.applet import Applet
 
 NOW = datetime(2025, 6, 2, 3, 0, tzinfo=UTC)
@@ -34,13 +34,15 @@ class Watched:
         self.told: list[CardStatus] = []
         reader.start(self.told.append)
 
-    def wait(self, presence: Presence, seconds: float = 5.0) -> CardStatus:
+    def wait(self, presence: CardPresence, seconds: float = 5.0) -> CardStatus:
         until(lambda: self.reader.status().presence is presence, seconds)
         return self.reader.status()
 
 
 class Direct:
-    """A channel straight to an applet; keeps the headers it saw and the very buffer of the last command."""
+    """A channel straight to an applet; keeps the headers it saw and the very buffer of the last
+    command.
+    """
 
     def __init__(self, applet: Applet) -> None:
         self.applet = applet
@@ -60,6 +62,18 @@ class Direct:
         self.applet.power_off()
 
 
+def _checked(
+    der: bytes,
+    trusted: Sequence[x509.Certificate],
+    now: datetime,
+    allow_test: bool,
+    kind: TokenKind,
+) -> CardProfile:
+    """The folder's certificate is a card's; a phone may have one here that is alike."""
+    alike = (USER_AUTHENTICATION.dotted_string,)
+    return check_card_certificate(der, trusted, now, allow_test, kind, alike)
+
+
 def whole_session(
     channel: CardChannel,
     trusted: Sequence[x509.Certificate],
@@ -67,14 +81,17 @@ def whole_session(
     now: datetime = NOW,
     allow_test: bool = True,
 ) -> CardProfile:
-    """All that a kiosk asks of a card and checks of its answers, in the order that keeps a person waiting least."""
+    """All that a kiosk asks of a card and checks of its answers, in the order that keeps a person
+    waiting least.
+    """
     facts = jpki.begin(channel)
     if facts.tries == 0:
         raise jpki.CardRefused(jpki.CardCause.PIN_LOCKED, 0)
-    ahead = jpki.read_ahead(channel, facts)
-    profile = check_card_certificate(ahead, trusted, now, allow_test) if ahead else None
+    kind, start = jpki.identify(channel, facts)
+    ahead = jpki.read_ahead(channel, facts, start) if start else None
+    profile = _checked(ahead, trusted, now, allow_test, kind) if ahead else None
     jpki.verify(channel, bytearray(pin.encode()), facts)
     der = ahead or jpki.read_certificate(channel, facts)
-    profile = profile or check_card_certificate(der, trusted, now, allow_test)
+    profile = profile or _checked(der, trusted, now, allow_test, kind)
     check_signature(der, DIGEST, jpki.sign(channel, DIGEST, facts, profile.kind))
     return profile

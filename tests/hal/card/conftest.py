@@ -23,7 +23,9 @@ def ca(tmp_path_factory: pytest.TempPathFactory) -> CardCa:
 def folder(ca: CardCa, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sound card: PIN 1234, three tries, valid around NOW."""
     folder = tmp_path_factory.mktemp("card")
-    make_card(folder, ca, "T0001234567890A", PIN, NOW - timedelta(days=400), NOW + timedelta(days=1400))
+    make_card(
+        folder, ca, "T0001234567890A", PIN, NOW - timedelta(days=400), NOW + timedelta(days=1400)
+    )
     return folder
 
 

@@ -17,12 +17,21 @@ SIGN = bytes.fromhex("802A009733") + DIGEST_INFO_SHA256 + DIGEST + b"\x00"
 
 def ask(applet: Applet, *commands: str | bytes) -> list[str]:
     """Status words of a sequence of commands."""
-    return [applet.handle(bytes.fromhex(c) if isinstance(c, str) else c)[-2:].hex().upper() for c in commands]
+    return [
+        applet.handle(bytes.fromhex(c) if isinstance(c, str) else c)[-2:].hex().upper()
+        for c in commands
+    ]
 
 
 def test_pin_locks_after_three_misses_and_stays_locked(applet: Applet) -> None:
     wrong, right = "002000980439393939", "002000980431323334"
-    assert ask(applet, SELECT, "00200098", wrong, wrong, wrong) == ["9000", "63C3", "63C2", "63C1", "63C0"]
+    assert ask(applet, SELECT, "00200098", wrong, wrong, wrong) == [
+        "9000",
+        "63C3",
+        "63C2",
+        "63C1",
+        "63C0",
+    ]
     assert ask(applet, right, "00200098", SIGN) == ["6984", "63C0", "6982"]
     applet.power_off()
     assert ask(applet, SELECT, right) == ["9000", "6984"]
@@ -73,13 +82,17 @@ def test_right_pin_restores_the_counter_and_lives_until_power_off(applet: Applet
         ("0084000008", "6D00"),
     ],
 )
-def test_anything_not_exactly_right_is_refused_and_spends_no_try(applet: Applet, command: str, status: str) -> None:
+def test_anything_not_exactly_right_is_refused_and_spends_no_try(
+    applet: Applet, command: str, status: str
+) -> None:
     assert ask(applet, SELECT, command) == ["9000", status]
     assert applet.tries == 3
     assert not applet.verified
 
 
-def test_files_read_by_selection_and_by_short_identifier_end_in_filler(applet: Applet, folder: Path) -> None:
+def test_files_read_by_selection_and_by_short_identifier_end_in_filler(
+    applet: Applet, folder: Path
+) -> None:
     der = (folder / "certificate.der").read_bytes()
     ask(applet, SELECT, "00A4020C02000A")
     selected = b"".join(applet.handle(bytes([0, 0xB0, page, 0, 0]))[:-2] for page in range(8))
@@ -96,13 +109,17 @@ DONE = "9000"
     ("options", "commands", "statuses"),
     [
         (Options(short_ef=False), [READ, "00200098", SIGN], ["6A86", "6A86", "6A86"]),
-        (Options(phone=True), [READ, VERIFY, READ], ["6982", DONE, DONE]),
+        (Options(kind="android"), [READ, VERIFY, READ], ["6982", DONE, DONE]),
         (Options(applet=False), [SELECT, READ], ["6A82", "6A82"]),
-        (Options(exact_le=True), ["00B0860000", "00B0860020"], ["6C20", DONE]),
+        (Options(exact_le=True), ["00B0860000", "00B08600A0"], ["6CA0", DONE]),
         (Options(exact_le=True, read_limit=100), [READ, "00B08A0064"], ["6C64", DONE]),
         (Options(chunk=100), [READ, "00C000009C", "00C0000038"], ["619C", "6138", DONE]),
         (Options(chunk=100), ["00C0000010", READ, "00C00000FF"], ["6985", "619C", "6C9C"]),
-        (Options(chunk=100), [READ, "00C0010010", "00C00000", "00C000009C"], ["619C", "6A86", "6700", "6138"]),
+        (
+            Options(chunk=100),
+            [READ, "00C0010010", "00C00000", "00C000009C"],
+            ["619C", "6A86", "6700", "6138"],
+        ),
         (Options(chunk=100), [READ, "00200098", "00C000009C"], ["619C", "63C3", "6985"]),
         (Options(t0=True), [VERIFY, SIGN, "00C0000000"], [DONE, "6100", DONE]),
         (Options(state_query=True), ["00200098", VERIFY, "00200098"], ["63C3", DONE, DONE]),
@@ -138,27 +155,41 @@ def test_extended_lengths(folder: Path) -> None:
     assert card.handle(bytes.fromhex("00B08A00000000"))[:-2] == der.ljust(2048, b"\xff")
     assert card.handle(bytes.fromhex("00B08A00000400"))[:-2] == der[:1024]
     assert ask(card, "0020009800000431323334") == [DONE]
-    assert len(card.handle(bytes.fromhex("802A0097000033") + DIGEST_INFO_SHA256 + DIGEST + b"\x01\x00")) == 258
+    assert (
+        len(
+            card.handle(bytes.fromhex("802A0097000033") + DIGEST_INFO_SHA256 + DIGEST + b"\x01\x00")
+        )
+        == 258
+    )
 
 
-@pytest.mark.parametrize(("phone", "label"), [(False, "JPKIAPICCTOKEN2"), (True, "JPKIAPGPSETOKEN")])
-def test_the_token_says_what_it_is(folder: Path, phone: bool, label: str) -> None:
-    card = load_card(folder, options={"phone": phone})
+@pytest.mark.parametrize(
+    ("kind", "label"),
+    [("card", "JPKIAPICCTOKEN2"), ("android", "JPKIAPGPSETOKEN"), ("iphone", "JPKIAPIOSTOKEN")],
+)
+def test_the_token_says_what_it_is(folder: Path, kind: str, label: str) -> None:
+    card = load_card(folder, options={"kind": kind})
     card.handle(SELECT)
     assert card.handle(bytes.fromhex("00B0860020"))[:-2].decode() == label.ljust(32)
 
 
-HEADS = st.sampled_from(["00A4040C", "00A4020C", "00B0", "00B08A", "00200080", "00200098", "802A0097", ""])
+HEADS = st.sampled_from(
+    ["00A4040C", "00A4020C", "00B0", "00B08A", "00200080", "00200098", "802A0097", ""]
+)
 COMMANDS = st.builds(lambda head, tail: bytes.fromhex(head) + tail, HEADS, st.binary(max_size=300))
 
 
 def well_formed_verify(apdu: bytes) -> bool:
-    return len(apdu) == 9 and apdu[:3] == b"\x00\x20\x00" and apdu[3] & 0x80 == 0x80 and apdu[4] == 4
+    return (
+        len(apdu) == 9 and apdu[:3] == b"\x00\x20\x00" and apdu[3] & 0x80 == 0x80 and apdu[4] == 4
+    )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(COMMANDS, max_size=12))
-def test_no_command_crashes_the_card_and_only_a_real_verify_spends_a_try(folder: Path, commands: list[bytes]) -> None:
+def test_no_command_crashes_the_card_and_only_a_real_verify_spends_a_try(
+    folder: Path, commands: list[bytes]
+) -> None:
     card = Applet(b"\x30\x82", b"\x30\x82", None, "1234")  # type: ignore[arg-type]
     card.handle(SELECT)
     for apdu in commands:

@@ -1,6 +1,7 @@
 """Arbitrary bytes as a card's answers, and as what reaches the virtual card.
 
-`CARD_FUZZ` in the environment sets the number of sessions; each is a seed of its own, so a failure tells its number.
+`CARD_FUZZ` in the environment sets the number of sessions; each is a seed of its own, so a failure
+tells its number.
 """
 
 from __future__ import annotations
@@ -18,25 +19,38 @@ import pytest
 from card_bench import PIN, Direct, until, whole_session
 from cryptography import x509
 
-from hal.card import jpki
+from hal.card.exchange import MOST_APDUS
 from hal.card.jpki import CardRefused
 from hal.faults import DeviceFault, Reason
 from hal.sim.card.applet import AID, Applet
 from hal.sim.card.pki import CardCa, load_card
 from hal.sim.card.wire import CardProgram
 
-SESSIONS = int(os.environ.get("CARD_FUZZ", "100000"))
-COMMANDS, CONNECTIONS = 40_000, 40
+SESSIONS = int(os.environ.get("CARD_FUZZ", "1000"))
+COMMANDS, CONNECTIONS = 10_000, 40
 CARDS: tuple[dict[str, Any], ...] = (
     {},
-    {"phone": True},
+    {"kind": "android"},
     {"short_ef": False},
     {"t0": True, "chunk": 100, "exact_le": True},
     {"first_6f00": True, "read_limit": 90},
 )
-STATUS_WORDS = bytes.fromhex("9000610061FF620062826300630163C063C163C363CF670069826983698469856986"
-                             "6A806A816A826A866A886B006C006C016CFF6D006E006F006F85FFFF0000")  # fmt: skip
-HEADS = ("00a4040c0a" + AID.hex(), "00a4020c02", "00b0", "00200080", "00200098", "00c00000", "802a0080", "802a0097")
+STATUS_WORDS = bytes.fromhex(
+    "9000610061FF620062826300630163C063C163C363CF670069826983698469856986"
+    "6A806A816A826A866A886B006C006C016CFF6D006E006F006F85FFFF0000"
+)
+HEADS = (
+    "00a4040c0a" + AID.hex(),
+    "00a4020c02",
+    "00a404000a" + AID.hex(),  # with P2 = 00, where 0C was refused
+    "00a4020002",
+    "00b0",
+    "00200080",
+    "00200098",
+    "00c00000",
+    "802a0080",
+    "802a0097",
+)
 VERIFY = {f"0020{p1p2}04{PIN.encode().hex()}" for p1p2 in ("0080", "0098")}
 
 
@@ -56,12 +70,16 @@ class Recorder(Direct):
     def transmit(self, apdu: bytes | bytearray) -> bytes:
         command = bytes(apdu)
         answer = super().transmit(apdu)
-        self.answers[command] = answer  # of the same command twice, the later: a first 6F00 is no recording
+        self.answers[command] = (
+            answer  # of the same command twice, the later: a first 6F00 is no recording
+        )
         return answer
 
 
 class Liar:
-    """Answers as recorded, or not, as one seed has it: once, or again and again. Notes what it is sent."""
+    """Answers as recorded, or not, as one seed has it: once, or again and again. Notes what it is
+    sent.
+    """
 
     def __init__(self, recording: Recording, seed: int) -> None:
         self.sent: list[str] = []
@@ -129,7 +147,9 @@ def recordings(folder: Path, ca: CardCa) -> list[Recording]:
     return made
 
 
-def test_any_answers_end_in_a_typed_refusal_or_fault(recordings: list[Recording], ca: CardCa) -> None:
+def test_any_answers_end_in_a_typed_refusal_or_fault(
+    recordings: list[Recording], ca: CardCa
+) -> None:
     trusted = [ca.certificate]
     ends = {"passed": 0, "refused": 0, "fault": 0}
     longest, memory = 0, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -139,7 +159,7 @@ def test_any_answers_end_in_a_typed_refusal_or_fault(recordings: list[Recording]
         end = session(liar, trusted, recording)
         ends[end] += 1
         longest = max(longest, liar.exchanged)
-        assert liar.exchanged <= jpki.MOST_APDUS, seed
+        assert liar.exchanged <= MOST_APDUS, seed
         verified = [apdu for apdu in liar.sent if apdu.startswith("0020") and len(apdu) > 8]
         assert set(verified) <= VERIFY, seed
         assert len(verified) <= 1, f"{seed}: a try was spent that nobody asked for"
@@ -163,7 +183,10 @@ def session(liar: Liar, trusted: list[x509.Certificate], recording: Recording) -
 
 def test_any_command_leaves_the_virtual_card_standing(folder: Path) -> None:
     luck = random.Random(1)
-    cards = [load_card(folder, options={**options, "extended": True}) for options in (*CARDS, {"state_query": True})]
+    cards = [
+        load_card(folder, options={**options, "extended": True})
+        for options in (*CARDS, {"state_query": True})
+    ]
     for number in range(COMMANDS):
         card = luck.choice(cards)
         apdu = any_command(luck)
@@ -176,11 +199,13 @@ def test_any_command_leaves_the_virtual_card_standing(folder: Path) -> None:
 
 
 def any_command(luck: random.Random) -> bytes:
-    apdu = bytes.fromhex(luck.choice((*HEADS, HEADS[0], "00b08a00", "00a4020c02000a", "00c0000000", "")))
+    apdu = bytes.fromhex(
+        luck.choice((*HEADS, HEADS[0], "00b08a00", "00a4020c02000a", "00c0000000", ""))
+    )
     if luck.random() < 0.7:
-        apdu += luck.choice((b"\x00", b"", b"\x00\x00\x00", b"\x04", b"\x00\x00\x04")) + luck.randbytes(
-            luck.choice((0, 0, 2, 4))
-        )
+        apdu += luck.choice(
+            (b"\x00", b"", b"\x00\x00\x00", b"\x04", b"\x00\x00\x04")
+        ) + luck.randbytes(luck.choice((0, 0, 2, 4)))
     else:
         apdu += luck.randbytes(luck.randrange(300))
     return flipped(apdu, luck) if apdu and luck.random() < 0.2 else apdu
@@ -189,7 +214,11 @@ def any_command(luck: random.Random) -> bytes:
 def is_verify(apdu: bytes) -> bool:
     """A well-formed VERIFY of the four-digit PIN, with a short or an extended length."""
     data = apdu[4:]
-    return apdu[:3] == b"\x00\x20\x00" and (data[:1] == b"\x04" or data[:3] == b"\x00\x00\x04") and len(data) in (5, 7)
+    return (
+        apdu[:3] == b"\x00\x20\x00"
+        and (data[:1] == b"\x04" or data[:3] == b"\x00\x00\x04")
+        and len(data) in (5, 7)
+    )
 
 
 def test_anything_on_the_wire_leaves_the_card_program_serving(
@@ -206,7 +235,9 @@ def test_anything_on_the_wire_leaves_the_card_program_serving(
             for _ in range(luck.randrange(4)):
                 command = any_command(luck)
                 noise = luck.randbytes(luck.randrange(9))
-                payload = luck.choice((b"\x01", b"\x04", b"\x02", noise if is_verify(command) else command, noise))
+                payload = luck.choice(
+                    (b"\x01", b"\x04", b"\x02", noise if is_verify(command) else command, noise)
+                )
                 size = luck.choice((len(payload), len(payload), luck.randrange(65_536)))
                 try:
                     reader.sendall(size.to_bytes(2, "big") + payload)

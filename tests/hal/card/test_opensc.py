@@ -1,4 +1,6 @@
-"""OpenSC, a client written elsewhere, with the virtual card: what it understands a real card may be taken for."""
+"""OpenSC, a client written elsewhere, with the virtual card: what it understands a real card may be
+taken for.
+"""
 
 from __future__ import annotations
 
@@ -42,14 +44,18 @@ def run(daemon: Daemon, tmp_path: Path) -> Run:
     environment = {**os.environ, "PCSCLITE_CSOCK_NAME": str(daemon.socket), "LC_ALL": "C"}
 
     def run(*command: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=30)
+        return subprocess.run(
+            command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=30
+        )
 
     return run
 
 
 @pytest.fixture
 def program(daemon: Daemon, folder: Path, run: Run) -> Iterator[CardProgram]:
-    """A card that the daemon has seen, after it saw the one before leave: it looks but every 0.4 s."""
+    """A card that the daemon has seen, after it saw the one before leave: it looks but every
+    0.4 s.
+    """
     until(lambda: run("opensc-tool", "--name").returncode != 0, 10.0)
     program = CardProgram(load_card(folder), ("127.0.0.1", daemon.port))
     program.insert()
@@ -63,7 +69,12 @@ def test_it_knows_the_card_and_lists_what_is_on_it(run: Run) -> None:
     assert run("opensc-tool", "--name").stdout.strip() == "jpki"
     told = run("pkcs15-tool", "--dump")
     assert told.returncode == 0
-    for wanted in ("PKCS#15 Card [JPKI]", "Tries left     : 3", "Tries left     : 5", "Path           : 000a"):
+    for wanted in (
+        "PKCS#15 Card [JPKI]",
+        "Tries left     : 3",
+        "Tries left     : 5",
+        "Path           : 000a",
+    ):
         assert wanted in told.stdout
     assert told.stdout.count("X.509 Certificate [") == 4
     assert told.stdout.count("Private RSA Key [") == 2
@@ -73,13 +84,30 @@ def test_it_knows_the_card_and_lists_what_is_on_it(run: Run) -> None:
 @pytest.mark.usefixtures("program")
 def test_it_signs_and_openssl_verifies(run: Run, folder: Path, tmp_path: Path) -> None:
     (tmp_path / "data").write_bytes(b"transcript")
-    sign = ("--login", "--pin", PIN, "--id", "01", "--sign", "-m", "SHA256-RSA-PKCS", "-i", "data", "-o", "signature")
+    sign = (
+        "--login",
+        "--pin",
+        PIN,
+        "--id",
+        "01",
+        "--sign",
+        "-m",
+        "SHA256-RSA-PKCS",
+        "-i",
+        "data",
+        "-o",
+        "signature",
+    )
     assert run("pkcs11-tool", *sign).returncode == 0
     assert run("pkcs15-tool", "--read-certificate", "1", "-o", "certificate.pem").returncode == 0
     certificate = x509.load_pem_x509_certificate((tmp_path / "certificate.pem").read_bytes())
     assert certificate == x509.load_der_x509_certificate((folder / "certificate.der").read_bytes())
-    (tmp_path / "key.pem").write_text(run("openssl", "x509", "-in", "certificate.pem", "-pubkey", "-noout").stdout)
-    verified = run("openssl", "dgst", "-sha256", "-verify", "key.pem", "-signature", "signature", "data")
+    (tmp_path / "key.pem").write_text(
+        run("openssl", "x509", "-in", "certificate.pem", "-pubkey", "-noout").stdout
+    )
+    verified = run(
+        "openssl", "dgst", "-sha256", "-verify", "key.pem", "-signature", "signature", "data"
+    )
     assert verified.stdout == "Verified OK\n"
 
 

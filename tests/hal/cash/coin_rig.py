@@ -1,4 +1,6 @@
-"""A coin unit at the far end of a pty, in an event loop of its own thread, and the driver at the near end."""
+"""A coin unit at the far end of a pty, in an event loop of its own thread, and the driver at the
+near end.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +27,15 @@ def until(done: Callable[[], bool], limit_s: float = 5.0) -> None:
         time.sleep(0.002)
 
 
+class ShutAcceptor(Acceptor):
+    """One that wakes up shut: after a reset every coin comes back."""
+
+    def power_cycle(self) -> None:
+        super().power_cycle()
+        self._open = False
+        self._mask = 0
+
+
 class Rig:
     """`at(f)` runs f in the bus's loop, where the simulator is not in the middle of anything."""
 
@@ -42,7 +53,9 @@ class Rig:
 
         return asyncio.run_coroutine_threadsafe(run(), self.loop).result(5)
 
-    def bus(self, hoppers: Sequence[tuple[int, int]] = ((100, 20), (10, 20)), **options: Any) -> CoinBus:
+    def bus(
+        self, hoppers: Sequence[tuple[int, int]] = ((100, 20), (10, 20)), **options: Any
+    ) -> CoinBus:
         """`hoppers`: (yen, coins) at address 3 and up."""
         devices = [HopperDevice(3 + i, value, coins) for i, (value, coins) in enumerate(hoppers)]
         bus = CoinBus(options.pop("acceptor", None) or Acceptor(), devices, **options)
@@ -51,7 +64,7 @@ class Rig:
         return bus
 
     def unit(self, bus: CoinBus, start: bool = True, **options: Any) -> CctalkCoinUnit:
-        options = {"poll_s": 0.005, "reply_s": 0.15, "stall_s": 1.0} | options
+        options = {"poll_s": 0.005, "reply_s": 0.3, "stall_s": 1.0, "lag_s": 0.05} | options
         hoppers = [Hopper(device.address, device.value) for device in bus.hoppers]
         unit = CctalkCoinUnit(bus.port, hoppers=hoppers, **options)
         self.units.append(unit)

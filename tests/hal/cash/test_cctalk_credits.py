@@ -20,12 +20,12 @@ def test_nothing_new() -> None:
 
 
 def test_oldest_first() -> None:
-    assert credits.fresh(7, answer(9, (2, 0), (1, 0), (5, 0))).events == ((1, 0), (2, 0))
+    assert credits.fresh(7, answer(9, (2, 0), (1, 0), (5, 0))).events == ((8, (1, 0)), (9, (2, 0)))
 
 
 def test_the_counter_leaves_out_zero() -> None:
-    assert credits.fresh(254, answer(1, (2, 0), (1, 0))).events == ((1, 0), (2, 0))
-    assert credits.fresh(0, answer(1, (4, 0))).events == ((4, 0),)
+    assert credits.fresh(254, answer(1, (2, 0), (1, 0))).events == ((255, (1, 0)), (1, (2, 0)))
+    assert credits.fresh(0, answer(1, (4, 0))).events == ((1, (4, 0)),)
 
 
 def test_six_new_are_five_and_a_loss() -> None:
@@ -42,8 +42,8 @@ def test_zero_in_the_middle_is_a_reset() -> None:
 @pytest.mark.parametrize(
     ("event", "expected"),
     [
-        ((3, 0), CoinAccepted(100)),
-        ((3, 2), CoinAccepted(100)),
+        ((3, 0), CoinAccepted(100, 9)),
+        ((3, 2), CoinAccepted(100, 9)),
         ((9, 0), CoinFault(Reason.CONFIGURATION)),
         ((0, 0), None),
         ((0, 1), CoinReturned()),
@@ -55,7 +55,7 @@ def test_zero_in_the_middle_is_a_reset() -> None:
     ],
 )
 def test_meaning(event: tuple[int, int], expected: object) -> None:
-    assert credits.meaning(event, {3: 100}) == expected
+    assert credits.meaning((9, event), {3: 100}) == expected
 
 
 @given(st.integers(0, 255), st.binary(min_size=11, max_size=11))
@@ -100,5 +100,25 @@ def test_every_coin_is_told_once_when_polled_in_time(coins: list[int], data: st.
         news = credits.fresh(last, acceptor._buffered_credit(b""))
         last = news.counter
         assert not news.lost
-        told += [e.value for pair in news.events if isinstance(e := credits.meaning(pair, values), CoinAccepted)]
+        told += [
+            e.value
+            for pair in news.events
+            if isinstance(e := credits.meaning(pair, values), CoinAccepted)
+        ]
     assert told == acceptor.swallowed
+
+
+def test_what_is_not_new_must_stand_in_both_answers() -> None:
+    before = answer(6, (1, 0), (2, 0), (3, 0), (4, 0), (5, 0))
+    assert not credits.fresh(6, answer(7, (5, 0), (1, 0), (2, 0), (3, 0), (4, 0)), before).lost
+    assert credits.fresh(
+        6, answer(7, (5, 0), (1, 0), (2, 0), (3, 0), (5, 0)), before
+    ) == credits.Fresh(7, lost=True)
+    assert credits.fresh(6, answer(6, (5, 0)), before) == credits.Fresh(
+        6, lost=True
+    )  # a counter that stands still
+
+
+def test_a_reset_that_counted_past_the_old_counter_is_noticed() -> None:
+    before = answer(2, (1, 0), (2, 0))
+    assert credits.fresh(2, answer(4, (4, 0), (4, 0), (3, 0), (3, 0)), before).lost

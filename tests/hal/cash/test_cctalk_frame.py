@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hal.cash.frame import HOST, LONGEST, AnswerReader, Frame, FrameError, decode, encode
+from hal.cash.frame import HOST, LONGEST, AnswerReader, Checksum, Frame, FrameError, decode, encode
 
 byte = st.integers(0, 255)
 frames = st.builds(Frame, byte, byte, byte, st.binary(max_size=255))
@@ -91,3 +91,39 @@ def test_an_answer_from_another_device() -> None:
 def test_more_than_was_wanted() -> None:
     with pytest.raises(FrameError):
         AnswerReader(Frame(2, HOST, 254)).feed(encode(Frame(HOST, 2, 0)) + b"\x00")
+
+
+# the other checksum
+
+crc_frames = st.builds(Frame, byte, st.just(HOST), byte, st.binary(max_size=255))
+
+
+def test_the_published_crc_frame() -> None:
+    """Reset device at address 40, as the specification prints it."""
+    raw = bytes([40, 0, 70, 1, 63])
+    assert encode(Frame(40, HOST, 1), Checksum.CRC) == raw
+    assert decode(raw, Checksum.CRC) == Frame(40, HOST, 1)
+
+
+@given(crc_frames)
+def test_round_trip_with_crc(frame: Frame) -> None:
+    assert decode(encode(frame, Checksum.CRC), Checksum.CRC) == frame
+
+
+@given(crc_frames, st.data())
+def test_one_changed_byte_is_noticed_with_crc(frame: Frame, data: st.DataObject) -> None:
+    raw = bytearray(encode(frame, Checksum.CRC))
+    raw[data.draw(st.integers(0, len(raw) - 1))] ^= data.draw(st.integers(1, 255))
+    with pytest.raises(FrameError):
+        decode(bytes(raw), Checksum.CRC)
+
+
+@given(requests, byte, st.binary(max_size=255), st.booleans())
+def test_the_answer_after_the_echo_with_crc(
+    request: Frame, header: int, data: bytes, echo: bool
+) -> None:
+    answer = encode(Frame(HOST, request.destination, header, data), Checksum.CRC)
+    wire = (encode(request, Checksum.CRC) if echo else b"") + answer
+    found, taken = read(AnswerReader(request, Checksum.CRC), wire)
+    assert found == Frame(HOST, HOST, header, data)
+    assert taken == len(wire)

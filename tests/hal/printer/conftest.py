@@ -12,7 +12,13 @@ from printer_bench import WIDTH
 from hal.printer.escpos import EscposPrinter
 from hal.sim.printer import PrinterSim
 
-QUICK = {"answer_s": 0.5, "stall_s": 0.5, "poll_s": 0.02, "page_deadline_s": 5.0, "purge_deadline_s": 5.0}
+QUICK = {
+    "answer_s": 0.5,
+    "stall_s": 0.5,
+    "poll_s": 0.02,
+    "page_deadline_s": 5.0,
+    "purge_deadline_s": 5.0,
+}
 
 
 @pytest.fixture(scope="module")

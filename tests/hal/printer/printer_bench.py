@@ -25,7 +25,9 @@ def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> None:
 
 
 @contextmanager
-def far_end(answer: Callable[[bytes], bytes], greeting: bytes = b"", receive_buffer: int = 0) -> Iterator[int]:
+def far_end(
+    answer: Callable[[bytes], bytes], greeting: bytes = b"", receive_buffer: int = 0
+) -> Iterator[int]:
     """A TCP server that answers each piece it reads with `answer(piece)`; its port."""
     listener = socket.socket()
     if receive_buffer:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hal.printer.escpos import CLEAR_BUFFERS, CLEAR_RESPONSE, CUT, FENCE, INITIALIZE
+from hal.printer.escpos_answers import CLEAR_RESPONSE
+from hal.printer.escpos_commands import CLEAR_BUFFERS, CUT, FENCE, INITIALIZE
 from hal.sim.printer.engine import BUFFER_LIMIT, PAGE_LIMIT, PAGES_KEPT, Engine
 
 HEAD = 4  # bytes
@@ -32,10 +33,15 @@ def test_byte_by_byte_is_the_same_as_at_once() -> None:
     data = b"\x10\x04\x01" + PAGE + b"\x10\x04\x04" + band(2, 0x10) + CLEAR_BUFFERS + PAGE
     answers = whole.feed(data)
     assert (
-        b"".join(pieces.feed(bytes([byte])) for byte in data) == answers == b"\x12\x00\x12" + CLEAR_RESPONSE + b"\x00"
+        b"".join(pieces.feed(bytes([byte])) for byte in data)
+        == answers
+        == b"\x12\x00\x12" + CLEAR_RESPONSE + b"\x00"
     )
     assert whole.pages == pieces.pages
-    assert [page.height for page in whole.pages] == [5, 7]  # what was printed before the clearing is on the paper
+    assert [page.height for page in whole.pages] == [
+        5,
+        7,
+    ]  # what was printed before the clearing is on the paper
     assert whole.violations == []
 
 
@@ -50,7 +56,15 @@ def test_any_cutting_into_feeds(cuts: list[int]) -> None:
 
 
 def test_violations_put_it_out_of_order() -> None:
-    for wrong in (b"A", b"\x1b!\x00", band(1, stride=HEAD + 1), band(0), band(1, stride=0), band(4096), b"\x1dr\x02"):
+    for wrong in (
+        b"A",
+        b"\x1b!\x00",
+        band(1, stride=HEAD + 1),
+        band(0),
+        band(1, stride=0),
+        band(4096),
+        b"\x1dr\x02",
+    ):
         sim = engine()
         sim.feed(wrong)
         assert len(sim.violations) == 1, wrong
@@ -110,7 +124,11 @@ def test_it_stays_bounded() -> None:
     sim = engine(sheets=1000)
     for _ in range(PAGES_KEPT + 3):
         sim.feed(PAGE)
-    assert (len(sim.pages), sim.page_count, len(sim.take())) == (PAGES_KEPT, PAGES_KEPT + 3, PAGES_KEPT)
+    assert (len(sim.pages), sim.page_count, len(sim.take())) == (
+        PAGES_KEPT,
+        PAGES_KEPT + 3,
+        PAGES_KEPT,
+    )
     for _ in range(PAGE_LIMIT // 256 + 1):
         sim.feed(band(256))
     assert sim.violations == ["endless page"]
@@ -120,12 +138,22 @@ def test_it_stays_bounded() -> None:
 pieces = st.one_of(
     st.binary(max_size=40),
     st.sampled_from(
-        [PAGE, CUT, FENCE, INITIALIZE, CLEAR_BUFFERS, CLEAR_BUFFERS[:5], band(2), band(9)[:12], b"\x10\x04"]
+        [
+            PAGE,
+            CUT,
+            FENCE,
+            INITIALIZE,
+            CLEAR_BUFFERS,
+            CLEAR_BUFFERS[:5],
+            band(2),
+            band(9)[:12],
+            b"\x10\x04",
+        ]
     ),
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(pieces, max_size=12), st.booleans())
 def test_random_bytes_never_break_it(stream: list[bytes], wide: bool) -> None:
     sim = engine(outlet_sensor=wide, sheets=3)

@@ -10,17 +10,21 @@ from hypothesis import strategies as st
 
 from hal.faults import Reason
 from hal.printer.contract import Outlet, PaperSupply, PrinterState
-from hal.printer.escpos_status import Answers, Garbled, is_fence, is_realtime, read, stop_cause
+from hal.printer.escpos_answers import Garbled, is_fence, is_head, is_realtime
+from hal.printer.escpos_status import read, stop_cause
 
 READY = b"\x12\x12\x12\x12"
 
 
 def test_no_byte_answers_two_questions() -> None:
-    assert not any(is_realtime(byte) and is_fence(byte) for byte in range(256))
+    for byte in range(256):
+        assert is_realtime(byte) + is_fence(byte) + is_head(byte) <= 1
 
 
 def test_exactly_the_ready_answers_are_ready() -> None:
-    """Every single byte in every place; bit 2 of the first is the drawer's connector, two bits say near end."""
+    """Every single byte in every place; bit 2 of the first is the drawer's connector, two bits say
+    near end.
+    """
     good = ({0x12, 0x16}, {0x12}, {0x12}, {0x12, 0x1E})
     for place in range(4):
         for byte in range(256):
@@ -81,11 +85,3 @@ def test_stop_cause() -> None:
     assert stop_cause(0x16, 0x12) is Reason.COVER_OPEN
     assert stop_cause(0x52, 0x16) is Reason.JAM
     assert stop_cause(0x52, 0x32) is Reason.PRINTER_ERROR
-
-
-def test_a_fence_too_many_is_garbled() -> None:
-    answers = Answers(due=1)
-    answers.sort(b"\x12\x0c")
-    assert (answers.realtime, answers.fences) == (b"\x12", 1)
-    with pytest.raises(Garbled):
-        answers.sort(b"\x00")

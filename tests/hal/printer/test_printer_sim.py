@@ -19,8 +19,19 @@ PROGRAM = "import sys; from hal.sim.printer import main; sys.exit(main(sys.argv[
 
 
 def test_sheets_are_written_as_they_come_out(tmp_path: Path) -> None:
-    options = ["--listen", "127.0.0.1:0", "--width", "64", "--dpi", "300", "--out", str(tmp_path / "sheets")]
-    with subprocess.Popen([sys.executable, "-c", PROGRAM, *options], stdout=subprocess.PIPE, text=True) as program:
+    options = [
+        "--listen",
+        "127.0.0.1:0",
+        "--width",
+        "64",
+        "--dpi",
+        "300",
+        "--out",
+        str(tmp_path / "sheets"),
+    ]
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, *options], stdout=subprocess.PIPE, text=True
+    ) as program:
         assert program.stdout is not None
         address = program.stdout.readline().split()[-1]
         printer = EscposPrinter("printer", f"tcp:{address}", 64)

@@ -14,7 +14,9 @@ from hal.faults import DeviceFault, Reason
 from hal.speaker import wav
 from hal.speaker.alsa import AlsaSpeaker
 
-needs_aplay = pytest.mark.skipif(shutil.which("aplay") is None, reason="aplay (alsa-utils) is not installed")
+needs_aplay = pytest.mark.skipif(
+    shutil.which("aplay") is None, reason="aplay (alsa-utils) is not installed"
+)
 
 ALSA = """
 pcm.tape {{ type file slave.pcm {{ type null }} file "{tape}" format raw }}

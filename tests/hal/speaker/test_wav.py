@@ -23,7 +23,9 @@ def test_round_trip(rate: int, heard: wav.Samples, text: str) -> None:
 
 
 def test_others_read_it() -> None:
-    made = wav.encode(wav.Recording(24_000, np.arange(480, dtype=np.int16), "カードを置いてください。"))
+    made = wav.encode(
+        wav.Recording(24_000, np.arange(480, dtype=np.int16), "カードを置いてください。")
+    )
     with wave.open(io.BytesIO(made)) as file:
         assert file.getparams()[:4] == (1, 2, 24_000, 480)
         assert file.readframes(480) == np.arange(480, dtype="<i2").tobytes()
@@ -59,7 +61,10 @@ def test_random_bytes(raw: bytes) -> None:
 def test_volume(heard: wav.Samples, percent: int) -> None:
     scaled = wav.scale(wav.Recording(8000, heard, "x"), percent)
     assert scaled.text == "x"
-    assert np.all(np.abs(scaled.samples.astype(int)) <= np.abs(heard.astype(int)) * min(max(percent, 0), 100) / 100 + 1)
+    assert np.all(
+        np.abs(scaled.samples.astype(int))
+        <= np.abs(heard.astype(int)) * min(max(percent, 0), 100) / 100 + 1
+    )
     assert percent < 100 or np.array_equal(scaled.samples, heard)
     assert percent > 0 or not scaled.samples.any()
 

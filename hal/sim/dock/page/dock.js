@@ -3,6 +3,7 @@
 
 const FAULTS = [
   ["reader-lost", "読み取り機が抜けた", "Reader lost"],
+  ["phone-sleeps", "スマホの画面が消えた", "Phone asleep"],
   ["line-cut", "回線の切断", "Line cut"],
   ["line-stalled", "回線の無応答", "Line silent"],
   ["paper-out", "用紙切れ", "Paper out"],
@@ -10,10 +11,19 @@ const FAULTS = [
   ["printer-cover", "プリンタのふた", "Cover open"],
   ["printer-jam", "紙づまり", "Paper jam"],
   ["printer-gone", "プリンタ切断", "Printer unplugged"],
+  ["printer-reports", "プリンタ自動通知", "Printer reports by itself"],
+  ["printer-late", "プリンタ応答遅延", "Printer answers late"],
+  ["printer-hangs-up", "カット毎に切断", "Printer hangs up"],
+  ["printer-holds-port", "ポート保持", "Printer holds its port"],
+  ["paper-out-behind-next", "次の用紙で終わり", "Paper ends behind the next"],
   ["receipt-paper-out", "レシート紙切れ", "Receipt paper out"],
   ["receipt-mute", "レシート無応答", "Receipt mute"],
   ["coin-jam", "硬貨づまり", "Coin jam"],
   ["coins-mute", "硬貨機無応答", "Coin unit mute"],
+  ["terminal-mute", "決済端末の無応答", "Terminal mute"],
+  ["terminal-declines", "決済を断る", "Payment declined"],
+  ["terminal-forgets", "決済の結果が不明", "Payment unknown"],
+  ["reversal-unknown", "取消の結果が不明", "Reversal unknown"],
   ["change-empty", "釣り銭切れ", "No change left"],
 ];
 
@@ -47,7 +57,7 @@ function notice(text, bad = false) {
   fading = setTimeout(() => { box.hidden = true; }, 5000);
 }
 
-for (const action of ["card-off", "take-coins", "take-sheets", "take-receipt", "load-paper", "mend"]) {
+for (const action of ["card-off", "present", "take-coins", "take-sheets", "take-receipt", "load-paper", "mend"]) {
   $(action).addEventListener("click", () => act(action));
 }
 $("reconcile").addEventListener("click", async () => {
@@ -127,9 +137,9 @@ function showCards({ on_reader: on, tries }) {
 function showReader({ on_reader: on, apdus, tries }) {
   $("pad").classList.toggle("full", on !== null);
   $("card-off").disabled = on === null;
-  const card = on === null ? null : cards.get(on) ?? { holder: on, pin: "" };
+  const card = on === null ? null : cards.get(on) ?? { holder: on, pin: "", kind: "card" };
   $("pad").replaceChildren(card
-    ? make("div", { className: "plastic" }, make("b", { textContent: card.holder }),
+    ? make("div", { className: card.kind === "card" ? "plastic" : "plastic phone" }, make("b", { textContent: card.holder }),
       make("small", { textContent: `暗証番号 ${card.pin}　残り ${tries[on] ?? "?"} 回` }),
       make("span", { textContent: `${apdus} APDU` }))
     : make("span", { textContent: "左のカードを選ぶと、ここに置かれます" }));
@@ -148,10 +158,16 @@ function showMoney({ cup, box, hoppers }, paper) {
     + hoppers.map(({ value, coins }) => `${value}円×${coins}`).join(" ");
 }
 
+function showTerminal({ due, waiting }) {
+  $("due").textContent = due ? `${due}円` : "";
+  $("present").disabled = !waiting;
+}
+
 function show(state) {
   showCards(state.card);
   showReader(state.card);
   showFaults(state.faults);
+  showTerminal(state.terminal);
   showMoney(state.coins, state.paper);
   for (const [printer, box, button] of [["sheets", "sheets", "take-sheets"], ["receipts", "receipts", "take-receipt"]]) {
     const waiting = state.waiting.filter((paper) => paper.printer === printer);

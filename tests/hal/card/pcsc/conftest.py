@@ -10,7 +10,7 @@ import pytest
 from card_bench import Watched
 from pcsc_daemon import NAME, Daemon, missing
 
-from hal.card.contract import Presence
+from hal.card.contract import CardPresence
 from hal.card.pcsc import PcscReader
 from hal.sim.card.applet import Applet
 from hal.sim.card.wire import CardFaults, CardProgram
@@ -41,7 +41,7 @@ def troubled(daemon: Daemon) -> Iterator[Daemon]:
 @pytest.fixture
 def reader(daemon: Daemon) -> Iterator[Watched]:
     watched = Watched(PcscReader(NAME, deadline_s=3.0))
-    watched.wait(Presence.ABSENT)  # the card of the test before
+    watched.wait(CardPresence.ABSENT)  # the card of the test before
     watched.told.clear()
     yield watched
     watched.reader.close()

@@ -14,13 +14,13 @@ from typing import Any
 from card_bench import Watched, until
 from pcsc_daemon import NAME
 
-from hal.card.contract import Presence, Stay
+from hal.card.contract import CardPresence, Stay
 
 ROOT = Path(__file__).parents[4]
 
 
 def present(reader: Watched) -> Stay:
-    stay = reader.wait(Presence.PRESENT).stay
+    stay = reader.wait(CardPresence.PRESENT).stay
     assert stay is not None
     return stay
 
@@ -55,7 +55,9 @@ class Client:
         return int(seen[0][1])
 
     def connect(self) -> None:
-        code, self._handle, self._protocol = self._scard.SCardConnect(self.context, NAME, self._share, 3)
+        code, self._handle, self._protocol = self._scard.SCardConnect(
+            self.context, NAME, self._share, 3
+        )
         assert code == 0, hex(code & 0xFFFFFFFF)
 
     def send(self, apdu: str) -> str:
@@ -74,10 +76,16 @@ class Client:
 
 @contextlib.contextmanager
 def program_running(code: str) -> Iterator[subprocess.Popen[str]]:
-    """Another Python process that has the driver, for what only a process of its own can do. Killed at the end."""
-    path = os.pathsep.join(map(str, (ROOT, ROOT / "tests", ROOT / "tests/hal/card", Path(__file__).parent)))
+    """Another Python process that has the driver, for what only a process of its own can do. Killed
+    at the end.
+    """
+    path = os.pathsep.join(
+        map(str, (ROOT, ROOT / "tests", ROOT / "tests/hal/card", Path(__file__).parent))
+    )
     environment = {**os.environ, "PYTHONPATH": path}
-    with subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
         try:
             yield process
         finally:

@@ -1,0 +1,5 @@
+import sys
+
+from city.cli import program
+
+sys.exit(program())

@@ -1,0 +1,82 @@
+"""The words that a city's data file may use: rows, fields, cases and causes."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from firmware.link.form_terms import FormName
+from firmware.link.messages import RefusalCode
+from firmware.link.refusals import LINE
+
+# Rows of a person's box on a certificate of residence, in the order of the form
+# (`city.composition.LINES`).
+RowKey = Literal[
+    "birth",
+    "sex",
+    "relationship",
+    "resident-since",
+    "settled",
+    "notified",
+    "previous-address",
+    "domicile",
+    "domicile-head",
+    "nationality",
+    "residence-status",
+    "residence-period",
+    "residence-until",
+    "residence-card",
+    "mynumber",
+]
+# What a resident can be asked to have printed, and the rows behind it. The kiosk has words for
+# these fields only.
+Field = Literal["relationship", "domicile", "residence", "mynumber"]
+FIELD_ROWS: Final[dict[Field, tuple[RowKey, ...]]] = {
+    "relationship": ("relationship",),  # and the head of the household
+    "domicile": ("domicile", "domicile-head"),
+    "residence": (
+        "nationality",
+        "residence-status",
+        "residence-period",
+        "residence-until",
+        "residence-card",
+    ),
+    "mynumber": ("mynumber",),
+}
+# Of a document: picks its certifying sentence and sub-title.
+Case = Literal["household", "part", "seal", "tax"]
+# Kiosks look for the imprint on what is called so, and for none on anything else.
+OF_A_SEAL: Final = "印鑑"
+STATEMENTS: Final[dict[FormName, frozenset[str]]] = {
+    "juminhyo": frozenset({"household", "part"}),
+    "inkan": frozenset({"seal"}),
+    "kazei": frozenset({"tax"}),
+}
+
+# Labels: a year's record, which has a field for each, is committed to as one.
+MOST_AMOUNTS: Final = 80
+YEAR_WORDS: Final = ("fiscal", "calendar", "income")
+ELSE: Final = "resident"  # the contact for causes without one of their own
+# Causes of the kiosk's own for which there is a place to go; the city's own are its refusal codes.
+KIOSK_CAUSES: Final = (
+    "pin-locked",
+    "pin-kept",
+    "not-mynumber",
+    "no-certificate",
+    "card-unsupported",
+    "card-unreadable",
+    "card-reader",
+    "line-down",
+    "printer",
+    "coins",
+    "document-rejected",
+    "print-failed",
+    "print-held",
+    "print-part",
+    "money-held",
+    "change-owed",
+)
+CAUSES: Final = (
+    *(code.value for code in RefusalCode if code not in LINE),
+    "protocol-error",
+    *KIOSK_CAUSES,
+)

@@ -1,0 +1,77 @@
+"""The kiosk is closed: why, under which case, and when serving is tried again.
+
+Two things close it: a journal that takes nothing more, and residents' processes that keep dying.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from firmware.service.books import Books
+from firmware.service.child import Close, Serve, Served
+from firmware.service.config import Config
+from firmware.service.entry import JournalBroken
+from firmware.service.listeners import Listeners
+from firmware.service.log import log
+from firmware.service.pipe import Send
+from firmware.service.room import storage_trouble
+
+STORAGE, PROGRAM = "storage", "program"  # keys of the texts
+RETRY_S = 5.0  # between two looks whether the journal can be written again
+
+
+@dataclass
+class Closure:
+    """`problem` is a key of the texts, `number` the case's, `again` in monotonic seconds."""
+
+    problem: str
+    number: str
+    again: float
+
+    @classmethod
+    def for_storage(cls, books: Books) -> Closure:
+        return cls._begin(books, STORAGE, "journal.broken", RETRY_S)
+
+    @classmethod
+    def for_deaths(cls, books: Books, closed_s: float) -> Closure:
+        return cls._begin(books, PROGRAM, "child.dying", closed_s)
+
+    @classmethod
+    def _begin(cls, books: Books, problem: str, code: str, again_s: float) -> Closure:
+        number = books.open_case(code, pauses=False)
+        log("kiosk.closed", problem=problem, case=number)
+        return cls(problem, number, time.monotonic() + again_s)
+
+    def is_worth_a_try(self, state: Path, books: Books) -> bool:
+        """Whether it is time, the journal can be read, and the disk of the folder `state` has room
+        again where that was the cause. The child that shows why is not ended in vain.
+        """
+        if time.monotonic() < self.again:
+            return False
+        if (self.problem == STORAGE and storage_trouble(state)) or not books.is_sound():
+            self._postpone()
+            return False
+        return True
+
+    def reopen(self, books: Books) -> bool:
+        """True when the journal takes what was kept; False: the kiosk stays closed."""
+        try:
+            books.settle()
+        except JournalBroken:
+            self._postpone()
+            return False
+        log("kiosk.reopened", problem=self.problem)
+        return True
+
+    def _postpone(self) -> None:
+        self.again = time.monotonic() + RETRY_S
+
+    def program(self, close: Close, books: Books) -> Serve:
+        """What the child runs that shows why nobody is served."""
+
+        def make(config: Config, listeners: Listeners, send: Send) -> Served:
+            return close(config, listeners, send, self.problem, self.number, books.undelivered())
+
+        return make

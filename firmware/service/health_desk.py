@@ -1,0 +1,76 @@
+"""May the next person be served? Everything that can be asked between two residents is
+asked here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from firmware.flow import events
+from firmware.service.card_desk import CardDesk
+from firmware.service.cash_desk import CashDesk
+from firmware.service.city_desk import CityDesk
+from firmware.service.config import Config
+from firmware.service.device_threads import DeviceThreads, ThreadName
+from firmware.service.log import log
+from firmware.service.paper_desk import PaperDesk
+from firmware.service.record import Record
+from firmware.service.room import storage_trouble
+from firmware.service.slip_desk import short
+
+
+def case_open(case: str) -> events.Health:
+    return events.Health(problem="case-open", number=short(case))
+
+
+@dataclass
+class HealthDesk:
+    config: Config
+    city: CityDesk
+    paper: PaperDesk
+    cash: CashDesk
+    card: CardDesk
+    record: Record
+    threads: DeviceThreads
+    session: str  # of this process
+    _disk: str = ""  # what its trouble was when it was last looked at
+    _clock: bool = False  # whether this board's was wrong then
+
+    async def look(self) -> events.Event:
+        journal = self.record.journal
+        if journal.purge_due():
+            if not await self.threads.call(ThreadName.SHEETS, self.paper.purge):
+                return events.Health(problem="printer")
+            self.record.happened(self.session, "purged")
+        printers = await self.printers_trouble()
+        cash = await self.threads.call(ThreadName.CASH, self.cash.trouble)
+        card = await self.threads.call(ThreadName.CARD, self.card.trouble)
+        # Last, and nothing is awaited after it: a case may have been opened meanwhile.
+        pausing = [case for case in journal.cases() if case.pauses]
+        if pausing:
+            newest = pausing[-1].session
+            return case_open(next(case.id for case in pausing if case.session == newest))
+        problem = self._disk_trouble() or printers or cash or card or self._city_trouble()
+        return events.Health(problem=problem, exact_only=None if problem else self.cash.exact_only)
+
+    async def printers_trouble(self) -> str:
+        sheets, receipts = await asyncio.gather(
+            self.threads.call(ThreadName.SHEETS, self.paper.sheets_trouble),
+            self.threads.call(ThreadName.RECEIPTS, self.paper.receipts_trouble),
+        )
+        return sheets or receipts
+
+    def _city_trouble(self) -> str:
+        clock = self.city.line.clock
+        if clock.is_wrong() != self._clock:
+            self._clock = clock.is_wrong()
+            log("clock", wrong=self._clock, ahead_s=round(clock.off_s()))
+        return self.city.problem()
+
+    def _disk_trouble(self) -> str:
+        found = storage_trouble(self.config.kiosk.state)
+        if found != self._disk:
+            self._disk = found
+            log("disk", state=found or "well")
+        return "storage" if found else ""

@@ -1,0 +1,56 @@
+"""The questions that a city may ask: what does not fit them is no answer of a city, and no journey
+begins with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from firmware.link import messages
+from firmware.link.client import LineFault, LineReason
+
+TYPES: Final[Mapping[str, str]] = {
+    "scope": "one",
+    "members": "many",
+    "fields": "many",
+    "year": "one",
+    "copies": "count",
+}
+MOST_COPIES: Final = 10  # as an order may ask for
+
+
+def check_offers(offers: Iterable[messages.Offer]) -> None:
+    """Raises LineFault for offers that the journey has no rules for."""
+    kinds: set[str] = set()
+    for offer in offers:
+        options = [option.id for option in offer.options]
+        fits = all(map(_fits, offer.options))
+        if offer.kind in kinds or len(set(options)) != len(options) or not fits:
+            raise LineFault(LineReason.MALFORMED)
+        kinds.add(offer.kind)
+
+
+def _fits(option: messages.Option) -> bool:
+    if TYPES.get(option.id) != option.type:
+        return False
+    if option.type == "count":
+        return _fits_count(option)
+    known = [choice.id for choice in option.choices]
+    chosen = option.default
+    if len(set(known)) != len(known) or not set(chosen) <= set(known):
+        return False
+    if option.type == "one":
+        return bool(known) and len(chosen) <= 1
+    most = option.maximum or len(known)
+    return option.minimum <= most <= len(known) and len(chosen) <= most
+
+
+def _fits_count(option: messages.Option) -> bool:
+    if option.choices or not 1 <= option.minimum <= option.maximum <= MOST_COPIES:
+        return False
+    if not option.default:
+        return True
+    first = option.default[0]
+    whole = len(option.default) == 1 and first.isascii() and first.isdecimal()
+    return whole and option.minimum <= int(first) <= option.maximum

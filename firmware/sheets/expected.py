@@ -1,0 +1,387 @@
+"""What the document must say, worked out by the kiosk itself.
+
+From the order that the person confirmed, the signed terms of the forms, and the records that the
+city committed to before anything was ordered. The city's content is then compared with it string by
+string; what the city can still decide alone is the unique number and how many people stand on a
+sheet.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from hashlib import sha256
+from typing import Final
+
+from firmware.link.commitments import SEAL_RECORD, commitment, opened
+from firmware.link.content import IMPRINT, NAME, Content, Person, Row, Sheet
+from firmware.link.form_terms import Current, FormName, FormTerms, current
+from firmware.link.messages import (
+    PROTOCOL,
+    Manifest,
+    OrderRequest,
+    SessionAnswer,
+    Terms,
+    request_sha256,
+)
+from firmware.sheets import era
+from firmware.sheets.fault import SheetFault, SheetReason
+
+BIRTH, ADDRESS = "生年月日", "住所"  # what the screen shows of the holder besides the name
+
+# The questions before each form. Another one would be on the screen and decide nothing on the
+# paper.
+OPTIONS: Final[Mapping[FormName, frozenset[str]]] = {
+    "juminhyo": frozenset({"scope", "members", "fields"}),
+    "inkan": frozenset(),
+    "kazei": frozenset({"year"}),
+}
+
+# the records of people; no seal and no year has such a name
+MEMBER: Final = re.compile(r"m\d{1,2}")
+
+Values = Mapping[str, str]  # label -> value of one record
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """What this session knows for itself. `days`: the first and the last on which the document can
+    be made out.
+    """
+
+    kiosk: str
+    card_sha256: str
+    request: OrderRequest
+    session: SessionAnswer = field(repr=False)
+    days: tuple[date, date]
+
+
+@dataclass(frozen=True)
+class Expected:
+    """`content` as the kiosk would have it, and what else goes into the sheets' codes."""
+
+    content: Content
+    current: Current
+    day: date
+    holder: str = field(repr=False)
+    year: int | None
+    people: int | None
+    whole: bool
+
+
+def expect(ordered: Ordered, terms: FormTerms, manifest: Manifest) -> Expected:
+    """Check the manifest's binding, open its records, compose. Raises SheetFault."""
+    check_binding(ordered, manifest)
+    day = _day_of_issue(ordered, manifest)
+    try:
+        now = current(terms, manifest.kind, day)
+    except LookupError:
+        raise SheetFault(SheetReason.TERMS) from None
+    _check_offer(ordered, now, manifest)
+    return _Composition(ordered, now, day, manifest).expected()
+
+
+def check_notices(terms: FormTerms, stated: Terms, day: date) -> None:
+    """The menu, which nobody signed, says what the signed terms say of that day.
+    Raises SheetFault.
+    """
+    if stated.city != terms.city:
+        raise SheetFault(SheetReason.TERMS)
+    for notice in stated.certificates:
+        try:
+            now = current(terms, notice.kind, day)
+        except LookupError:
+            raise SheetFault(SheetReason.TERMS) from None
+        if (notice.title, notice.fee) != (now.form.title, now.fee):
+            raise SheetFault(SheetReason.TERMS)
+
+
+def check_binding(ordered: Ordered, manifest: Manifest) -> None:
+    """A manifest whose signature holds is that of this very order. Raises SheetFault."""
+    request, session = ordered.request, ordered.session
+    bindings = (
+        (manifest.protocol, PROTOCOL, SheetReason.PROTOCOL),
+        (manifest.kiosk, ordered.kiosk, SheetReason.KIOSK),
+        (manifest.session, request.session, SheetReason.SESSION),
+        (session.session, request.session, SheetReason.SESSION),
+        (manifest.order, request.order, SheetReason.ORDER),
+        (manifest.card_sha256, ordered.card_sha256, SheetReason.CARD),
+        (manifest.request_sha256, request_sha256(request), SheetReason.REQUEST),
+        (manifest.kind, request.kind, SheetReason.KIND),
+        (manifest.copies, request.copies, SheetReason.COPIES),
+        (manifest.record_version, session.record_version, SheetReason.RECORD_VERSION),
+        (len(manifest.codes), manifest.content.pages, SheetReason.PAGE_COUNT),
+    )
+    for stated, known, reason in bindings:
+        if stated != known:
+            raise SheetFault(reason)
+
+
+def _day_of_issue(ordered: Ordered, manifest: Manifest) -> date:
+    try:
+        day = era.read(manifest.content.issued_on)
+    except ValueError:
+        raise SheetFault(SheetReason.DATE) from None
+    if not ordered.days[0] <= day <= ordered.days[1]:
+        raise SheetFault(SheetReason.DATE)
+    return day
+
+
+def _check_offer(ordered: Ordered, now: Current, manifest: Manifest) -> None:
+    """What was offered on the screen is what the signed terms say."""
+    offer = next((o for o in ordered.session.offers if o.kind == manifest.kind), None)
+    if offer is None or offer.title != now.form.title:
+        raise SheetFault(SheetReason.TITLE)
+    if offer.fee != now.fee or manifest.fee != now.fee * manifest.copies:
+        raise SheetFault(SheetReason.FEE)
+    if manifest.copies > now.form.copies:
+        raise SheetFault(SheetReason.COPIES)
+
+
+class _Composition:
+    """One document. Every method raises SheetFault."""
+
+    def __init__(self, ordered: Ordered, now: Current, day: date, manifest: Manifest) -> None:
+        self._session, self._manifest = ordered.session, manifest
+        self._choices = ordered.request.choices
+        self._now, self._form, self._day = now, now.form, day
+        if self._choices.keys() - OPTIONS[self._form.form]:
+            raise SheetFault(SheetReason.REQUEST)
+        self._people = self._chosen_people()
+        self._year = self._chosen_year()
+        self._words = {} if self._year is None else era.year_words(self._year)
+        self._records = self._open()
+
+    def expected(self) -> Expected:
+        whole = len(self._people) == len(self._session.members)
+        certified = self._form.form == "juminhyo"
+        return Expected(
+            content=self._content("household" if whole else "part"),
+            current=self._now,
+            day=self._day,
+            holder=self._session.members[self._session.holder],
+            year=self._year,
+            people=len(self._people) if certified else None,
+            whole=certified and whole,
+        )
+
+    # -- what was chosen
+
+    def _chosen_people(self) -> tuple[str, ...]:
+        """Record ids, in the household's order."""
+        members, holder = self._session.members, self._session.holder
+        if holder not in members or not all(map(MEMBER.fullmatch, members)):
+            raise SheetFault(SheetReason.MEMBERS)
+        if self._form.form != "juminhyo":
+            return (holder,)
+        scope = self._picked("scope")
+        if scope == ("household",):
+            return tuple(members)
+        if scope not in ((), ("self",), ("some",)):
+            raise SheetFault(SheetReason.MEMBERS)
+        if scope == ("some",):
+            chosen = self._picked("members")
+            people = tuple(key for key in members if key in chosen)
+            if not people or len(people) != len(chosen):
+                raise SheetFault(SheetReason.MEMBERS)
+            return people
+        return (holder,)
+
+    def _chosen_year(self) -> int | None:
+        if self._form.form != "kazei":
+            return None
+        chosen = self._picked("year")
+        if len(chosen) != 1 or not chosen[0].startswith("y") or not chosen[0][1:].isdecimal():
+            raise SheetFault(SheetReason.SUBTITLE)
+        year = int(chosen[0][1:])
+        try:
+            era.year_words(year)
+        except ValueError:
+            raise SheetFault(SheetReason.SUBTITLE) from None
+        return year
+
+    def _picked(self, option: str) -> tuple[str, ...]:
+        """What the person chose. An option that was not asked has no answer, whatever its default
+        is.
+        """
+        return self._choices.get(option, ())
+
+    def _wanted(self) -> frozenset[str]:
+        """Labels of a person's record that this order prints where they have a value."""
+        chosen = self._picked("fields")
+        if not set(chosen) <= self._form.fields.keys():
+            raise SheetFault(SheetReason.ROW_MISSING)
+        return frozenset(self._form.always).union(*(self._form.fields[name] for name in chosen))
+
+    # -- what the city committed to
+
+    def _open(self) -> Mapping[str, Values]:
+        """The records of the manifest: each is the committed one, shows all it must and no more."""
+        needed = self._needed()
+        openings = self._manifest.openings
+        if needed.keys() - openings.keys():
+            raise SheetFault(SheetReason.NOT_OPENED)
+        if openings.keys() - needed.keys():
+            raise SheetFault(SheetReason.OPENED_UNASKED)
+        records = {record: self._open_record(record) for record in openings}
+        for record, labels in needed.items():
+            self._check_opened(record, records[record].keys(), labels)
+        return records
+
+    def _check_opened(
+        self, record: str, shown: Collection[str], labels: frozenset[str] | None
+    ) -> None:
+        if labels is None:
+            all_fields = len(self._manifest.openings[record].fields)
+            if len(shown) != all_fields:
+                raise SheetFault(SheetReason.NOT_OPENED)
+            return
+        if labels - set(shown):
+            raise SheetFault(SheetReason.NOT_OPENED)
+        if set(shown) - labels:
+            raise SheetFault(SheetReason.OPENED_UNASKED)
+
+    def _open_record(self, record: str) -> Values:
+        opening, session = self._manifest.openings[record], self._session
+        stated = session.records.get(record)
+        try:
+            known = commitment(session.session, record, session.record_version, opening)
+        except ValueError:
+            raise SheetFault(SheetReason.COMMITMENT) from None
+        if stated != known:
+            raise SheetFault(SheetReason.COMMITMENT)
+        return opened(opening)
+
+    def _needed(self) -> dict[str, frozenset[str] | None]:
+        """Record to the labels that must be open in it; None: all that the record has."""
+        form, wanted = self._form, self._wanted()
+        rows = {NAME, *(label for label in form.rows if label in wanted)}
+        needed: dict[str, frozenset[str] | None] = {key: frozenset(rows) for key in self._people}
+        head = {label for label in form.head if label in wanted}
+        shown = needed.get(self._session.holder) or frozenset()
+        needed[self._session.holder] = shown | head | {NAME, BIRTH, ADDRESS}
+        if form.form == "inkan":
+            needed[SEAL_RECORD] = frozenset({IMPRINT})
+        if form.form == "kazei":
+            needed[self._tax_record] = self._tax_labels()
+        return needed
+
+    @property
+    def _tax_record(self) -> str:
+        return f"y{self._year}"
+
+    def _tax_labels(self) -> frozenset[str] | None:
+        if not self._form.amounts:
+            return None
+        amounts = (label for section in self._form.amounts for label in section.labels)
+        return frozenset((*map(self._with_year, self._form.tax_rows), *amounts))
+
+    # -- the content
+
+    def _content(self, people_case: str) -> Content:
+        form, now, given = self._form, self._now, self._manifest.content
+        case = {"juminhyo": people_case, "inkan": "seal", "kazei": "tax"}[form.form]
+        if case not in form.statements:
+            raise SheetFault(SheetReason.STATEMENT)
+        self._check_holder()
+        return Content(
+            heading=now.terms.heading,
+            title=form.title.get("ja", ""),
+            subtitle=self._with_year(form.subtitles.get(case, "")),
+            unique_number=given.unique_number,
+            statement=form.statements[case],
+            issued_on=era.written(self._day),
+            office=now.issuer.office,
+            officer=now.issuer.officer,
+            stamp=now.issuer.stamp,
+            notes=form.notes,
+            verification=now.terms.verification,
+            sheets=self._sheets(given.sheets),
+        )
+
+    def _check_holder(self) -> None:
+        """The holder is the one that the confirmation screen showed."""
+        session = self._session
+        stated = (session.members[session.holder], session.holder_birth, session.holder_address)
+        record = self._records[session.holder]
+        if stated != (record[NAME], record[BIRTH], record[ADDRESS]):
+            raise SheetFault(SheetReason.HOLDER)
+
+    def _sheets(self, given: Sequence[Sheet]) -> tuple[Sheet, ...]:
+        """The people in their order, on as many sheets as the city took; each sheet
+        has somebody.
+        """
+        sizes = [len(sheet.people) for sheet in given]
+        if sum(sizes) != len(self._people) or 0 in sizes:
+            raise SheetFault(SheetReason.MEMBERS)
+        if self._form.form != "juminhyo" and len(sizes) != 1:
+            raise SheetFault(SheetReason.PAGE_COUNT)
+        sheets = []
+        begin = 0
+        for size, sheet in zip(sizes, given, strict=True):
+            sheets.append(self._sheet(self._people[begin : begin + size], sheet))
+            begin += size
+        return tuple(sheets)
+
+    def _sheet(self, people: Collection[str], given: Sheet) -> Sheet:
+        holder = self._session.holder
+        return Sheet(
+            head=self._rows(self._records[holder], self._form.head),
+            people=tuple(self._person(key) for key in people),
+            amounts=self._amounts(),
+            seal=self._seal(given),
+            applicant="" if holder in people else self._session.members[holder],
+        )
+
+    def _person(self, key: str) -> Person:
+        record = self._records[key]
+        if record[NAME] != self._session.members[key]:
+            raise SheetFault(SheetReason.MEMBERS)
+        rows = self._rows(record, self._form.rows)
+        if self._form.form == "kazei":
+            year = self._records[self._tax_record]
+            labels = map(self._with_year, self._form.tax_rows)
+            rows += tuple(Row(label=label, value=self._of(year, label)) for label in labels)
+        return Person(name=record[NAME], rows=tuple(row for row in rows if row.value))
+
+    def _rows(self, record: Values, labels: Sequence[str]) -> tuple[Row, ...]:
+        wanted = self._wanted()
+        rows = (Row(label=label, value=record[label]) for label in labels if label in wanted)
+        return tuple(row for row in rows if row.value)
+
+    def _of(self, record: Values, label: str) -> str:
+        try:
+            return record[label]
+        except KeyError:
+            raise SheetFault(SheetReason.NOT_OPENED) from None
+
+    def _amounts(self) -> tuple[Row, ...]:
+        """All of the year's record, by the sections of the form where it has some; never none."""
+        if self._form.form != "kazei":
+            return ()
+        record = self._records[self._tax_record]
+        rows: list[Row] = []
+        if not self._form.amounts:
+            beside = set(map(self._with_year, self._form.tax_rows))
+            rows = [Row(label=k, value=v) for k, v in record.items() if k not in beside and v]
+        for section in self._form.amounts:
+            known = [Row(label=k, value=record[k]) for k in section.labels if record[k]]
+            rows += [Row(label=section.heading, value=""), *known] if known else []
+        if not rows:
+            raise SheetFault(SheetReason.AMOUNTS)
+        return tuple(rows)
+
+    def _seal(self, given: Sheet) -> bytes:
+        """The imprint itself is not in the record, its hash is."""
+        if self._form.form != "inkan":
+            return b""
+        if sha256(given.seal).hexdigest() != self._records[SEAL_RECORD][IMPRINT]:
+            raise SheetFault(SheetReason.SEAL)
+        return given.seal
+
+    def _with_year(self, text: str) -> str:
+        for word, value in self._words.items():
+            text = text.replace(f"{{{word}}}", value)
+        return text

@@ -1,0 +1,1 @@
+"""The `kiosk` command, and the programs that a technician has on a board."""

@@ -1,0 +1,110 @@
+"""What a check finds, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from hal.faults import Reason
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """What the person at the kiosk can do, shortly."""
+
+    ja: str
+    en: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the diagnosis. `detail` is what was found; a `remedy` is there when, and only
+    when, the line is not `ok`.
+    """
+
+    name: str
+    ok: bool
+    detail: str
+    remedy: Remedy | None = None
+
+
+class Wrong(Exception):
+    """A check ends here: what was seen, and what to do."""
+
+    def __init__(self, detail: str, remedy: Remedy) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.remedy = remedy
+
+
+FILE: Final = Remedy(
+    "ファイルの場所と読み取り権限を確認してください。",
+    "check that the file is there and may be read",
+)
+REPORT: Final = Remedy(
+    "この表示を添えて開発元へ連絡してください。", "report this line to the maintainers"
+)
+
+FAULTS: Final[Mapping[Reason, Remedy]] = {
+    Reason.NOT_CONNECTED: Remedy(
+        "電源・ケーブルと、設定のアドレスを確認してください。",
+        "check power, cable and the address in the configuration",
+    ),
+    Reason.SILENT: Remedy(
+        "機器の電源を入れ直し、設定のアドレスがその機器か確認してください。",
+        "switch the device off and on; is it the device at this address?",
+    ),
+    Reason.GARBLED: Remedy(
+        "機種・通信速度・配線を確認してください。", "check model, line speed and wiring"
+    ),
+    Reason.REFUSED: Remedy(
+        "機器の状態と設定を確認してください。",
+        "look at the device's own display and at its section",
+    ),
+    Reason.CONFIGURATION: Remedy(
+        "設定と機器が一致しません。どちらかを直してください。",
+        "device and configuration differ: correct one of them",
+    ),
+    Reason.DENIED: Remedy(
+        "使う権限がありません。polkit の設定 (access_pcsc, access_card) を確認してください。",
+        "not allowed to use it: see the polkit rules (access_pcsc, access_card) for this user",
+    ),
+    Reason.SERVICE_DOWN: Remedy(
+        "pcscd が動いていません: systemctl start pcscd.socket",
+        "pcscd is not running: systemctl start pcscd.socket",
+    ),
+    Reason.REMOVED: Remedy("カードを置き直してください。", "place the card again"),
+    Reason.MUTE: Remedy(
+        "カード読取部の上の物を取り除いてください。", "take away what lies on the reader"
+    ),
+    Reason.IN_USE: Remedy(
+        "カードを使用中の他のプログラムを終了してください。",
+        "end the other program that holds the card",
+    ),
+    Reason.BUSY: Remedy(
+        "プリンターが他の接続を処理中か、前の接続を保持しています。2分待って再確認し、"
+        "他の送信元、ポート番号を確認してください。",
+        "the printer serves another connection, or still holds the last one: wait two minutes and "
+        "check again; then look for another sender, and at the port number",
+    ),
+    Reason.PAPER_OUT: Remedy("用紙を補充してください。", "load paper"),
+    Reason.COVER_OPEN: Remedy("カバーを閉めてください。", "close the cover"),
+    Reason.JAM: Remedy(
+        "詰まった用紙を取り除いてください。内容は見ないこと。",
+        "clear the jam; do not read the sheet",
+    ),
+    Reason.PRINTER_ERROR: Remedy(
+        "プリンターの表示を確認し、電源を入れ直してください。",
+        "look at the printer's display; switch it off and on",
+    ),
+    Reason.UNCERTAIN: Remedy(
+        "機器の中に用紙や硬貨が残っていないか確認してください。",
+        "look for paper or coins left in the device",
+    ),
+    Reason.HOPPER_EMPTY: Remedy("釣銭を補充してください。", "refill the change"),
+    Reason.EVENTS_LOST: Remedy(
+        "硬貨の残高を確認し、電源を入れ直してください。", "count the coins, then restart the unit"
+    ),
+    Reason.COIN_JAM: Remedy("詰まった硬貨を取り除いてください。", "clear the stuck coin"),
+}

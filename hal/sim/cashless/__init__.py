@@ -1,0 +1,1 @@
+"""The far end of a payment terminal's wire."""

@@ -1,0 +1,13 @@
+"""The words of the far ends' commands: the module whose `main(argv)` each is, and what it does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+COMMANDS: Mapping[tuple[str, ...], tuple[str, str]] = {
+    ("sim", "card"): ("hal.sim.card.command", "lay a card on a reader"),
+    ("sim", "printer"): ("hal.sim.printer", "an ESC/POS printer that draws what it gets"),
+    ("sim", "coins"): ("hal.sim.coins.program", "a ccTalk coin unit on a pty"),
+    ("sim", "cashless"): ("hal.sim.cashless.program", "a payment terminal on a pty"),
+    ("sim", "speaker"): ("hal.sim.speaker_command", "a speaker that writes down what is said"),
+}

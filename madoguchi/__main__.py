@@ -1,5 +1,0 @@
-import sys
-
-from madoguchi.cli import main
-
-sys.exit(main())

@@ -1,0 +1,421 @@
+"""Everything a rehearsal needs, made at its first start: keys, cards, city, configurations,
+recorded voice.
+
+`folder` keeps what is made once and never changes; `run` what one run writes: database, journal,
+configurations.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import functools
+import hashlib
+import itertools
+import secrets
+import shutil
+import socket
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
+from typing import IO, Any, Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from city import config as city_config
+from city import database, municipality, sample, terms
+from city import pki as city_pki
+from city.clock import starting
+from city.enroll import EnrollError
+from firmware.service.cases import create_journal, journal_was_made
+from firmware.service.entry import JournalBroken
+from firmware.texts.engines import VoiceError
+from firmware.texts.phrase import Phrase
+from firmware.texts.texts import Texts, languages
+from firmware.texts.voice import often, phrases
+from firmware.tools import voice
+from hal.sim.bench import RECEIPT_DOTS, SHEET_DOTS, Wiring
+from hal.sim.card.options import Options
+from hal.sim.card.pki import (
+    PHONE_AUTHENTICATION,
+    USER_AUTHENTICATION,
+    load_card_ca,
+    make_card,
+    make_card_ca,
+)
+from hal.sim.dock import CardLabel
+from testbed import toml
+
+KIOSK: Final = "kiosk-1"
+HOST: Final = "127.0.0.1"
+SPOKEN: Final = ("ja", "en")  # before the kiosk starts; other languages speak when recorded
+CITY_DATA: Final = Path(municipality.__file__).parent / "data" / "akashi.toml"
+JST: Final = timezone(timedelta(hours=9), "JST")
+OPENING: Final = datetime(
+    2026, 11, 24, 10, tzinfo=JST
+)  # a working day, in service hours: open whenever it is started
+WIRES: Final = (
+    "panel",
+    "reader",
+    "city",
+    "cable",
+    "line",
+    "sheets",
+    "receipts",
+    "speaker",
+    "verification",
+)
+HOPPERS: Final = ((3, 10, 60), (4, 50, 40), (5, 100, 60))  # address, yen, coins
+CARD_CA: Final = "ca"
+PHONE_CA: Final = "ca-phones"
+CARD_CAS: Final = (CARD_CA, PHONE_CA)
+# What the rehearsal adds to the city's data: it takes phones.
+REHEARSED: Final[Mapping[str, Any]] = {"phones": [{"from": date(2016, 1, 1), "taken": True}]}
+FIRST_PORT: Final = 10_000
+PORTS_OF_A_BLOCK: Final = 100
+BLOCKS: Final = 220
+LOCKS: Final[list[socket.socket]] = []  # as long as the process lives
+VALID_DAYS = 4 * 365
+LONG_AGO_DAYS = 400
+EXPIRED_DAYS = 5
+
+
+class RehearsalError(Exception):
+    """One line: what is missing or in the way, and what to do."""
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What `prepare` made, ready to be started."""
+
+    folder: Path
+    run: Path
+    kiosk_toml: Path
+    city_toml: Path
+    state: Path  # the kiosk's
+    wiring: Wiring
+    panel: str  # http://host:port
+    cards: Mapping[str, Path]
+    labels: tuple[CardLabel, ...]
+
+    def pin(self, resident: str) -> str:
+        return next(label.pin for label in self.labels if label.name == resident)
+
+
+def prepare(
+    folder: Path,
+    run: Path | None = None,
+    *,
+    ports: Mapping[str, int] | None = None,
+    pace: float = 1.0,
+    start: datetime = OPENING,
+    cashless: bool = False,
+    city: Mapping[str, Any] | None = None,
+    kiosk: Mapping[str, Any] | None = None,
+    report: Callable[[str], None] = lambda _: None,
+    seldom: bool = True,
+) -> Rehearsal:
+    """Make what is not there yet, and fresh configurations. Raises RehearsalError.
+
+    `ports` names ports for some of `WIRES`, the others are free ones. `city` and `kiosk` are merged
+    over the city's data and the kiosk's configuration; `start` is where the city's clock begins;
+    with `cashless` the payment terminal is offered. `report` hears what takes its time. Without
+    `seldom` the kiosk starts before everything is recorded that is seldom said.
+    """
+    folder = folder.absolute()
+    run = (run or folder / "run").absolute()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        run.mkdir(parents=True, exist_ok=True)
+        with _alone(folder / "making"):
+            keys = city_pki.make(folder / "pki", (KIOSK,))
+            cards = _cards(folder, start, report)
+            _voice(folder / "voice", report, phrases if seldom else often)
+        with claim(run):  # what runs there keeps its configuration
+            kiosk = {
+                "voice": {"languages": SPOKEN if seldom else ()},
+                **({"cashless": {"address": str(run / "terminal")}} if cashless else {}),
+                **(kiosk or {}),
+            }
+            return _configure(
+                folder, run, keys, cards, _ports(ports or {}), pace, start, city or {}, kiosk
+            )
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        raise RehearsalError(f"{where}{error.strerror or error}") from None
+    except (EnrollError, city_config.ConfigError, database.DatabaseError, JournalBroken) as error:
+        raise RehearsalError(str(error)) from None
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Two first starts at once make everything once."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def claim(run: Path) -> IO[str]:
+    """One rehearsal in one folder, until this is closed. Raises RehearsalError."""
+    lock = (run / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise RehearsalError(
+            f"a rehearsal is running in {run} already; --folder names another place"
+        ) from None
+    return lock
+
+
+def _ports(given: Mapping[str, int]) -> Mapping[str, int]:
+    """A port for each wire; all free ones are held until the last is found, so no two are
+    the same.
+    """
+    if unknown := set(given) - set(WIRES):
+        raise RehearsalError(f"no such wire: {', '.join(sorted(unknown))}")
+    held = {name: _free() for name in WIRES if name not in given}
+    found = {name: sock.getsockname()[1] for name, sock in held.items()}
+    for sock in held.values():
+        sock.close()
+    return {**found, **given}
+
+
+def _free() -> socket.socket:
+    """A port is let go before the program that was given it takes it: until then nobody else may.
+    Therefore each process has a block of ports to itself.
+    """
+    while True:
+        with contextlib.suppress(OSError):
+            return socket.create_server((HOST, next(_own_ports())))
+
+
+@functools.cache
+def _own_ports() -> Iterator[int]:
+    """A block of ports, over and over, that this process alone has as long as it lives: the name of
+    a socket in the kernel's memory says so. They are below the ports that the kernel gives to
+    whoever connects. Raises RehearsalError when no block is left.
+    """
+    for block in secrets.SystemRandom().sample(range(BLOCKS), BLOCKS):
+        lock = socket.socket(socket.AF_UNIX)
+        try:
+            lock.bind(f"\0madoguchi-ports-{block}")
+        except OSError:
+            lock.close()
+            continue
+        LOCKS.append(lock)
+        first = FIRST_PORT + block * PORTS_OF_A_BLOCK
+        return itertools.cycle(range(first, first + PORTS_OF_A_BLOCK))
+    raise RehearsalError(f"{BLOCKS} programs rehearse already: end one of them")
+
+
+# --- made once
+
+
+def _cards(folder: Path, start: datetime, report: Callable[[str], None]) -> Mapping[str, Path]:
+    """A card folder for each card and phone of the sample residents, `certificate.pem` for the
+    city's registry beside it.
+    """
+    people = [(name, card) for name, (_, card) in sample.tokens().items()]
+    home = folder / "cards"
+    stamp = folder / "cards" / "made"
+    made_of = hashlib.sha256(
+        repr([(id_, _values(card)) for id_, card in people]).encode()
+    ).hexdigest()
+    if not stamp.exists() or stamp.read_text() != made_of:
+        report("making the sample cards")
+        shutil.rmtree(home, ignore_errors=True)
+        for ca in CARD_CAS:
+            make_card_ca(home / ca)
+            _pem(home / ca / "ca.der", home / ca / "ca.pem")
+        with ThreadPoolExecutor() as workers:
+            list(workers.map(lambda person: _card(home, person[0], person[1], start), people))
+        stamp.write_text(made_of)
+    return {id_: home / id_ for id_, _ in people}
+
+
+def _values(card: sample.SampleCard) -> tuple[object, ...]:
+    return tuple(getattr(card, name) for name in card.__struct_fields__)
+
+
+def _card(home: Path, id_: str, card: sample.SampleCard, start: datetime) -> None:
+    """Valid, or expired, today and at the rehearsal's date."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    first = min(now, start)
+    last = max(now, start)
+    until = (
+        first - timedelta(days=EXPIRED_DAYS) if card.expired else last + timedelta(days=VALID_DAYS)
+    )
+    begin = first - timedelta(days=LONG_AGO_DAYS)
+    plastic = card.kind == "card"
+    make_card(
+        home / id_,
+        load_card_ca(home / (CARD_CA if plastic else PHONE_CA)),
+        secrets.token_hex(12),
+        card.pin,
+        begin,
+        until,
+        tries=card.pin_tries,
+        options=Options(kind=card.kind),
+        policy=USER_AUTHENTICATION if plastic else PHONE_AUTHENTICATION,
+    )
+    _pem(home / id_ / "certificate.der", home / id_ / "certificate.pem")
+
+
+def _pem(der: Path, pem: Path) -> None:
+    pem.write_bytes(x509.load_der_x509_certificate(der.read_bytes()).public_bytes(Encoding.PEM))
+
+
+def _voice(
+    folder: Path, report: Callable[[str], None], of: Callable[[Texts], Iterable[Phrase]]
+) -> None:
+    try:
+        voice.record(folder, SPOKEN, report, of)
+    except VoiceError as error:
+        raise RehearsalError(
+            f"the recorded voice cannot be made: {error} (run ./scripts/setup)"
+        ) from None
+
+
+# --- for each run
+
+
+def _configure(
+    folder: Path,
+    run: Path,
+    keys: city_pki.Files,
+    cards: Mapping[str, Path],
+    ports: Mapping[str, int],
+    pace: float,
+    start: datetime,
+    city: Mapping[str, Any],
+    kiosk: Mapping[str, Any],
+) -> Rehearsal:
+    at = {name: f"{HOST}:{port}" for name, port in ports.items()}
+    coins = run / "coins"
+    city_toml = run / "city.toml"
+    kiosk_toml = run / "kiosk.toml"
+    city_toml.write_text(toml.dumps(_city(folder, run, keys, at, start, city)))
+    kiosk_toml.write_text(toml.dumps(toml.merge(_kiosk(folder, run, keys, at, coins, pace), kiosk)))
+    _sign_terms(city_toml, keys)
+    _registry(city_toml, cards)
+    if not journal_was_made(run / "state"):
+        create_journal(run / "state")
+    ends = {name: (HOST, ports[name]) for name in WIRES if name not in ("panel", "verification")}
+    return Rehearsal(
+        folder=folder,
+        run=run,
+        kiosk_toml=kiosk_toml,
+        city_toml=city_toml,
+        state=run / "state",
+        wiring=Wiring(coins=coins, terminal=run / "terminal", **ends),
+        panel=f"http://{at['panel']}",
+        cards=cards,
+        labels=tuple(
+            CardLabel(name, person.name, _note(person, card), card.pin, card.kind)
+            for name, (person, card) in sample.tokens().items()
+        ),
+    )
+
+
+def _note(person: sample.SampleResident, card: sample.SampleCard) -> str:
+    """What is written on the tray beside it."""
+    phone = {"card": "", "android": "スマートフォン（Android）", "iphone": "iPhone"}[card.kind]
+    if not phone:
+        return person.note
+    return phone + ("。失効" if card.revoked else "")
+
+
+def merged(over: Mapping[str, Any]) -> dict[str, Any]:
+    """The sample city's data with what `over` says otherwise."""
+    return toml.merge(tomllib.loads(CITY_DATA.read_text("utf-8")), {**REHEARSED, **over})
+
+
+def _city(
+    folder: Path,
+    run: Path,
+    keys: city_pki.Files,
+    at: Mapping[str, str],
+    start: datetime,
+    over: Mapping[str, Any],
+) -> dict[str, Any]:
+    data = run / "city-data.toml"
+    page = {"verification_page": f"http://{at['verification']}/v"}
+    data.write_text(toml.dumps(merged({**page, **over})))
+    return {
+        "gateway": {
+            "listen": at["city"],
+            "database": f"sqlite:///{run / 'city.sqlite'}",
+            "city": data,
+        },
+        "tls": {"certificate": keys.gateway, "key": keys.gateway_key, "kiosk_ca": keys.kiosk_ca},
+        "issuing": {"key": keys.issuing_key},
+        "terms": {"file": run / "form-terms.json", "key": keys.terms},
+        "cards": {
+            "ca": [folder / "cards" / ca / "ca.pem" for ca in CARD_CAS],
+            "phone_policies": [PHONE_AUTHENTICATION.dotted_string],
+            "allow_test": True,
+        },
+        "verification": {
+            "listen": at["verification"],
+            "keys": [{"key": keys.issuing, "from": date(2016, 1, 1)}],
+        },
+        "clock": {"start": start},
+    }
+
+
+def _kiosk(
+    folder: Path, run: Path, keys: city_pki.Files, at: Mapping[str, str], coins: Path, pace: float
+) -> dict[str, Any]:
+    certificate, key = keys.kiosk(KIOSK)
+    return {
+        "kiosk": {"id": KIOSK, "state": run / "state", "pace": pace, "languages": languages()},
+        "panel": {"listen": at["panel"]},
+        "card": {"driver": "vpcd", "listen": at["reader"], "cable": at["cable"]},
+        "sheets": {"address": at["sheets"], "width": SHEET_DOTS, "dpi": 203, "outlet_sensor": True},
+        "receipts": {"address": at["receipts"], "width": RECEIPT_DOTS, "dpi": 203},
+        "cash": {
+            "port": str(coins),
+            "hoppers": [{"address": a, "value": v} for a, v, _ in HOPPERS],
+        },
+        "speaker": {"driver": "network", "address": at["speaker"]},
+        "line": {
+            "city": f"https://{at['line']}",
+            "city_ca": keys.city_ca,
+            "certificate": certificate,
+            "key": key,
+            "clock_s": 0,  # the rehearsal's city has a clock of its own
+        },
+        "trust": {
+            "card_ca": [folder / "cards" / ca / "ca.pem" for ca in CARD_CAS],
+            "phone_policies": [PHONE_AUTHENTICATION.dotted_string],
+            "issuing_keys": [keys.issuing],
+            "terms_keys": [keys.terms],
+            "allow_test_cards": True,
+        },
+        "voice": {"recordings": folder / "voice"},
+    }
+
+
+def _sign_terms(city_toml: Path, keys: city_pki.Files) -> None:
+    config = city_config.load(city_toml)
+    signed = terms.sign(
+        municipality.load(config.gateway.city), terms.load_terms_key(keys.terms_key)
+    )
+    config.terms.file.write_bytes(signed)
+
+
+def _registry(city_toml: Path, cards: Mapping[str, Path]) -> None:
+    """The residents as they were, and their cards."""
+    config = city_config.load(city_toml)
+    engine = database.connect(config.gateway.database)
+    try:
+        sample.seed(engine, starting(config.clock.start), municipality.load(config.gateway.city))
+    finally:
+        engine.dispose()
+    sample.enroll_all(config, {id_: folder / "certificate.pem" for id_, folder in cards.items()})

@@ -1,0 +1,102 @@
+"""Who comes to the kiosk and for what: the people and certificates that the adversary mixes up with
+each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from mix_ups_of_another import (
+    BEFORE,
+    CERTIFICATE,
+    EVERYTHING,
+    HOUSEHOLD,
+    NAMESAKE,
+    NEXT_KIOSK,
+    YEAR,
+)
+
+Picks = Mapping[str, tuple[str, ...]]
+HOUSEHOLDS: Final = {
+    "taro": "akashi",
+    "hanako": "akashi",
+}  # the others live by themselves, or are of another
+
+
+@dataclass(frozen=True)
+class Errand:
+    """`picks`: option to choices, where the default is not wanted."""
+
+    resident: str
+    kind: str
+    picks: Picks = field(default_factory=dict)
+    copies: int = 1
+
+    @property
+    def name(self) -> str:
+        words = [f"{option} {'+'.join(chosen)}" for option, chosen in self.picks.items()]
+        words += [f"{self.copies} copies"] if self.copies > 1 else []
+        return f"{self.resident}: {self.kind}" + (f" ({', '.join(words)})" if words else "")
+
+    @property
+    def household(self) -> str:
+        return HOUSEHOLDS.get(self.resident, self.resident)
+
+
+JAPANESE: Final = ("relationship", "domicile", "mynumber")
+ERRANDS: Final[tuple[Errand, ...]] = (
+    Errand("taro", "juminhyo"),
+    Errand("taro", "juminhyo", {"scope": ("household",), "fields": JAPANESE}),
+    Errand(
+        "taro", "juminhyo", {"scope": ("some",), "members": ("m2",), "fields": ("relationship",)}
+    ),
+    Errand("yoshiko", "juminhyo"),
+    Errand("hitokoto", "juminhyo", {"fields": ("domicile",)}),
+    Errand("mai", "juminhyo"),
+    Errand("genzo", "juminhyo", {"scope": ("household",)}),
+    Errand("namesake", "juminhyo"),
+    Errand("hanako", "juminhyo"),
+    Errand("taro", "inkan"),
+    Errand("hanako", "inkan", copies=2),
+    Errand("yoshiko", "inkan"),
+    Errand("namesake", "inkan"),
+    Errand("taro", "kazei"),
+    Errand("taro", "kazei", {"year": ("y2025",)}),
+    Errand("hanako", "kazei"),
+    Errand("yoshiko", "kazei"),
+    Errand("namesake", "kazei"),
+)
+
+
+def others_of(errand: Errand, all_: Sequence[Errand] = ERRANDS) -> dict[str, Errand]:
+    """Whom a city could take for this person, and what for this certificate."""
+    found: dict[str, Errand] = {}
+    for other in all_:
+        if other == errand:
+            continue
+        who = _relation(errand, other, found)
+        if who and who not in found:
+            found[who] = other
+    return found
+
+
+def _relation(errand: Errand, other: Errand, found: Mapping[str, Errand]) -> str:
+    if other.resident == errand.resident:
+        if other.kind != errand.kind:
+            return CERTIFICATE
+        if other.kind == "kazei":
+            return YEAR
+        return (
+            EVERYTHING
+            if len(other.picks.get("fields", ())) > len(errand.picks.get("fields", ()))
+            else ""
+        )
+    if other.kind != errand.kind:
+        return ""
+    if {errand.resident, other.resident} == {"taro", "namesake"}:
+        return NAMESAKE
+    if other.household == errand.household:
+        return HOUSEHOLD
+    return NEXT_KIOSK if BEFORE in found else BEFORE

@@ -1,0 +1,62 @@
+"""A kiosk refuses fields that it does not know: the city sends newer ones only to those who have
+named them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import date, time
+
+import pytest
+from city_bench import HELLO, Direct, Rehearsal, Visit
+from msgspec import json, structs
+
+from city.municipality import Hours
+from firmware.link import messages
+
+# Where each field stands, and how it looks on the line.
+FIELDS = {
+    messages.TODAY: ("hello", b'"today":'),
+    messages.OPENINGS: ("sessions", b'"opens_at":'),
+    messages.READINGS: ("sessions", b'"readings":'),
+}
+
+
+class OneThatUnderstands(Direct):
+    """A kiosk of another build."""
+
+    understands: tuple[str, ...] = ()
+
+    async def hello(self, message: messages.Hello) -> messages.Terms:
+        return await super().hello(structs.replace(message, understands=self.understands))
+
+    async def open_session(self, message: messages.SessionRequest) -> messages.SessionAnswer:
+        return await super().open_session(structs.replace(message, understands=self.understands))
+
+
+@pytest.mark.parametrize("left_out", [(), *((name,) for name in FIELDS), tuple(FIELDS)])
+def test_the_city_tells_what_a_kiosk_understands(
+    rehearsal: Rehearsal, left_out: tuple[str, ...]
+) -> None:
+    # Certificates that are not to be had yet at noon, so that their offers say when they are.
+    evening = Hours(since=date(2016, 1, 1), opens=time(17), closes=time(20))
+    data = rehearsal.city.data
+    later = tuple(structs.replace(c, hours=(evening,)) for c in data.certificates)
+    rehearsal.city = replace(rehearsal.city, data=structs.replace(data, certificates=later))
+    line = OneThatUnderstands(rehearsal.city)
+    line.understands = tuple(name for name in FIELDS if name not in left_out)
+    visit = Visit(line, rehearsal.card("taro"))
+    answers = {"sessions": json.encode(asyncio.run(visit.enter()))}
+    answers["hello"] = json.encode(visit.terms)
+    told = {name for name, (answer, field) in FIELDS.items() if field in answers[answer]}
+    assert told == set(line.understands)
+
+
+def test_every_field_of_this_kind_is_tried() -> None:
+    assert set(FIELDS) == set(messages.UNDERSTOOD) == set(HELLO.understands)
+
+
+def test_an_older_kiosk_names_nothing() -> None:
+    hello = structs.replace(HELLO, understands=())
+    assert b"understands" not in json.encode(hello)

@@ -1,0 +1,141 @@
+"""What holds for all tests: modules that start whole systems say so; folders show their time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+
+# A busy machine is slow: no example has a limit of time. Hangs are ended by pytest's own limit.
+hypothesis.settings.register_profile("madoguchi", deadline=None)
+hypothesis.settings.load_profile("madoguchi")
+
+# Whoever imports one of these names starts programs of the whole system.
+STARTS_A_SYSTEM = {"testbed.system": "System", "testbed.customer": "run_errand"}
+# Folders, files and tests that take long by nature: searches, fuzzing, servers, many documents.
+SLOW = (
+    "tests/attacks",
+    "tests/city",
+    "tests/flow/test_flow_walks.py",
+    "tests/hal/card",
+    "tests/hal/cash",
+    "tests/hal/printer",
+    "tests/ledger/test_many_journeys.py",
+    "tests/model_check",
+    "tests/packaging",
+    "tests/panel/test_render.py::test_every_screen_renders",
+    "tests/panel/test_watch.py",
+    "tests/power_cut",
+    "tests/service/test_service_supervisor.py",
+    "tests/service/test_damaged_journals.py",
+    "tests/service/test_journal_lost.py",
+    "tests/service/test_pin_memory.py",
+    "tests/service/test_room.py",
+    "tests/service/test_service_replay.py",
+    "tests/sheets/test_calibration.py",
+    "tests/sheets/test_code_rate.py",
+    "tests/sheets/test_damaged_files.py",
+    "tests/sheets/test_every_mutation.py",
+    "tests/sheets/test_sheet_dots.py",
+    "tests/test_scenarios_model.py",
+    "tests/testbed",
+    "tests/texts/test_texts.py::test_no_text_is_idle",
+    "tests/tools",
+    "tests/verification",
+)
+# Modules whose tests share something that takes long to make: one process runs all of a module.
+TOGETHER = (
+    "tests/attacks/test_every_reason.py",
+    "tests/attacks/test_generated.py",
+    "tests/attacks/test_paper_judge.py",
+    "tests/packaging/test_wheels.py",
+    "tests/tools/test_browser.py",
+    "tests/tools/test_diagnose.py",
+)
+
+
+# Tests that are many, alike and slow: of each kind the suite runs one in so many, and
+# `scripts/test --all` runs all.
+SAMPLED = {
+    "tests/model_check/test_interlock.py::test_a_wrong_machine_gets_nothing_forbidden_out": 3,
+    "tests/model_check/test_model_check.py::test_nothing_forbidden_goes_out_of_a_wrong_machine": 3,
+    "tests/model_check/test_model_check.py::test_the_defect_is_found": 3,
+    "tests/panel/test_render.py::test_every_screen_renders": 3,
+    "tests/service/test_coin_crash.py": 2,
+    "tests/service/test_crash.py": 2,
+    "tests/service/test_journal_lost.py::test_the_kiosk_does_not_start_on_it": 2,
+    "tests/test_scenarios_wires.py::test_on_the_wires": 2,
+    "tests/test_trouble.py": 2,
+    "tests/verification/test_page_for_everybody.py": 2,
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all", action="store_true", help="also what is otherwise only sampled")
+
+
+def _sample(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is not in the sample, unless tests were named or all are wanted."""
+    named = [each for each in config.args if "::" in each or each.endswith(".py")]
+    if config.getoption("--all") or named:
+        return
+    seen: Counter[str] = Counter()
+    kept, left_out = [], []
+    for item in items:
+        of = next((each for each in SAMPLED if item.nodeid.startswith(each)), "")
+        (left_out if of and seen[of] % SAMPLED[of] else kept).append(item)
+        seen[of] += 1
+    items[:] = kept
+    config.hook.pytest_deselected(items=left_out)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A module that starts whole systems is marked `wires`, so that `--quick` leaves it out."""
+    _sample(config, items)
+    for item in items:
+        if item.nodeid.startswith(SLOW):
+            item.add_marker("slow")
+        if item.nodeid.startswith(TOGETHER):
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+    unmarked = sorted(
+        {
+            str(item.path)
+            for item in items
+            if _starts_a_system(item) and item.get_closest_marker("wires") is None
+        }
+    )
+    if unmarked:
+        raise pytest.UsageError(f"these start whole systems and lack the marker: {unmarked}")
+
+
+def _starts_a_system(item: pytest.Item) -> bool:
+    """By what its module has imported."""
+    module: Any = getattr(item, "module", None)
+    for home, name in STARTS_A_SYSTEM.items():
+        if getattr(getattr(module, name, None), "__module__", "") == home:
+            return True
+    return False
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Seconds in each folder: set-up, call and tear-down of its tests, over all processes."""
+    seconds: Counter[str] = Counter()
+    count: Counter[str] = Counter()
+    for report in (one for some in terminalreporter.stats.values() for one in some):
+        if isinstance(report, pytest.TestReport):
+            folder = _folder(report.nodeid)
+            seconds[folder] += report.duration
+            count[folder] += report.when == "call"
+    if sum(count.values()) < 500:
+        return
+    terminalreporter.section("seconds by folder")
+    for folder, spent in seconds.most_common():
+        terminalreporter.line(f"{spent:8.1f}  {count[folder]:6}  {folder}")
+
+
+def _folder(nodeid: str) -> str:
+    path = Path(nodeid.partition("::")[0])
+    return str(path.parent if path.parent != Path("tests") else path)

@@ -1,0 +1,120 @@
+"""What is installed: a board gets the kiosk and its drivers, a gateway the city.
+
+Neither gets anything that is made for tests.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DATA = (".css", ".html", ".jinja", ".js", ".json", ".svg", ".toml", ".txt", ".typ", ".c")
+RUN = """
+import sys
+sys.path[:0] = sys.argv[1:3]
+from firmware.tools.cli import main
+sys.exit(main(sys.argv[3:]))
+"""
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("wheels")
+    subprocess.run([ROOT / "scripts" / "build", out], check=True, capture_output=True, timeout=110)
+    return out
+
+
+def names(wheels: Path, pattern: str) -> set[str]:
+    [wheel] = wheels.glob(pattern)
+    with zipfile.ZipFile(wheel) as packed:
+        return {name for name in packed.namelist() if ".dist-info/" not in name}
+
+
+def committed(*folders: str) -> set[str]:
+    """Programs and the data they read, of these folders."""
+    listed = subprocess.run(
+        ["git", "ls-tree", "-r", "--name-only", "HEAD", *folders],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return {name for name in listed.stdout.splitlines() if name.endswith((".py", *DATA))}
+
+
+def test_a_board_gets_the_kiosk_its_drivers_and_nothing_else(wheels: Path) -> None:
+    wanted = {name for name in committed("firmware", "hal") if not name.startswith("hal/sim/")}
+    assert names(wheels, "madoguchi-*.whl") == wanted
+
+
+def test_a_gateway_gets_the_city_and_nothing_else(wheels: Path) -> None:
+    found = {
+        name for name in names(wheels, "madoguchi_city-*.whl") if name != "city/pyproject.toml"
+    }
+    assert found == committed("city") - {"city/pyproject.toml"}
+
+
+def test_every_byte_is_pinned(wheels: Path) -> None:
+    for requirements, ours in (("board.txt", 1), ("city.txt", 2)):
+        lines = (wheels / requirements).read_text().splitlines()
+        assert sum(" @ file://" in line for line in lines) == ours
+        packages = [line for line in lines if line and not line.startswith((" ", "#"))]
+        assert all("==" in line or "--hash=sha256:" in line for line in packages)
+
+
+@pytest.fixture(scope="module")
+def board(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Runs the `kiosk` command as a board has it: the wheel, and the packages of the lock."""
+    folder = tmp_path_factory.mktemp("board")
+    [wheel] = wheels.glob("madoguchi-*.whl")
+    with zipfile.ZipFile(wheel) as packed:
+        packed.extractall(folder)
+
+    def run(*words: str) -> str:
+        packages = sysconfig.get_path("purelib")
+        command = [sys.executable, "-I", "-S", "-c", RUN, str(folder), packages, *words]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
+        return done.stdout + done.stderr
+
+    return run
+
+
+def test_a_board_has_the_technicians_commands_only(board: Callable[..., str]) -> None:
+    said = board("--help")
+    assert all(word in said for word in ("run", "diagnose", "cash", "journal", "browser"))
+    assert not any(f" {word} " in said for word in ("demo", "sim", "city", "walks", "model-check"))
+
+
+def test_a_wheel_says_of_which_commit_it_is(wheels: Path) -> None:
+    words = ["git", "rev-parse", "--short=7", "HEAD"]
+    commit = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+    for wheel in wheels.glob("*.whl"):
+        assert f"+g{commit.stdout.strip()}-" in wheel.name
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "cases",
+        "cash",
+        "card-check",
+        "calibrate",
+        "diagnose",
+        "journal",
+        "run",
+        "verify-sheet",
+        "voice",
+    ],
+)
+def test_a_boards_commands_need_nothing_that_is_not_installed(
+    command: str, board: Callable[..., str]
+) -> None:
+    said = board(command, "--help")
+    assert said.startswith("usage:"), said

@@ -1,0 +1,147 @@
+"""The city's greeting: its clock, and the signed terms that every document will be measured by."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import date, datetime, timedelta, timezone
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from firmware.flow import events
+from firmware.link import messages, signing
+from firmware.link.clock import CityClock
+from firmware.link.form_terms import Form, FormFee, FormIssuer, FormTerms
+from firmware.service.city_desk import CityDesk
+
+JST = timezone(timedelta(hours=9))
+TOLD: dict[str, Any] = {
+    "protocol": messages.PROTOCOL,
+    "city": "282031",
+    "city_name": {"ja": "明石市"},
+    "open": True,
+    "refusal": None,
+    "closes_in_s": None,
+    "certificates": (
+        messages.CertificateNotice(kind="inkan", title={"ja": "印鑑"}, fee=100, open=True),
+    ),
+    "contacts": {},
+    "refusal_contacts": {},
+    "challenge": bytes(32),
+    "challenge_expires_s": 900,
+}
+TERMS_KEY, OTHER_TERMS_KEY = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+FORM = Form(
+    kind="inkan",
+    form="inkan",
+    since=date(2016, 1, 1),
+    until=None,
+    title={"ja": "印鑑"},
+    fees=(FormFee(since=date(2016, 1, 1), yen=100),),
+    copies=3,
+    subtitles={},
+    statements={"seal": "証明します。"},
+    notes=(),
+    head=(),
+    rows=(),
+    always=(),
+    fields={},
+    tax_rows=(),
+    amounts=(),
+    seal_mm=18.0,
+)
+FORMS = FormTerms(
+    city="282031",
+    heading="明石市",
+    verification="確認できます。",
+    verification_page="https://verify.example/v",
+    issuers=(FormIssuer(since=date(2016, 1, 1), office="市長", officer="名", stamp="市長之印"),),
+    forms=(FORM,),
+)
+
+
+def greeted(
+    limit: int = 3600, key: Ed25519PrivateKey = TERMS_KEY, **changes: Any
+) -> tuple[CityDesk, events.Event]:
+    """A desk that has heard these terms."""
+    body = msgspec.json.encode(FORMS)
+    now = datetime.now(JST).isoformat(timespec="seconds")
+    signed = {
+        "form_terms": body,
+        "form_terms_signature": signing.sign_form_terms(key, body),
+        "now": now,
+    }
+    heard = messages.Terms(**(TOLD | signed | changes))
+
+    line = SimpleNamespace(clock=CityClock(limit))
+
+    async def hello(_: messages.Hello) -> messages.Terms:
+        line.clock.set_time(datetime.fromisoformat(heard.now).astimezone(JST))
+        return heard
+
+    line.hello = hello
+    config: Any = SimpleNamespace(trust=SimpleNamespace(phone_policies=()))
+    trust: Any = SimpleNamespace(terms_keys=[TERMS_KEY.public_key()], terms_edition=1)
+    desk = CityDesk(config, line, trust)  # type: ignore[arg-type]
+    return desk, asyncio.run(desk.fetch_terms())
+
+
+def notice(**changes: Any) -> tuple[messages.CertificateNotice, ...]:
+    facts: dict[str, Any] = {"kind": "inkan", "title": {"ja": "印鑑"}, "fee": 100, "open": True}
+    return (messages.CertificateNotice(**(facts | changes)),)
+
+
+def test_terms_that_are_signed_and_on_time_are_taken() -> None:
+    desk, event = greeted()
+    assert isinstance(event, events.TermsReceived)
+    assert desk.trouble == ""
+    late = (datetime.now(JST) - timedelta(days=2)).isoformat()
+    assert isinstance(
+        greeted(limit=0, now=late)[1], events.TermsReceived
+    )  # where clocks are not compared
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"key": OTHER_TERMS_KEY},
+        {"form_terms": b"{}"},
+        {"city": "281000"},
+        {"certificates": notice(fee=300)},
+        {"certificates": notice(title={"ja": "印鑑", "en": "Certificate of residence"})},
+        {"certificates": notice(kind="juminhyo")},
+    ],
+)
+def test_a_city_that_cannot_be_measured_is_not_served(changes: dict[str, Any]) -> None:
+    """Out of service before anybody has typed a PIN, not at the first document."""
+    desk, event = greeted(**changes)
+    assert event == events.LineLost()
+    assert desk.problem() == "config"
+    assert desk.terms is None
+
+
+@pytest.mark.parametrize("off", [timedelta(hours=-2), timedelta(days=1), timedelta(days=20_000)])
+def test_a_wrong_clock_is_the_kiosks_own_fault(off: timedelta) -> None:
+    desk, event = greeted(now=(datetime.now(JST) + off).isoformat())
+    assert event == events.LineLost()
+    assert desk.problem() == "clock"
+    assert desk.terms is None
+
+
+def test_a_clock_that_is_set_later_stops_the_kiosk_and_brings_it_back() -> None:
+    """Nobody asks the city in between."""
+    desk, _ = greeted()
+    assert desk.problem() == ""
+    right, desk.line.clock.board = desk.line.clock.board, lambda: datetime(1970, 1, 1, tzinfo=JST)
+    assert desk.problem() == "clock"
+    desk.line.clock.board = right
+    assert desk.problem() == ""
+
+
+@pytest.mark.parametrize("zone", ["", "+00:00", "+10:00", "+23:59"])
+def test_a_city_without_the_time_of_japan_is_no_city(zone: str) -> None:
+    """The same instant has another day elsewhere."""
+    assert greeted(limit=0, now=f"2026-11-24T10:00:00{zone}")[1] == events.LineLost()

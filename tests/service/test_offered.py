@@ -1,0 +1,66 @@
+"""Questions of a city that is mixed up are no questions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from firmware.link import messages
+from firmware.link.client import LineFault
+from firmware.service.offered import check_offers
+
+
+def option(name: str, type_: str, choices: tuple[str, ...] = (), **more: Any) -> messages.Option:
+    return messages.Option(
+        id=name, type=type_, choices=tuple(messages.Choice(id=c) for c in choices), **more
+    )  # type: ignore[arg-type]
+
+
+def offer(*options: messages.Option, kind: str = "juminhyo") -> messages.Offer:
+    return messages.Offer(
+        kind=kind, title={"ja": "住民票の写し"}, fee=100, refusal=None, options=options
+    )
+
+
+COPIES = option("copies", "count", default=("1",), minimum=1, maximum=3)
+SCOPE = option("scope", "one", ("self", "household"), default=("self",), minimum=1, maximum=1)
+FIELDS = option("fields", "many", ("relationship", "mynumber"), maximum=2)
+YEAR = option("year", "one", ("y2026", "y2025"), default=("y2026",))
+
+
+def test_the_questions_of_the_forms_are_taken() -> None:
+    check_offers(
+        [offer(SCOPE, FIELDS, COPIES), offer(YEAR, COPIES, kind="kazei"), offer(kind="inkan")]
+    )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        (option("copies", "count", default=("abc",), minimum=1, maximum=3),),
+        (option("copies", "count", default=("4",), minimum=1, maximum=3),),
+        (option("copies", "count", default=("1", "2"), minimum=1, maximum=3),),
+        (option("copies", "count", minimum=0, maximum=3),),
+        (option("copies", "count", minimum=3, maximum=1),),
+        (option("copies", "count", minimum=1, maximum=99),),
+        (option("copies", "many", ("1",)),),
+        (option("copies", "one", ("x",), default=("x",)),),
+        (option("fields", "many", ("relationship",), default=("mynumber",)),),
+        (option("fields", "many", ("relationship", "relationship")),),
+        (option("fields", "one", ("relationship",)),),
+        (option("fields", "many", ("relationship",), minimum=2, maximum=2),),
+        (option("scope", "one", ()),),
+        (option("scope", "one", ("self", "household"), default=("self", "household")),),
+        (option("language", "one", ("ja",)),),
+        (FIELDS, FIELDS),
+    ],
+)
+def test_a_question_that_no_form_has_is_refused(options: tuple[messages.Option, ...]) -> None:
+    with pytest.raises(LineFault):
+        check_offers([offer(*options)])
+
+
+def test_two_offers_of_one_kind_are_refused() -> None:
+    with pytest.raises(LineFault):
+        check_offers([offer(COPIES), offer(COPIES)])
