@@ -18,6 +18,7 @@ primary key and the isolation level refuse the same, which a test shows.
 from __future__ import annotations
 
 import random
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -104,7 +105,7 @@ def connect(url: str, connections: int = CONNECTIONS) -> Engine:
 
 def migrate(url: str) -> tuple[str, str]:
     """Bring the schema up to date: its version before and after. Raises DatabaseError."""
-    engine = open_engine(url, 1)
+    engine = open_engine(url, 1, schema.WAIT_S)
     try:
         return schema.upgrade(engine)
     except (schema.SchemaError, SQLAlchemyError) as error:
@@ -113,14 +114,15 @@ def migrate(url: str) -> tuple[str, str]:
         engine.dispose()
 
 
-def open_engine(url: str, connections: int) -> Engine:
-    """An engine, whatever the schema. Raises DatabaseError when the URL is none or its driver is
-    missing.
+def open_engine(url: str, connections: int, wait_s: float = WAIT_S) -> Engine:
+    """An engine, whatever the schema; `wait_s` for SQLite's one writer.
+
+    Raises DatabaseError when the URL is none or its driver is missing.
     """
     try:
         backend = make_url(url).get_backend_name()
         if backend == "sqlite":
-            return _sqlite(url, connections)
+            return _sqlite(url, connections, wait_s)
         if backend == "postgresql":
             return _postgresql(url, connections)
     except (ArgumentError, SQLAlchemyError, ImportError) as error:
@@ -157,10 +159,10 @@ def _postgresql(url: str, connections: int) -> Engine:
     )
 
 
-def _sqlite(url: str, connections: int) -> Engine:
+def _sqlite(url: str, connections: int, wait_s: float) -> Engine:
     embedded = make_url(url).database not in (None, "", ":memory:")
     pool = {"pool_size": connections, "max_overflow": 0, "pool_timeout": WAIT_S} if embedded else {}
-    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": WAIT_S}, **pool)
+    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": wait_s}, **pool)
     event.listen(engine, "connect", _pragmas)
     event.listen(engine, "begin", _begin)
     return engine
@@ -169,8 +171,24 @@ def _sqlite(url: str, connections: int) -> Engine:
 def _pragmas(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     raw: Any = connection
     raw.isolation_level = None  # BEGIN is ours, below
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+    _write_ahead(raw)
+    for pragma in ("synchronous = FULL", "foreign_keys = ON"):
         raw.execute(f"PRAGMA {pragma}")
+
+
+def _write_ahead(raw: Any) -> None:
+    """SQLite does not wait for its busy time-out here: while another process makes the same change
+    to a new database, it answers "locked" at once.
+    """
+    until = time.monotonic() + WAIT_S
+    while True:
+        try:
+            raw.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
+                raise
+        time.sleep(PAUSE_S)
 
 
 def _begin(connection: Connection) -> None:

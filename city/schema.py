@@ -14,6 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect, text
 
 LOCK = 0x6D61646F  # two migrations at once run one after the other
+WAIT_S = 600.0  # for the other one
 
 
 class SchemaError(Exception):
@@ -49,6 +50,7 @@ def upgrade(engine: Engine) -> tuple[str, str]:
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(text("SET LOCAL statement_timeout = 0"))
+            connection.execute(text(f"SET LOCAL lock_timeout = '{WAIT_S:.0f}s'"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
         before = current(connection)
         if before == head():

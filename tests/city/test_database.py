@@ -5,6 +5,7 @@ away.
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from alembic.autogenerate import compare_metadata, produce_migrations, render_py
 from alembic.runtime.migration import MigrationContext
 from city_bench import HELLO, Direct, Rehearsal, Visit, both, refused
 from postgres_server import Postgres
+from pytest_mock import MockerFixture
 from sqlalchemy import Engine, delete, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 
@@ -103,6 +105,25 @@ def test_two_migrations_at_once_are_one(empty: str) -> None:
     for thread in threads:
         thread.join()
     assert sorted(found) == [(schema.head(), schema.head())] * 3 + [("none", schema.head())]
+
+
+def test_write_ahead_logging_is_asked_for_again_when_another_process_does_the_same(
+    mocker: MockerFixture,
+) -> None:
+    busy = sqlite3.OperationalError("database is locked")
+    busy.sqlite_errorcode = sqlite3.SQLITE_BUSY_RECOVERY
+    raw = mocker.Mock()
+    raw.execute.side_effect = [busy, busy, None, None, None]
+    database._pragmas(raw, mocker.Mock())
+    asked = [call.args[0] for call in raw.execute.call_args_list]
+    assert asked[:3] == ["PRAGMA journal_mode = WAL"] * 3
+    assert len(asked) == 5
+
+    full = sqlite3.OperationalError("disk I/O error")
+    full.sqlite_errorcode = sqlite3.SQLITE_IOERR
+    raw.execute.side_effect = [full]
+    with pytest.raises(sqlite3.OperationalError):
+        database._pragmas(raw, mocker.Mock())
 
 
 def test_an_embedded_database_is_brought_up_to_date_and_a_server_is_not(
