@@ -181,14 +181,15 @@ def _write_ahead(raw: Any) -> None:
     to a new database, it answers "locked" at once.
     """
     until = time.monotonic() + WAIT_S
-    while True:
+    changed = False
+    while not changed:
         try:
             raw.execute("PRAGMA journal_mode = WAL")
-            return
+            changed = True
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
                 raise
-        time.sleep(PAUSE_S)
+            time.sleep(PAUSE_S)
 
 
 def _begin(connection: Connection) -> None:
