@@ -38,7 +38,9 @@ DISPLAY = {  # what stands for a display, its graphics processor and its touch s
     "LIBGL_ALWAYS_SOFTWARE": "1",
 }
 SOMEBODY = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
-ANSWER_S = 60
+START_S = 60
+# WPEWebDriver never answers a question that is under way when its browser ends.
+ANSWER_S = 15
 READ = "return document.getElementById('stage').innerHTML"
 # A door for WPEWebDriver, which only speaks to a browser that it has started itself.
 RELAY = """#!{python}
@@ -164,7 +166,7 @@ def running(word: str, program: str = "") -> list[int]:
 @contextmanager
 def attach(engine: Engine, port: int, url: str, folder: Path) -> Iterator[Person]:
     """Somebody looks at the browser whose door is `port`, once it is open."""
-    end = time.monotonic() + ANSWER_S
+    end = time.monotonic() + START_S
     while True:
         with contextlib.suppress(OSError):
             socket.create_connection(("127.0.0.1", port), 1).close()
@@ -185,19 +187,21 @@ class Driver:
         self._root = f"http://127.0.0.1:{port}"
         self._session = ""
 
-    def ask(self, method: str, path: str, body: object = None) -> Any:
+    def ask(self, method: str, path: str, body: object = None, timeout_s: float = ANSWER_S) -> Any:
+        """OSError when the browser or the driver is gone."""
         request = urllib.request.Request(
             f"{self._root}{self._session}{path}",
             method=method,
             data=None if body is None else json.dumps(body).encode(),
             headers={"Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=ANSWER_S) as answer:
+        with urllib.request.urlopen(request, timeout=timeout_s) as answer:
             return json.load(answer)["value"]
 
     def begin(self, binary: Path) -> None:
         options = {"wpe:browserOptions": {"binary": str(binary), "args": []}, "browserName": "cog"}
-        made = self.ask("POST", "/session", {"capabilities": {"alwaysMatch": options}})
+        wanted = {"capabilities": {"alwaysMatch": options}}
+        made = self.ask("POST", "/session", wanted, START_S)
         self._session = f"/session/{made['sessionId']}"
 
 
@@ -240,7 +244,7 @@ def _at_cog(port: int, url: str, folder: Path) -> Iterator[Person]:
 
 
 def _until_it_answers(driver: Driver) -> None:
-    end = time.monotonic() + ANSWER_S
+    end = time.monotonic() + START_S
     while True:
         with contextlib.suppress(urllib.error.URLError):
             driver.ask("GET", "/status")
@@ -280,7 +284,7 @@ class ChromiumPerson:
 def _at_chromium(port: int, url: str, folder: Path) -> Iterator[Person]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.connect_over_cdp(f"http://127.0.0.1:{port}")
-        end = time.monotonic() + ANSWER_S
+        end = time.monotonic() + START_S
         while not any(page.url == url for page in browser.contexts[0].pages):
             assert time.monotonic() < end, "Chromium shows another page"
             time.sleep(0.05)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -32,6 +33,9 @@ from testbed.system import System
 pytestmark = [pytest.mark.wires, pytest.mark.browser, pytest.mark.timeout(400)]
 ERRANDS = {"cog": ("taro", "juminhyo"), "chromium": ("hanako", "kazei")}
 LOOK_S = 0.1
+SECONDS = re.compile(r"(?<=<b data-seconds)[^<]*")  # that run down are no other screen
+# A browser that ended is noticed, started and looked at again in this time.
+STAGE_S = 180
 Result = TypeVar("Result")
 
 
@@ -80,11 +84,12 @@ class Eyes(Watcher):
         self.killed_on = ""
 
     async def next(self, timeout_s: float) -> Seen:
-        async with asyncio.timeout(timeout_s):
+        async with asyncio.timeout(max(timeout_s, STAGE_S)):
             while True:
                 html = await self._do(lambda person: person.read())
-                if html and html != self._last:
-                    self._last = html
+                screen = SECONDS.sub("", html or "")
+                if html and screen != self._last:
+                    self._last = screen
                     return read(0, html)
                 await asyncio.sleep(LOOK_S)
 
@@ -92,7 +97,7 @@ class Eyes(Watcher):
         if seen.name == "certificates" and not self.killed_on:
             self.killed_on = seen.name
             await self._in_thread(self._keeper.kill_what_draws)
-            self._last = ""  # the same screen comes back, and is touched then
+            self._last = ""
         elif action in ("digit", "enter"):
             await self._do(lambda person: person.press(value or "Enter"))
         else:
@@ -123,6 +128,7 @@ class Eyes(Watcher):
 
     def _leave(self) -> None:
         self._person = None
+        self._last = ""  # the same screen comes back, and is touched then
         with contextlib.suppress(Error, OSError):
             self._there.close()
 
