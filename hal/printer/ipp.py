@@ -319,10 +319,10 @@ class IppPrinter:
         raise self._unknown(f"the job does not end: {why}")
 
     def _counted(self, number: int, job: Job, due: int) -> Job:
-        """Some printers say that a job is completed, and count a moment later."""
+        """Some printers say that a job has ended, however it did, and count a moment later."""
         until = time.monotonic() + self._count_s
         while (
-            job.state == JOB_COMPLETED
+            (job.state == JOB_COMPLETED or job.has_printed_nothing)
             and not job.has_printed(due)
             and job.may_count_on(due)
             and time.monotonic() < until

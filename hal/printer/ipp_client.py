@@ -155,12 +155,15 @@ class IppClient:
             return answer
 
     def unless_busy(self, ask: Callable[[], Answer], deadline: float) -> Answer:
-        """A busy printer has taken nothing; it is asked again until the deadline."""
+        """A busy printer has taken nothing; it is asked again until the deadline. One that names
+        a job in the same breath has taken something: asking again could print twice.
+        """
         while True:
             try:
                 return ask()
             except Declined as error:
-                if error.status != BUSY or time.monotonic() + self._poll_s >= deadline:
+                asked_again = error.status == BUSY and error.took_nothing
+                if not asked_again or time.monotonic() + self._poll_s >= deadline:
                     raise
             time.sleep(self._poll_s)
 

@@ -244,6 +244,20 @@ def test_a_busy_printer_says_so() -> None:
         assert caught.value.reason is Reason.BUSY
 
 
+@pytest.mark.parametrize("code", [SEND, PRINT])
+def test_a_busy_printer_that_names_a_job_is_not_given_the_sheet_again(code: int) -> None:
+    """It has taken one, whatever else it says."""
+
+    def busy(_: FarEnd, asked: Message) -> bytes:
+        job = (JOB_PART, {"job-id": [number(7)]})
+        return http(message(0x507, asked.request, [HEAD, job]))
+
+    operations = PRINTS_ONLY if code == PRINT else FarEnd().operations
+    far_end = FarEnd(operations=operations, instead={code: busy})
+    assert not certain(fails(far_end))
+    assert far_end.asked.count(code) == 1
+
+
 PASSED_OVER = [(1, "job-name", True), (1, "sides", False), (1, "", False), (2, "job-name", False)]
 
 
@@ -332,9 +346,11 @@ def test_a_stopped_printer_that_counted_nothing_proves_it_and_is_named() -> None
         return (PRINTER_PART, {**DESCRIPTION, **state}) if far_end.documents else None
 
     jobs = [JobSays(6, 0), JobSays(6, 0), JobSays(7, 0)]
-    fault = fails(FarEnd(job=jobs, instead={PRINTER: jam}))  # type: ignore[dict-item]
+    fault = fails(FarEnd(job=jobs, instead={PRINTER: jam}), count_s=0.05)  # type: ignore[dict-item]
     assert (fault.reason, certain(fault)) == (Reason.JAM, True)
     assert "media-jam-error, com.example-odd?" in fault.detail
+    late = [*jobs, JobSays(7, 0), JobSays(7, 1)]  # counted behind the end, as some printers do
+    assert not certain(fails(FarEnd(job=late, instead={PRINTER: jam})))  # type: ignore[dict-item]
 
 
 # --- how a printer describes itself

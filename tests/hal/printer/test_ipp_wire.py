@@ -157,8 +157,9 @@ def test_a_busy_printer_is_asked_again_until_it_takes_the_sheet() -> None:
     refusals = iter([BUSY, BUSY, BUSY])
 
     def print_job(_: Operation, number: int) -> bytes:
-        status = next(refusals, OK)
-        return reply(number, status, JOB_GROUP, attribute(Tag.INTEGER, "job-id", 7))
+        if status := next(refusals, OK):
+            return reply(number, status)
+        return reply(number, OK, JOB_GROUP, attribute(Tag.INTEGER, "job-id", 7))
 
     printer = Scripted(PRINT_JOB=print_job)
     with driver_of(printer) as device:
