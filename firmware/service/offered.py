@@ -9,6 +9,7 @@ from typing import Final
 
 from firmware.link import messages
 from firmware.link.client import LineFault, LineReason
+from firmware.texts.texts import Texts
 
 TYPES: Final[Mapping[str, str]] = {
     "scope": "one",
@@ -18,6 +19,10 @@ TYPES: Final[Mapping[str, str]] = {
     "copies": "count",
 }
 MOST_COPIES: Final = 10  # as an order may ask for
+# Their choices are named by the texts; a person or a year has a name of its own.
+NAMED_BY_TEXTS: Final = ("scope", "fields")
+NO_CHOICES: Final = frozenset({"question", "label"})  # of the texts about the question itself
+LANGUAGE: Final = "ja"  # a test proves that every language has the same texts
 
 
 def check_offers(offers: Iterable[messages.Offer]) -> None:
@@ -40,10 +45,17 @@ def _fits(option: messages.Option) -> bool:
     chosen = option.default
     if len(set(known)) != len(known) or not set(chosen) <= set(known):
         return False
+    if option.id in NAMED_BY_TEXTS and not all(_has_words(option.id, id_) for id_ in known):
+        return False
     if option.type == "one":
         return bool(known) and len(chosen) <= 1
     most = option.maximum or len(known)
     return option.minimum <= most <= len(known) and len(chosen) <= most
+
+
+def _has_words(option: str, choice: str) -> bool:
+    """Without them no screen could show it, and the journey would end behind the PIN."""
+    return choice not in NO_CHOICES and Texts.load(LANGUAGE).has(f"option.{option}.{choice}")
 
 
 def _fits_count(option: messages.Option) -> bool:

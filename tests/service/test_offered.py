@@ -8,7 +8,8 @@ import pytest
 
 from firmware.link import messages
 from firmware.link.client import LineFault
-from firmware.service.offered import check_offers
+from firmware.service.offered import LANGUAGE, NAMED_BY_TEXTS, NO_CHOICES, check_offers
+from firmware.texts.texts import Texts, languages
 
 
 def option(name: str, type_: str, choices: tuple[str, ...] = (), **more: Any) -> messages.Option:
@@ -53,12 +54,24 @@ def test_the_questions_of_the_forms_are_taken() -> None:
         (option("scope", "one", ()),),
         (option("scope", "one", ("self", "household"), default=("self", "household")),),
         (option("language", "one", ("ja",)),),
+        (option("scope", "one", ("self", "family")),),  # no language has words for these
+        (option("fields", "many", ("relationship", "nationality")),),
+        (option("fields", "many", ("question",)),),
         (FIELDS, FIELDS),
     ],
 )
 def test_a_question_that_no_form_has_is_refused(options: tuple[messages.Option, ...]) -> None:
     with pytest.raises(LineFault):
         check_offers([offer(*options)])
+
+
+@pytest.mark.parametrize("language", languages())
+def test_every_choice_that_is_taken_has_words_in_every_language(language: str) -> None:
+    for name in NAMED_BY_TEXTS:
+        own, known = Texts.load(language), Texts.load(LANGUAGE).known
+        choices = [key for key in known if key.startswith(f"option.{name}.")]
+        assert all(map(own.has, choices))
+        assert set(NO_CHOICES) < {key.rpartition(".")[2] for key in choices}
 
 
 def test_two_offers_of_one_kind_are_refused() -> None:
