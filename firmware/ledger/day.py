@@ -95,37 +95,42 @@ def closed_day(entries: Sequence[LedgerEntry], number: int, layout: Layout) -> D
     if close is None:
         raise LedgerError(f"no close {number}")
     ledger = Ledger.of([entry for entry in entries if entry.seq <= close.last], layout)
-    return _day(ledger, whole, close.first, close.last, close, str(day_of(close.at) or ""))
+    its = range(close.first, close.last + 1)
+    return _day(ledger, whole, its, close, str(day_of(close.at) or ""))
 
 
 def open_day(entries: Sequence[LedgerEntry], layout: Layout) -> Day:
     """What has come since the last close."""
     ledger = Ledger.of(entries, layout)
     first = ledger.closes[-1].last + 1 if ledger.closes else 1
-    return _day(ledger, ledger, first, ledger.last.seq, None, str(day_of(ledger.last.at) or ""))
+    its = range(first, ledger.last.seq + 1)
+    return _day(ledger, ledger, its, None, str(day_of(ledger.last.at) or ""))
 
 
 def calendar_day(entries: Sequence[LedgerEntry], day: date, layout: Layout) -> Day:
-    """All entries of that day in Japan, closed or not."""
+    """All entries of that day in Japan, closed or not, and no other: where the board's clock was
+    wrong for a while, entries of other days stand between them.
+    """
     of_day = [entry.seq for entry in entries if day_of(entry.at) == day]
     last = max(of_day, default=0)
     layout = first_layout(entries, layout)
     ledger = Ledger.of([entry for entry in entries if entry.seq <= last], layout)
-    return _day(
-        ledger, Ledger.of(entries, layout), min(of_day, default=1), last, None, day.isoformat()
-    )
+    return _day(ledger, Ledger.of(entries, layout), of_day, None, day.isoformat())
 
 
 def _day(
-    ledger: Ledger, whole: Ledger, first: int, last: int, closed: Close | None, label: str
+    ledger: Ledger, whole: Ledger, of_day: Sequence[int], closed: Close | None, label: str
 ) -> Day:
-    """`whole`: the books as of now, which know of a case that was opened later."""
-    its = [t for t in ledger.transactions if first <= t.seq <= last]
+    """`of_day`: numbers of its entries, in order. `whole`: the books as of now, which know of a
+    case that was opened later.
+    """
+    seqs = frozenset(of_day)
+    its = [t for t in ledger.transactions if t.seq in seqs]
     journeys = [t.about for t in its if t.about is not None]
     return Day(
         label=label,
-        first=first,
-        last=last,
+        first=of_day[0] if of_day else 1,
+        last=of_day[-1] if of_day else 0,
         closed=closed,
         sales=tuple(_sales(journeys)),
         cancelled=_tally(
@@ -140,7 +145,7 @@ def _day(
         found=tuple(
             Found(t.seq, t.at, t.kind, t.difference, case)
             for t, case in differences(whole)
-            if first <= t.seq <= last
+            if t.seq in seqs
         ),
         balances=ledger.balances(),
     )

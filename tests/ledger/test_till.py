@@ -7,6 +7,8 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,6 +19,7 @@ from service.test_service_config import GOOD, written
 from firmware.ledger import day as days
 from firmware.ledger.accounts import Title
 from firmware.ledger.acts import FACTS, Fee
+from firmware.ledger.journey import Layout, LedgerEntry
 from firmware.ledger.ledger import Ledger, differences
 from firmware.ledger.units import Beside
 from firmware.service import till
@@ -445,3 +448,18 @@ def test_two_hoppers_with_the_same_coins_are_not_mixed_up(config: Config) -> Non
     section = msgspec.structs.replace(config.cash, hoppers=same)
     two = CashStatus(True, (HopperLevel(100, 10), HopperLevel(100, 10)))
     assert [one.yen for one in till.compare(Ledger(), section, two, (), Missed())] == [0, 0]
+
+
+def test_a_clock_that_was_ahead_for_a_while_puts_no_money_on_two_days() -> None:
+    """The entries of one day do not follow each other then: other days' stand between them."""
+    ats = ("2026-11-29T00:00:00Z", "2026-11-28T01:00:00Z", "2026-11-29T01:00:00Z")
+    known = [
+        LedgerEntry(0, session, kind, {**facts, "held": 0}, at)
+        for session, at in zip("abc", ats, strict=True)
+        for kind, facts in JOURNEY
+    ]
+    entries = [replace(entry, seq=seq) for seq, entry in enumerate(known, 1)]
+    dates = (date(2026, 11, 28), date(2026, 11, 29))
+    found = [days.calendar_day(entries, each, Layout()) for each in dates]
+    assert [sum(sales.yen for sales in day.sales) for day in found] == [300, 600]
+    assert [(day.first, day.last) for day in found] == [(10, 18), (1, 27)]
