@@ -66,14 +66,22 @@ def chosen(kind: Kind, everything: bool) -> Sequence[tuple[str, Screen]]:
     """Without `everything`: each screen of the languages that are looked at, and the first of each
     name in every other language, on every other panel, and in every mode.
     """
-    plain = (kind.panel, kind.mode) == (USUAL, "")
-    if everything or (plain and kind.language in LOOKED_AT):
+    if everything or (_is_plain(kind) and kind.language in LOOKED_AT):
         return screens(kind.language)
-    by_panel = kind.language == "ja" and not kind.mode
-    by_mode = kind.language == "ja" and kind.panel in MODE_PANELS
-    if plain or by_panel or by_mode:
+    if is_chosen(kind):
         return [(name, screen) for name, screen in screens(kind.language) if name.endswith("-1")]
     return ()
+
+
+def is_chosen(kind: Kind) -> bool:
+    """Whether any screen of this kind is, without `everything`."""
+    by_panel = kind.language == "ja" and not kind.mode
+    by_mode = kind.language == "ja" and kind.panel in MODE_PANELS
+    return _is_plain(kind) or by_panel or by_mode
+
+
+def _is_plain(kind: Kind) -> bool:
+    return (kind.panel, kind.mode) == (USUAL, "")
 
 
 def html_of(screen: Screen, mode: str) -> str:

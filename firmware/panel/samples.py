@@ -4,6 +4,7 @@ state.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 
 from firmware.flow import events as flow_events
@@ -395,13 +396,15 @@ JOURNEYS = (
 )
 
 
-def screens(language: str = "ja") -> Iterator[Screen]:
+@functools.cache
+def screens(language: str = "ja") -> tuple[Screen, ...]:
     """Every screen of every journey, in the order of the journeys."""
-    yield Screen(name=State.STARTING.screen, number=0, language=language)
+    shown = [Screen(name=State.STARTING.screen, number=0, language=language)]
     for journey in JOURNEYS:
         walk = SampleJourney(language)
         journey(walk)
-        yield from (screen for screen in walk.shown if screen.language == language)
+        shown += [screen for screen in walk.shown if screen.language == language]
+    return tuple(shown)
 
 
 def every_code(language: str = "ja") -> Iterator[tuple[str, Screen]]:

@@ -42,7 +42,7 @@ from hal.card.contract import Stay
 from hal.cash.contract import CashEvent
 
 DPI, WIDTH = 203, 1664
-JOURNEY_S = 20.0
+JOURNEY_S = 200.0  # ends a hang
 PATIENCE = 60  # screens; an undisturbed journey has about 30
 LOGGING: ContextVar[list[tuple[str, dict[str, Any]]]] = ContextVar("the log of the kiosk at work")
 

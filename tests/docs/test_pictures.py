@@ -42,7 +42,7 @@ def test_the_reference_set_has_every_screen() -> None:
         assert not missing, kind
 
 
-@pytest.mark.parametrize("kind", [k for k in panel.kinds() if panel.chosen(k, False)], ids=str)
+@pytest.mark.parametrize("kind", filter(panel.is_chosen, panel.kinds()), ids=str)
 def test_the_reference_set_was_drawn_from_the_screens_as_they_are(kind: panel.Kind) -> None:
     """All in Japanese, and a few of every other kind."""
     few = None if kind == panel.Kind("ja", panel.USUAL, "") else 3
