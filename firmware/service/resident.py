@@ -39,6 +39,7 @@ from firmware.service.give_back import give_back
 from firmware.service.journal import Journal
 from firmware.service.listeners import Listeners
 from firmware.service.log import log
+from firmware.service.panel_key import hand_over
 from firmware.service.paper_desk import PaperDesk
 from firmware.service.pipe import ALIVE, ENDED, READY, Send, kept
 from firmware.service.record import to_the_log
@@ -91,7 +92,8 @@ class Resident:
         journal = Journal(journal_path(self._config.kiosk.state))
         devices = Devices.open(self._config, self._listeners.card, self._listeners.wires)
         html, files = page(offered=self._config.kiosk.languages, size=self._config.panel.size)
-        panel = WebPanel(self._listeners.panel, html, files)
+        key = hand_over(self._config.kiosk.runtime)
+        panel = WebPanel(self._listeners.panel, html, files, key=key)
         executor = self._executor(journal, devices, panel)
         loop.add_signal_handler(signal.SIGTERM, self.post, events.Shutdown())
         try:

@@ -30,7 +30,8 @@
 
   function connect() {
     elsewhere.hidden = true;
-    wire = new WebSocket(`ws://${location.host}/panel/wire`);
+    // What stands behind the # of an address is sent to nobody: there the browser has the key (hal/panel/web.py).
+    wire = new WebSocket(`ws://${location.host}/panel/wire?key=${location.hash.slice(1)}`);
     wire.onmessage = (message) => show(JSON.parse(message.data));
     wire.onclose = (event) => {
       clear();
