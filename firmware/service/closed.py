@@ -35,6 +35,7 @@ from firmware.service.pipe import ALIVE, READY, Send, kept
 from firmware.service.record import to_the_log
 from firmware.service.resident import HEARTBEAT_S
 from firmware.service.settings import Settings
+from firmware.service.status import Availability
 from firmware.texts.texts import Texts
 from hal.cash.contract import CashEvent
 from hal.panel.contract import PanelTouch
@@ -83,6 +84,9 @@ class Closed:
         speaker = devices.speaker(self._config.speaker)
         self._announcer = Announcer.of(self._config, speaker, self._threads[ThreadName.SPEAKER])
         city = CityDesk(self._config, Line(line_config(self._config)), trust(self._config))
+        city.status = lambda: messages.KioskStatus(
+            availability=Availability.OUT_OF_SERVICE.value, problem=self._problem
+        )
         cash = CashDesk(devices.coin_unit(self._config.cash), self._coin(loop))
         work = [loop.create_task(self._beat()), loop.create_task(self._ask(city, cash))]
         try:

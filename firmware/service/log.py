@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 CATALOGUE: Mapping[str, frozenset[str]] = {
@@ -56,6 +56,8 @@ WARNINGS = frozenset(
 )
 DEBUG = frozenset({"event.passed-over", "card.status"})
 
+Facts = Mapping[str, str | int | float | bool]
+_listeners: dict[str, list[Callable[[Facts], None]]] = {}
 _logger = logging.getLogger("madoguchi")
 
 
@@ -91,3 +93,12 @@ def log(name: str, /, **facts: str | int | float | bool) -> None:
         logging.WARNING if name in WARNINGS else logging.DEBUG if name in DEBUG else logging.INFO
     )
     _logger.log(level, name, extra={"facts": facts})
+    for hear in _listeners.get(name, ()):
+        hear(facts)
+
+
+def listen(name: str, hear: Callable[[Facts], None]) -> None:
+    """`hear` is called with the facts of each such event, in the thread that logs it. One listens
+    at a time.
+    """
+    _listeners[name] = [hear]

@@ -45,6 +45,8 @@ from firmware.service.pipe import ALIVE, ENDED, READY, Send, kept
 from firmware.service.record import to_the_log
 from firmware.service.renewal_desk import RenewDesk, settle
 from firmware.service.settings import Settings
+from firmware.service.status import read as read_status
+from firmware.service.teller import Teller
 from firmware.service.vault import Vault
 from firmware.texts.texts import Texts
 from hal.card.contract import CardPresence, CardStatus, Stay
@@ -85,6 +87,8 @@ class Resident:
         self._stays: dict[str, Stay] = {}
         self._announcer: Announcer | None = None
         self._settings = Settings(self._start_anew)
+        earlier = read_status(config.kiosk.runtime)
+        self._teller = Teller(send, earlier.report if earlier else None)
 
     async def run(self) -> int:
         """Serve one person. 0: ended in order; 1: stopped because something was wrong."""
@@ -169,7 +173,9 @@ class Resident:
             paper=PaperDesk(devices.sheets, devices.receipts),
             cash=desk,
             cashless=CashlessDesk(devices.cashless),
+            teller=self._teller,
         )
+        executor.city.status = self._teller.for_the_city
         book = CashBook(executor.record, self._vault.session)
         desk.opens, desk.dispenses = (
             in_the_loop(loop, book.opens),
@@ -206,6 +212,7 @@ class Resident:
         commands = self._flow.handle(event)
         if self._flow.state is not before:
             log("state", state=self._flow.state.value, event=events.trigger(event))
+            self._teller.state(self._flow.state)
         self._carry(executor, commands)
 
     def _carry(self, executor: Executor, commands: flow_commands.Commands) -> None:
@@ -242,6 +249,7 @@ class Resident:
         if not self._begun:
             return
         session = self._flow.session
+        self._teller.visit(session)
         returned, owed, held = session.returned + session.reversed, session.owed, session.undecided
         kept = session.credit + session.earned
         executor.happened("ended", kept=kept, returned=returned, owed=owed, held=held)

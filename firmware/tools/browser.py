@@ -6,8 +6,8 @@ processes clears that memory. The kiosk's process of one resident answers `/pane
 sends nothing until it ends. When that connection ends, this program ends the browser with all its
 processes, removes its profile, and starts it anew for the next resident. The panel ends the
 connection also when the page shows nothing any more (`hal.panel.watch`). In COMMAND, `{url}` is a
-page of our own that leads to the panel and `{profile}` a fresh folder, which is also the browser's HOME, XDG folders and
-TMPDIR (this program's own TMPDIR is best on a tmpfs).
+page of our own that leads to the panel, and `{profile}` a fresh folder, which is also the browser's
+HOME, XDG folders and TMPDIR (this program's own TMPDIR is best on a tmpfs).
 
 The panel's wire wants the key of the process that serves (`firmware/service/panel_key.py`). Every
 user can read the command line of a process; therefore the key stands in a page within the profile,

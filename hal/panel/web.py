@@ -5,7 +5,7 @@ else's; whoever serves it now, closes only its own copy. Whatever else comes in 
 than a hand can send, ends that connection and is named in the log; the screen stays.
 
 Only who has the key of this process gets a wire, whatever user of this machine asks: what is shown
-there is a person's. The key goes to the panel's browser by a way that is not ours (`kiosk browser`).
+there is a person's. The key goes another way to the panel's browser (`kiosk browser`).
 
 The page reports twice a second which screen was drawn (`SHOWN`). When the reports of a browser that
 `kiosk browser` keeps stay away, the connection that says that the resident is alive is ended, and

@@ -36,7 +36,9 @@ def test_the_next_person_gets_nothing_of_the_one_before(
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, (TESTS, TESTS / "attacks"))))
 
     async def errand(system: System, resident: str) -> Journey:
-        async with Watcher(system.rehearsal.panel, system.rehearsal.panel_key).watching() as watcher:
+        async with Watcher(
+            system.rehearsal.panel, system.rehearsal.panel_key
+        ).watching() as watcher:
             journey = Journey(system, Errand(resident, "juminhyo", tmp_path), watcher)
             await journey.run()
             return journey

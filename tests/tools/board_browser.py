@@ -162,9 +162,7 @@ def running(word: str, program: str = "") -> list[int]:
 
 
 @contextmanager
-def attach(
-    engine: Engine, port: int, url: Callable[[], str], folder: Path
-) -> Iterator[Person]:
+def attach(engine: Engine, port: int, url: Callable[[], str], folder: Path) -> Iterator[Person]:
     """Somebody looks at the browser whose door is `port`, once it is open; `url` is asked then."""
     end = time.monotonic() + ANSWER_S
     while True:
@@ -283,7 +281,10 @@ def _at_chromium(port: int, url: str, folder: Path) -> Iterator[Person]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.connect_over_cdp(f"http://127.0.0.1:{port}")
         end = time.monotonic() + ANSWER_S
-        while not any(page.url.partition("#")[0] == url.partition("#")[0] for page in browser.contexts[0].pages):
+        while not any(
+            page.url.partition("#")[0] == url.partition("#")[0]
+            for page in browser.contexts[0].pages
+        ):
             assert time.monotonic() < end, "Chromium shows another page"
             time.sleep(0.05)
         yield ChromiumPerson(browser)

@@ -31,7 +31,8 @@ from firmware.service.panel_key import hand_over
 from hal.panel.watch import Stage
 from hal.panel.web import WebPanel
 async def serve():
-    panel = WebPanel(socket.socket(fileno=int(sys.argv[1])), *page(), key=hand_over(Path(sys.argv[2])))
+    listener, key = socket.socket(fileno=int(sys.argv[1])), hand_over(Path(sys.argv[2]))
+    panel = WebPanel(listener, *page(), key=key)
     await panel.start(lambda _: None)
     panel.show(7, '<main lang="ja" data-screen="menu" data-deadline="" data-limit="0">7</main>')
     shows = False

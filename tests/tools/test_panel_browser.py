@@ -28,7 +28,8 @@ from pathlib import Path
 from firmware.service.panel_key import hand_over
 from hal.panel.web import WebPanel
 async def serve():
-    panel = WebPanel(socket.socket(fileno=int(sys.argv[1])), "<p>shell</p>", {}, key=hand_over(Path(sys.argv[2])))
+    listener, key = socket.socket(fileno=int(sys.argv[1])), hand_over(Path(sys.argv[2]))
+    panel = WebPanel(listener, "<p>shell</p>", {}, key=key)
     stop = asyncio.Event()
     await panel.start(lambda _: None)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)

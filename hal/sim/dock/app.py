@@ -58,8 +58,8 @@ class Switch(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Dock:
-    """`panel` is the kiosk's address, `key` the file of the key to its wire, `reconcile` the operator's command after a case was looked
-    into.
+    """`panel` is the kiosk's address, `key` the file of the key to its wire, `reconcile` the
+    operator's command after a case was looked into.
     """
 
     def __init__(
