@@ -5,7 +5,7 @@ asked here.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from firmware.flow import events
 from firmware.service.card_desk import CardDesk
@@ -35,7 +35,7 @@ class HealthDesk:
     record: Record
     threads: DeviceThreads
     session: str  # of this process
-    teller: Teller
+    teller: Teller = field(default_factory=Teller)
     _disk: str = ""  # what its trouble was when it was last looked at
     _clock: bool = False  # whether this board's was wrong then
 

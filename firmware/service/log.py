@@ -11,7 +11,10 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
+
+from firmware.service import journald
 
 CATALOGUE: Mapping[str, frozenset[str]] = {
     "service.starting": frozenset({"build"}),
@@ -75,14 +78,21 @@ class _Json(logging.Formatter):
 
 
 def configure(level: str) -> None:
-    """JSON lines to standard error, which journald keeps."""
-    handler = logging.StreamHandler(sys.stderr)
+    """JSON lines to standard error; where journald reads that, to journald, with fields."""
+    handler = _handler()
     handler.setFormatter(_Json())
     _logger.handlers = [handler]
     _logger.setLevel(level.upper())
     _logger.propagate = False
     logging.getLogger().handlers = [handler]
     logging.getLogger().setLevel(logging.WARNING)
+
+
+def _handler() -> logging.Handler:
+    if journald.is_standard_error():
+        with suppress(OSError):
+            return journald.JournaldHandler()
+    return logging.StreamHandler(sys.stderr)
 
 
 def log(name: str, /, **facts: str | int | float | bool) -> None:

@@ -66,9 +66,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--config", required=True, type=Path, metavar="FILE", help="TOML configuration"
     )
-    parser.add_argument(
-        "--listen", metavar="HOST:PORT", help="serve them there, on loopback only"
-    )
+    parser.add_argument("--listen", metavar="HOST:PORT", help="serve them there, on loopback only")
     given = parser.parse_args(argv)
     runtime = load(given.config).kiosk.runtime
     registry = CollectorRegistry()
@@ -104,7 +102,8 @@ class Exporter(Collector):
     def collect(self) -> Iterator[Metric]:
         status = read(self._runtime)
         now = time.time()
-        running = status is not None and state(status, now) in list(Availability)
+        told = state(status, now)
+        running = told in list(Availability) and told != Availability.STOPPED
         yield _gauge("up", [((), float(running))])
         if status is not None:
             yield from _state(status, running)
