@@ -188,6 +188,12 @@ def _ports(given: Mapping[str, int]) -> Mapping[str, int]:
     return {**found, **given}
 
 
+def free_port() -> int:
+    """One that no other program of a rehearsal takes meanwhile."""
+    with _free() as held:
+        return int(held.getsockname()[1])
+
+
 def _free() -> socket.socket:
     """A port is let go before the program that was given it takes it: until then nobody else may.
     Therefore each process has a block of ports to itself.

@@ -72,7 +72,8 @@ def main(argv: Sequence[str]) -> int:
     registry = CollectorRegistry()
     registry.register(Exporter(runtime))
     if not given.listen:
-        sys.stdout.write(generate_latest(registry).decode())
+        text: bytes = generate_latest(registry)  # type: ignore[no-untyped-call]
+        sys.stdout.write(text.decode())
         return 0
     host, port = loopback(given.listen)
     server, _ = start_http_server(port, host, registry)

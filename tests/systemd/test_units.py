@@ -21,6 +21,7 @@ EXPOSURE = {
     "madoguchi-kiosk": 15,
     "madoguchi-city": 15,
     "madoguchi-verification": 15,
+    "madoguchi-metrics": 11,
     "madoguchi-panel": 27,
     "pcscd": 17,
 }
