@@ -42,11 +42,11 @@ class Limit:
 
 
 # A supervisor executes itself anew after 200 residents: within that life nothing may pile up. The
-# journal keeps what a journey wrote, about 30 entries; 10,000 residents need less than half a GiB.
+# journal keeps what a journey wrote, about 4 KiB; 10,000 residents need 80 MiB at most.
 LIMITS: Final = {
     "memory": Limit(8.0, "KiB"),
     "open_files": Limit(0.005, "files"),
-    "disk": Limit(48.0, "KiB"),
+    "disk": Limit(8.0, "KiB"),
     "latency": Limit(0.001, "s"),
 }
 
