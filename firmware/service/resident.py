@@ -87,8 +87,7 @@ class Resident:
         self._stays: dict[str, Stay] = {}
         self._announcer: Announcer | None = None
         self._settings = Settings(self._start_anew)
-        earlier = read_status(config.kiosk.runtime)
-        self._teller = Teller(send, earlier.report if earlier else None)
+        self._teller = Teller(send)
 
     async def run(self) -> int:
         """Serve one person. 0: ended in order; 1: stopped because something was wrong."""
@@ -140,6 +139,8 @@ class Resident:
         def cash(event: CashEvent) -> None:
             loop.call_soon_threadsafe(self.post, as_journey_event(event))
 
+        if earlier := read_status(config.kiosk.runtime):
+            self._teller.remember(earlier.report)
         settle(line_config(config))
         line = Line(line_config(config))
         speaking = devices.threads[ThreadName.SPEAKER]

@@ -36,24 +36,20 @@ def _nobody(_: str) -> None:
 
 
 class Teller:
-    """One for each process. What it was told last stands in `report`.
+    """One for each process. What it was told last stands in `report`."""
 
-    `earlier`: what the process before it told last; None while nobody has.
-    """
-
-    def __init__(
-        self,
-        send: Send = _nobody,
-        earlier: Report | None = None,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, send: Send = _nobody, clock: Callable[[], float] = time.monotonic) -> None:
         self._send = send
         self._clock = clock
         self._phase: Phase | None = None
         self._since = 0.0
-        self.report = earlier or Report()
-        self.is_known = earlier is not None  # whether the devices were looked at
+        self.report = Report()
+        self.is_known = False  # whether the devices were looked at
         log_events.listen("device.fault", self._fault)
+
+    def remember(self, earlier: Report) -> None:
+        """What the process before this one told last."""
+        self.report, self.is_known = earlier, True
 
     def state(self, state: State) -> None:
         """The journey is in this state now."""

@@ -90,7 +90,8 @@ def test_the_kiosk_tells_what_it_saw() -> None:
     assert teller.for_the_city() == KioskStatus(
         availability="starting", problem="paper-out", paper={"sheets": "out"}, cases=99
     )
-    after = Teller(earlier=Report(availability=Availability.SERVING))
+    after = Teller()
+    after.remember(Report(availability=Availability.SERVING))
     assert after.for_the_city() == KioskStatus(availability="serving")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,7 +21,7 @@ from firmware.service.resident import Resident
 from hal.panel.contract import PanelTouch
 
 CONFIG: Any = SimpleNamespace(
-    kiosk=SimpleNamespace(phone="", languages=("ja", "en", "ne"), runtime=Path("/nowhere")),
+    kiosk=SimpleNamespace(phone="", languages=("ja", "en", "ne")),
     panel=SimpleNamespace(sides={}),
     voice=SimpleNamespace(volume=80),
 )
