@@ -19,6 +19,7 @@ ACTIONS: Mapping[str, tuple[str, str]] = {
         "city.kiosk_command",
         "whose certificates the gateways take, and whose journals they know",
     ),
+    "fleet": ("city.fleet_command", "how the kiosks are, as each told last"),
     "orders": ("city.order_command", "issued sheets: look one up, declare it void"),
     "sign-terms": ("city.terms", "sign what the city's data says of its forms"),
     "openapi": ("city.kiosk_command:describe", "the gateway's own description"),

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec.structs import replace
 from sqlalchemy import Connection, Engine
 
-from city import audit, cards, cases, journals, registry, rules
+from city import audit, cards, cases, fleet, journals, registry, rules
 from city.clock import JST, Clock
 from city.commitments import SEED_SIZE, commit
 from city.composition import (
@@ -117,6 +117,7 @@ def hello(city: City, kiosk: str, message: messages.Hello) -> messages.Terms:
     def remember(connection: Connection) -> tuple[cases.Paused, messages.JournalHead | None]:
         registry.sweep(connection, seconds(now))
         registry.add_challenge(connection, challenge, kiosk, seconds(now) + data.challenge_s)
+        fleet.note(connection, kiosk, message, seconds(now))
         kept = journals.head_of(connection, kiosk)
         if message.journal and message.journal != kept:
             journals.keep(connection, kiosk, message.journal)

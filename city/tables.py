@@ -189,6 +189,20 @@ journals = Table(
     Column("hash", String(64), nullable=False),
 )
 
+# How each kiosk was when it said hello last.
+fleet = Table(
+    "fleet",
+    metadata,
+    Column("kiosk", String(64), primary_key=True),
+    Column("seen", BigInteger, nullable=False),
+    Column("build", String(400), nullable=False),
+    Column("availability", String(64), nullable=False),
+    Column("problem", String(64), nullable=False),
+    Column("paper", JSON, nullable=False),
+    Column("cases", Integer, nullable=False),
+    Column("exact_only", Boolean, nullable=False),
+)
+
 audit = Table(
     "audit",
     metadata,

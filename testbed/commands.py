@@ -19,6 +19,11 @@ COMMANDS: Mapping[tuple[str, ...], tuple[str, str]] = {
         "testbed.field_day.command",
         "a day of residents with passing trouble on every device, and what does not hold",
     ),
+    ("erasure-check",): (
+        "testbed.erasure.command",
+        "whether anything of a person stays, in memory or in files",
+    ),
+    ("soak",): ("testbed.soak", "many residents, and what grows with them"),
     ("load",): (
         "testbed.load.command",
         "many kiosks at once on the line, and a judge of what they hold",

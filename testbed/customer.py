@@ -54,10 +54,14 @@ class PanelWire(msgspec.Struct):
 
 
 class Watcher:
-    """The panel's page: keeps a connection to the wire, and the newest screen."""
+    """The panel's page: keeps a connection to the wire, and the newest screen.
 
-    def __init__(self, address: str) -> None:
+    `key`: the file of the key to the wire; the dock has it itself.
+    """
+
+    def __init__(self, address: str, key: Path | None = None) -> None:
         self._address = address
+        self._key = key
         self._wire: ClientWebSocketResponse | None = None
         self._screens: asyncio.Queue[Seen] = asyncio.Queue()
 
@@ -91,7 +95,9 @@ class Watcher:
     async def _watch(self, client: ClientSession) -> None:
         while True:
             try:
-                async with client.ws_connect(f"{self._address}/panel/wire") as wire:
+                key = self._key.read_text() if self._key else ""
+                url = f"{self._address}/panel/wire?key={key}"
+                async with client.ws_connect(url, origin=self._address) as wire:
                     self._wire = wire
                     async for message in wire:
                         if message.type is WSMsgType.TEXT:

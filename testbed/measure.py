@@ -61,7 +61,7 @@ async def _measure(idle_s: float, journeys: int) -> dict[str, object]:
         made = prepare(FOLDER, Path(run))
         bare = _bare_start()
         async with System(made, 0) as system:
-            async with Watcher(made.panel).watching() as watcher:
+            async with Watcher(made.panel, made.panel_key).watching() as watcher:
                 while (await watcher.next(30)).name != "menu":
                     pass
             kiosk = system.kiosk.pid or 0

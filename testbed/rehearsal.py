@@ -34,6 +34,7 @@ from city.clock import starting
 from city.enroll import EnrollError
 from firmware.service.cases import create_journal, journal_was_made
 from firmware.service.entry import JournalBroken
+from firmware.service.panel_key import key_file
 from firmware.texts.engines import VoiceError
 from firmware.texts.phrase import Phrase
 from firmware.texts.texts import Texts, languages
@@ -100,6 +101,7 @@ class Rehearsal:
     state: Path  # the kiosk's
     wiring: Wiring
     panel: str  # http://host:port
+    panel_key: Path  # the file of the key to its wire
     cards: Mapping[str, Path]
     labels: tuple[CardLabel, ...]
 
@@ -184,6 +186,12 @@ def _ports(given: Mapping[str, int]) -> Mapping[str, int]:
     for sock in held.values():
         sock.close()
     return {**found, **given}
+
+
+def free_port() -> int:
+    """One that no other program of a rehearsal takes meanwhile."""
+    with _free() as held:
+        return int(held.getsockname()[1])
 
 
 def _free() -> socket.socket:
@@ -315,6 +323,7 @@ def _configure(
         state=run / "state",
         wiring=Wiring(coins=coins, terminal=run / "terminal", **ends),
         panel=f"http://{at['panel']}",
+        panel_key=key_file(run / "runtime"),
         cards=cards,
         labels=tuple(
             CardLabel(name, person.name, _note(person, card), card.pin, card.kind)
@@ -374,7 +383,13 @@ def _kiosk(
 ) -> dict[str, Any]:
     certificate, key = keys.kiosk(KIOSK)
     return {
-        "kiosk": {"id": KIOSK, "state": run / "state", "pace": pace, "languages": languages()},
+        "kiosk": {
+            "id": KIOSK,
+            "state": run / "state",
+            "runtime": run / "runtime",
+            "pace": pace,
+            "languages": languages(),
+        },
         "panel": {"listen": at["panel"]},
         "card": {"driver": "vpcd", "listen": at["reader"], "cable": at["cable"]},
         "sheets": {"address": at["sheets"], "width": SHEET_DOTS, "dpi": 203, "outlet_sensor": True},

@@ -38,7 +38,11 @@ class System:
         self.rehearsal = rehearsal
         self.bench = Bench(rehearsal.wiring, rehearsal.cards, HOPPERS, lines_s, coin_s, apdu_ms)
         self.dock = Dock(
-            self.bench, rehearsal.panel, rehearsal.labels, reconcile_command(rehearsal)
+            self.bench,
+            rehearsal.panel,
+            rehearsal.panel_key,
+            rehearsal.labels,
+            reconcile_command(rehearsal),
         )
         run = rehearsal.run
         self.city = Process(

@@ -77,7 +77,9 @@ async def fault_of(tmp_path: Path, problem: str, **over: Any) -> None:
     """The kiosk with this configuration shows that it is out of service, and why."""
     over.setdefault("line", {}).setdefault("deadline_s", 1.0)
     async with System(prepare(FOLDER, tmp_path, kiosk=over)) as system:
-        async with Watcher(system.rehearsal.panel).watching() as watcher:
+        async with Watcher(
+            system.rehearsal.panel, system.rehearsal.panel_key
+        ).watching() as watcher:
             found = await seen(watcher, lambda s: s.name == "fault")
             assert found.facts["problem"] == problem
             assert found.text
@@ -185,7 +187,9 @@ def test_a_card_that_talks_nonsense(tmp_path: Path) -> None:
 
     async def play() -> None:
         async with System(prepare(FOLDER, tmp_path)) as system:
-            async with Watcher(system.rehearsal.panel).watching() as watcher:
+            async with Watcher(
+                system.rehearsal.panel, system.rehearsal.panel_key
+            ).watching() as watcher:
                 await seen(watcher, lambda s: s.name == "menu")
                 reader, writer = await asyncio.open_connection(*system.rehearsal.wiring.reader)
                 talking = asyncio.create_task(garbage(reader, writer))

@@ -88,6 +88,16 @@ class JournalHead(Message, frozen=True):
     hash: Hash
 
 
+class KioskStatus(Message, frozen=True, omit_defaults=True):
+    """How a kiosk is, for the city's view of its fleet. Codes and counts."""
+
+    availability: Key
+    problem: Annotated[str, Meta(max_length=64, pattern="^[a-z0-9.-]*\\Z")] = ""
+    paper: Annotated[dict[Key, Key], Meta(max_length=4)] = msgspec.field(default_factory=dict)
+    cases: Small = 0  # open ones, at most 99
+    exact_only: bool = False  # it has too little change for some payments
+
+
 class Hello(Message, frozen=True, omit_defaults=True):
     """POST /v2/hello. Who asks is read from the client certificate, never from the body."""
 
@@ -97,6 +107,7 @@ class Hello(Message, frozen=True, omit_defaults=True):
     journal: JournalHead | None = None  # once the kiosk has found the entry that the city kept
     phones: bool = False  # this kiosk can check a phone's certificate
     understands: Understood = ()
+    status: KioskStatus | None = None
 
 
 class CertificateNotice(Message, frozen=True):

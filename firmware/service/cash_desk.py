@@ -9,7 +9,7 @@ import contextlib
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from firmware.flow import events
 from firmware.service.coin_recovery import Known
@@ -90,6 +90,7 @@ class CashDesk:
     dispenses: Callable[[Dispense], None] = lambda _dispense: None
     stopped: Callable[[int], None] = lambda _counter: None
     exact_only: bool = False  # as in the newest status
+    change: dict[str, int] = field(default_factory=dict)  # there, too: yen to certain coins
     _started: bool = False
     _failed_at: float = -math.inf
 
@@ -121,6 +122,10 @@ class CashDesk:
     def status(self) -> CashStatus:
         status = self.unit.status()
         self.exact_only = status.exact_only
+        self.change = {}
+        for hopper in status.hoppers:
+            value = str(hopper.value)
+            self.change[value] = self.change.get(value, 0) + hopper.least
         return status
 
     def accept(self, due: int) -> events.Event | None:

@@ -77,6 +77,8 @@ class CityDesk:
     line: Line
     trust: Trust
     alarm: Callable[[str], None] = lambda code: None  # opens a case that pauses the kiosk
+    # how this kiosk is, told with each hello
+    status: Callable[[], messages.KioskStatus | None] = lambda: None
     terms: messages.Terms | None = None
     terms_at: float = 0.0
     rejected: str = ""  # why the document that came was not what it must be
@@ -95,6 +97,7 @@ class CityDesk:
                 journal=self.journal,
                 phones=bool(self.config.trust.phone_policies),
                 understands=messages.UNDERSTOOD,
+                status=self.status(),
             )
             received = await self.line.hello(hello)
             self._check_terms(received)

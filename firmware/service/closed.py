@@ -30,10 +30,12 @@ from firmware.service.device_threads import ThreadName
 from firmware.service.entry import NewEntry, new_entry, new_id
 from firmware.service.listeners import Listeners
 from firmware.service.log import log
+from firmware.service.panel_key import hand_over
 from firmware.service.pipe import ALIVE, READY, Send, kept
 from firmware.service.record import to_the_log
 from firmware.service.resident import HEARTBEAT_S
 from firmware.service.settings import Settings
+from firmware.service.status import Availability
 from firmware.texts.texts import Texts
 from hal.cash.contract import CashEvent
 from hal.panel.contract import PanelTouch
@@ -77,10 +79,14 @@ class Closed:
         ended = asyncio.Event()
         loop.add_signal_handler(signal.SIGTERM, ended.set)
         shell = page(offered=self._config.kiosk.languages, size=self._config.panel.size)
-        self._panel = WebPanel(self._listeners.panel, *shell)
+        key = hand_over(self._config.kiosk.runtime)
+        self._panel = WebPanel(self._listeners.panel, *shell, key=key)
         speaker = devices.speaker(self._config.speaker)
         self._announcer = Announcer.of(self._config, speaker, self._threads[ThreadName.SPEAKER])
         city = CityDesk(self._config, Line(line_config(self._config)), trust(self._config))
+        city.status = lambda: messages.KioskStatus(
+            availability=Availability.OUT_OF_SERVICE.value, problem=self._problem
+        )
         cash = CashDesk(devices.coin_unit(self._config.cash), self._coin(loop))
         work = [loop.create_task(self._beat()), loop.create_task(self._ask(city, cash))]
         try:

@@ -41,6 +41,9 @@ class Kiosk(Section, frozen=True, kw_only=True):
     # The folder of the journal. `kiosk journal create` makes the journal, once. Nothing personal is
     # in it.
     state: Path
+    # The folder of what is only there while the kiosk runs: its status (`kiosk status`) and, in its
+    # folder `panel`, the key that the panel's browser needs.
+    runtime: Path = Path("/run/madoguchi")
     # The languages that the first screen offers, in this order.
     languages: tuple[str, ...] = ("ja", "ja-easy", "en")
     # How much is logged, as JSON lines on standard error.

@@ -5,7 +5,7 @@ asked here.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from firmware.flow import events
 from firmware.service.card_desk import CardDesk
@@ -18,6 +18,7 @@ from firmware.service.paper_desk import PaperDesk
 from firmware.service.record import Record
 from firmware.service.room import storage_trouble
 from firmware.service.slip_desk import short
+from firmware.service.teller import Teller
 
 
 def case_open(case: str) -> events.Health:
@@ -34,6 +35,7 @@ class HealthDesk:
     record: Record
     threads: DeviceThreads
     session: str  # of this process
+    teller: Teller = field(default_factory=Teller)
     _disk: str = ""  # what its trouble was when it was last looked at
     _clock: bool = False  # whether this board's was wrong then
 
@@ -43,23 +45,45 @@ class HealthDesk:
             if not await self.threads.call(ThreadName.SHEETS, self.paper.purge):
                 return events.Health(problem="printer")
             self.record.happened(self.session, "purged")
-        printers = await self.printers_trouble()
+        sheets, receipts = await self._printers()
         cash = await self.threads.call(ThreadName.CASH, self.cash.trouble)
         card = await self.threads.call(ThreadName.CARD, self.card.trouble)
         # Last, and nothing is awaited after it: a case may have been opened meanwhile.
-        pausing = [case for case in journal.cases() if case.pauses]
+        cases = journal.cases()
+        pausing = [case for case in cases if case.pauses]
+        disk, city = self._disk_trouble(), self._city_trouble()
+        problem = disk or sheets or receipts or cash or card or city
+        self.teller.looked(
+            devices={
+                "sheets": sheets,
+                "receipts": receipts,
+                "coins": cash,
+                "card": card,
+                "city": city,
+                "disk": disk,
+            },
+            paper=self.paper.supplies(),
+            change=self.cash.change,
+            exact_only=self.cash.exact_only,
+            cases=len(cases),
+            waiting=len(journal.undelivered()),
+            problem="case-open" if pausing else problem,
+        )
         if pausing:
             newest = pausing[-1].session
             return case_open(next(case.id for case in pausing if case.session == newest))
-        problem = self._disk_trouble() or printers or cash or card or self._city_trouble()
         return events.Health(problem=problem, exact_only=None if problem else self.cash.exact_only)
 
     async def printers_trouble(self) -> str:
+        sheets, receipts = await self._printers()
+        return sheets or receipts
+
+    async def _printers(self) -> tuple[str, str]:
         sheets, receipts = await asyncio.gather(
             self.threads.call(ThreadName.SHEETS, self.paper.sheets_trouble),
             self.threads.call(ThreadName.RECEIPTS, self.paper.receipts_trouble),
         )
-        return sheets or receipts
+        return sheets, receipts
 
     def _city_trouble(self) -> str:
         clock = self.city.line.clock

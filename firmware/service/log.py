@@ -10,8 +10,11 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
+
+from firmware.service import journald
 
 CATALOGUE: Mapping[str, frozenset[str]] = {
     "service.starting": frozenset({"build"}),
@@ -56,6 +59,8 @@ WARNINGS = frozenset(
 )
 DEBUG = frozenset({"event.passed-over", "card.status"})
 
+Facts = Mapping[str, str | int | float | bool]
+_listeners: dict[str, list[Callable[[Facts], None]]] = {}
 _logger = logging.getLogger("madoguchi")
 
 
@@ -73,14 +78,21 @@ class _Json(logging.Formatter):
 
 
 def configure(level: str) -> None:
-    """JSON lines to standard error, which journald keeps."""
-    handler = logging.StreamHandler(sys.stderr)
+    """JSON lines to standard error; where journald reads that, to journald, with fields."""
+    handler = _handler()
     handler.setFormatter(_Json())
     _logger.handlers = [handler]
     _logger.setLevel(level.upper())
     _logger.propagate = False
     logging.getLogger().handlers = [handler]
     logging.getLogger().setLevel(logging.WARNING)
+
+
+def _handler() -> logging.Handler:
+    if journald.is_standard_error():
+        with suppress(OSError):
+            return journald.JournaldHandler()
+    return logging.StreamHandler(sys.stderr)
 
 
 def log(name: str, /, **facts: str | int | float | bool) -> None:
@@ -91,3 +103,12 @@ def log(name: str, /, **facts: str | int | float | bool) -> None:
         logging.WARNING if name in WARNINGS else logging.DEBUG if name in DEBUG else logging.INFO
     )
     _logger.log(level, name, extra={"facts": facts})
+    for hear in _listeners.get(name, ()):
+        hear(facts)
+
+
+def listen(name: str, hear: Callable[[Facts], None]) -> None:
+    """`hear` is called with the facts of each such event, in the thread that logs it. One listens
+    at a time.
+    """
+    _listeners[name] = [hear]

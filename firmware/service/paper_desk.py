@@ -116,6 +116,10 @@ class PaperDesk:
         found = trouble(self._look("receipts", self.receipts))
         return f"receipt-{found}" if found else ""
 
+    def supplies(self) -> dict[str, str]:
+        """Of each printer that has told it."""
+        return {name: supply.value for name, supply in self._supplies.items()}
+
     def _look(self, name: str, printer: Printer) -> PrinterStatus:
         """Paper that nears its end is in the log before it is out."""
         status = _status(printer)

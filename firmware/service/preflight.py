@@ -20,6 +20,7 @@ from firmware.service.card_desk import load_trust
 from firmware.service.city_desk import line_config, trust
 from firmware.service.config import Config, guard_style
 from firmware.service.devices import printer
+from firmware.service.panel_key import require_folder
 from firmware.service.renewal_desk import settle
 from firmware.sheets.glyphs import FontUnusable, load_glyphs
 from firmware.sheets.guard import GOTHIC, guard
@@ -41,6 +42,7 @@ def check(config: Config) -> None:
     _drivers(config)
     _fonts(config)
     _voice(config)
+    _runtime(config)
     page()
 
 
@@ -83,6 +85,13 @@ def _fonts(config: Config) -> None:
     section = config.sheets
     height = dots(A4_MM[1], section.dpi)
     guard(section.width, height, section.dpi, guard_style(section))  # built once, for all pages
+
+
+def _runtime(config: Config) -> None:
+    try:
+        require_folder(config.kiosk.runtime)
+    except OSError as error:
+        raise StartError(f"kiosk.runtime: {error.filename}: {error.strerror}") from None
 
 
 def _voice(config: Config) -> None:

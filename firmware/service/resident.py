@@ -39,11 +39,14 @@ from firmware.service.give_back import give_back
 from firmware.service.journal import Journal
 from firmware.service.listeners import Listeners
 from firmware.service.log import log
+from firmware.service.panel_key import hand_over
 from firmware.service.paper_desk import PaperDesk
 from firmware.service.pipe import ALIVE, ENDED, READY, Send, kept
 from firmware.service.record import to_the_log
 from firmware.service.renewal_desk import RenewDesk, settle
 from firmware.service.settings import Settings
+from firmware.service.status import read as read_status
+from firmware.service.teller import Teller
 from firmware.service.vault import Vault
 from firmware.texts.texts import Texts
 from hal.card.contract import CardPresence, CardStatus, Stay
@@ -84,6 +87,7 @@ class Resident:
         self._stays: dict[str, Stay] = {}
         self._announcer: Announcer | None = None
         self._settings = Settings(self._start_anew)
+        self._teller = Teller(send)
 
     async def run(self) -> int:
         """Serve one person. 0: ended in order; 1: stopped because something was wrong."""
@@ -91,7 +95,8 @@ class Resident:
         journal = Journal(journal_path(self._config.kiosk.state))
         devices = Devices.open(self._config, self._listeners.card, self._listeners.wires)
         html, files = page(offered=self._config.kiosk.languages, size=self._config.panel.size)
-        panel = WebPanel(self._listeners.panel, html, files)
+        key = hand_over(self._config.kiosk.runtime)
+        panel = WebPanel(self._listeners.panel, html, files, key=key)
         executor = self._executor(journal, devices, panel)
         loop.add_signal_handler(signal.SIGTERM, self.post, events.Shutdown())
         try:
@@ -134,6 +139,8 @@ class Resident:
         def cash(event: CashEvent) -> None:
             loop.call_soon_threadsafe(self.post, as_journey_event(event))
 
+        if earlier := read_status(config.kiosk.runtime):
+            self._teller.remember(earlier.report)
         settle(line_config(config))
         line = Line(line_config(config))
         speaking = devices.threads[ThreadName.SPEAKER]
@@ -167,7 +174,9 @@ class Resident:
             paper=PaperDesk(devices.sheets, devices.receipts),
             cash=desk,
             cashless=CashlessDesk(devices.cashless),
+            teller=self._teller,
         )
+        executor.city.status = self._teller.for_the_city
         book = CashBook(executor.record, self._vault.session)
         desk.opens, desk.dispenses = (
             in_the_loop(loop, book.opens),
@@ -204,6 +213,7 @@ class Resident:
         commands = self._flow.handle(event)
         if self._flow.state is not before:
             log("state", state=self._flow.state.value, event=events.trigger(event))
+            self._teller.state(self._flow.state)
         self._carry(executor, commands)
 
     def _carry(self, executor: Executor, commands: flow_commands.Commands) -> None:
@@ -240,6 +250,7 @@ class Resident:
         if not self._begun:
             return
         session = self._flow.session
+        self._teller.visit(session)
         returned, owed, held = session.returned + session.reversed, session.owed, session.undecided
         kept = session.credit + session.earned
         executor.happened("ended", kept=kept, returned=returned, owed=owed, held=held)

@@ -35,6 +35,7 @@ from firmware.service.deaths import MANY, Deaths
 from firmware.service.entry import JournalBroken, JournalFull
 from firmware.service.listeners import Listeners, open_listeners
 from firmware.service.log import configure, log
+from firmware.service.noticeboard import Noticeboard
 from firmware.service.pipe import ENDED, READY, kept_entry
 from firmware.service.preflight import StartError, check, lock_state
 from firmware.service.resident import Resident
@@ -65,6 +66,7 @@ class Supervisor:
         self._close = close
         self._listeners = listeners
         self._books = books or open_books(config)
+        self._notices = Noticeboard(config)
         self._children: dict[int, Child] = {}
         self._closure: Closure | None = None
         self._deaths = Deaths()
@@ -99,11 +101,13 @@ class Supervisor:
                     self._read_words(child)
             self._reap()
             self._watch()
+            self._notices.write_when_due()
             if self._deaths_closed.recent(time.monotonic()) >= MANY:
                 print("kiosk: not even an out-of-service screen can be shown", file=sys.stderr)  # noqa: T201
                 return 1
         if self._books.kept:
             self._settle()
+        self._notices.stopped()
         return 0
 
     # -- closed
@@ -111,6 +115,7 @@ class Supervisor:
     def _close_kiosk(self, closure: Closure) -> None:
         """Nobody is served from here on; whoever waits for a turn goes."""
         self._closure = closure
+        self._notices.closed(closure.problem, closure.number)
         for child in self._children.values():
             if child.serves and not child.active:
                 self._signal(child, signal.SIGKILL)
@@ -124,6 +129,7 @@ class Supervisor:
                 self._signal(child, signal.SIGTERM)
             if not self._children and closure.reopen(self._books):
                 self._closure = None
+                self._notices.reopened()
         elif not self._children and self._deaths_closed.may_fork(time.monotonic()):
             self._add(closure.program(self._close, self._books), serves=False)
 
@@ -215,6 +221,8 @@ class Supervisor:
                 child.ended = time.monotonic()
             elif given := kept_entry(word):
                 self._books.keep(given)
+            elif child.active:
+                self._notices.hear(word)
         return bool(data)
 
     def _announce(self) -> None:
@@ -253,6 +261,8 @@ class Supervisor:
             unsettled = child.active and code != 0 and not self._stops
             if (unsettled or self._books.kept) and not self._settle():
                 continue
+            if died and child.active:
+                self._notices.died()
             if died and not self._stops and not self._closure:
                 self._count_death()
 
@@ -353,17 +363,22 @@ def main(path: Path, serve: Serve = Resident) -> int:
     """Run the kiosk in the foreground. 0 after an orderly stop, 2 with one line when it cannot
     start.
     """
+    notices = None
     try:
         config = load(path)
         configure(config.kiosk.log)
         config.kiosk.state.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock_state(config)
+        notices = Noticeboard(config)
+        notices.write()
         check(config)
         listeners = open_listeners(config)
         books = open_books(config)
         writable = settle_books(books)
     except (ConfigError, StartError, JournalBroken, OSError) as error:
         print(f"kiosk: {error}", file=sys.stderr)  # noqa: T201 - one line for whoever started it
+        if notices:
+            notices.stopped(str(error))
         return 2
     log("service.starting", build=build())
     code = Supervisor(config, listeners, serve, books=books).run(writable=writable)

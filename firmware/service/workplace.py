@@ -25,6 +25,7 @@ from firmware.service.paper_desk import PaperDesk
 from firmware.service.record import Record, to_the_log
 from firmware.service.renewal_desk import RenewDesk
 from firmware.service.slip_desk import SlipDesk
+from firmware.service.teller import Teller
 from firmware.service.vault import Vault
 from firmware.texts.texts import Texts
 from hal.card.contract import Stay
@@ -57,6 +58,7 @@ class Workplace:
     limit_ends: float | None = None  # when the screen's time is over, by the event loop's clock
     opening: int = 0  # so often the coin slot was asked to open, and has not yet
     opened: Callable[[], None] = lambda: None  # called when it has
+    teller: Teller = field(default_factory=Teller)
     ended: bool = False  # the session; the process follows
 
     def __post_init__(self) -> None:
@@ -72,6 +74,7 @@ class Workplace:
             self.record,
             self.threads,
             self.vault.session,
+            self.teller,
         )
 
     def write(self, kind: str, **facts: str | int | bool) -> None:

@@ -5,9 +5,13 @@ A browser keeps in its memory what it showed, whatever page it goes to. Only the
 processes clears that memory. The kiosk's process of one resident answers `/panel/alive` and then
 sends nothing until it ends. When that connection ends, this program ends the browser with all its
 processes, removes its profile, and starts it anew for the next resident. The panel ends the
-connection also when the page shows nothing any more (`hal.panel.watch`). In COMMAND, `{url}` is the
-panel's address and `{profile}` a fresh folder, which is also the browser's HOME, XDG folders and
-TMPDIR (this program's own TMPDIR is best on a tmpfs).
+connection also when the page shows nothing any more (`hal.panel.watch`). In COMMAND, `{url}` is a
+page of our own that leads to the panel, and `{profile}` a fresh folder, which is also the browser's
+HOME, XDG folders and TMPDIR (this program's own TMPDIR is best on a tmpfs).
+
+The panel's wire wants the key of the process that serves (`firmware/service/panel_key.py`). Every
+user can read the command line of a process; therefore the key stands in a page within the profile,
+which nobody else can read.
 """
 
 from __future__ import annotations
@@ -28,6 +32,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from firmware.service import panel_key
 from firmware.service.config import ConfigError, load
 from hal.panel.web import ALIVE, PAGE
 
@@ -36,6 +41,9 @@ RETRY_S: Final = 0.1
 ANSWER_S: Final = 5.0  # of a process that has accepted, until its headers
 ASKED_S: Final = 0.5  # between SIGTERM and SIGKILL
 CRASHED_S: Final = 1.0  # pause after a browser that ended by itself
+START: Final = """<!DOCTYPE html>
+<meta http-equiv="refresh" content="0; url={panel}">
+"""
 HOMES: Final = (
     "HOME",
     "XDG_CACHE_HOME",
@@ -61,13 +69,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     given = parser.parse_args(argv)
     try:
-        address = load(given.config).panel.listen
+        config = load(given.config)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, _end)
         # what leaves the browser's group, as crash handlers do, becomes our child and is found
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         while True:
-            _serve_one(address, given.command)
+            _serve_one(config.panel.listen, config.kiosk.runtime, given.command)
     except Ended:
         return 0
     except (ConfigError, OSError) as error:
@@ -81,12 +89,12 @@ def _end(*_: object) -> None:
     raise Ended
 
 
-def _serve_one(address: str, command: Sequence[str]) -> None:
+def _serve_one(address: str, runtime: Path, command: Sequence[str]) -> None:
     """One browser, of one resident. The connection is this browser's own: the panel ends it when
     the resident's process ends, and also when the page shows nothing any more.
     """
-    with _resident(address) as life:
-        with _browser(address, command) as browser:
+    with _resident(address, runtime) as (life, key):
+        with _browser(f"http://{address}{PAGE}#{key}", command) as browser:
             while browser.poll() is None and not _over(life, RETRY_S):
                 pass
             by_itself = browser.poll()
@@ -95,19 +103,22 @@ def _serve_one(address: str, command: Sequence[str]) -> None:
 
 
 @contextlib.contextmanager
-def _resident(address: str) -> Iterator[socket.socket]:
-    """A connection that lasts as long as the process that serves one resident."""
+def _resident(address: str, runtime: Path) -> Iterator[tuple[socket.socket, str]]:
+    """A connection that lasts as long as the process that serves one resident, and its key. Raises
+    PermissionError when this user may not have the key.
+    """
     host, _, port = address.rpartition(":")
     while True:
+        key = panel_key.read(runtime)
         with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
             wire = stack.enter_context(socket.create_connection((host, int(port)), ANSWER_S))
-            wire.sendall(f"GET {ALIVE} HTTP/1.1\r\nHost: {address}\r\n\r\n".encode())
+            wire.sendall(f"GET {ALIVE}?key={key} HTTP/1.1\r\nHost: {address}\r\n\r\n".encode())
             if wire.recv(4096).startswith(b"HTTP/1.1 200"):
                 kept = stack.pop_all()
                 break
         time.sleep(RETRY_S)
     with kept:
-        yield wire
+        yield wire, key
 
 
 def _over(life: socket.socket, seconds: float) -> bool:
@@ -116,10 +127,12 @@ def _over(life: socket.socket, seconds: float) -> bool:
 
 
 @contextlib.contextmanager
-def _browser(address: str, command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+def _browser(panel: str, command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
     """The browser with a fresh profile; at the end nothing of either is left. Raises OSError."""
     profile = tempfile.mkdtemp(prefix="madoguchi-panel-")
-    url = f"http://{address}{PAGE}"
+    start = Path(profile) / "start.html"  # a folder of our own, mode 0700
+    start.write_text(START.format(panel=panel), "ascii")
+    url = start.as_uri()
     words = [word.replace("{url}", url).replace("{profile}", profile) for word in command]
     try:
         browser = subprocess.Popen(

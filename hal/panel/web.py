@@ -4,6 +4,9 @@ One page shows at a time: a newer connection replaces the older. The listening s
 else's; whoever serves it now, closes only its own copy. Whatever else comes in on the wire, or more
 than a hand can send, ends that connection and is named in the log; the screen stays.
 
+Only who has the key of this process gets a wire, whatever user of this machine asks: what is shown
+there is a person's. The key goes another way to the panel's browser (`kiosk browser`).
+
 The page reports twice a second which screen was drawn (`SHOWN`). When the reports of a browser that
 `kiosk browser` keeps stay away, the connection that says that the resident is alive is ended, and
 with it the browser; the next one shows the same screen.
@@ -16,6 +19,7 @@ import contextlib
 import ipaddress
 import logging
 import re
+import secrets
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -99,7 +103,7 @@ class _Page:
 class WebPanel:
     """`page` is the shell's HTML, `files` what it loads: path to (content, content type).
 
-    `limits`: see `hal.panel.watch`.
+    `key`: whoever opens a wire must have it. `limits`: see `hal.panel.watch`.
     """
 
     def __init__(
@@ -108,10 +112,12 @@ class WebPanel:
         page: str,
         files: Files,
         *,
+        key: str,
         limits: Mapping[Stage, float] = LIMITS,
     ) -> None:
         self._listener = listener
         self._files = {PAGE: (page.encode(), "text/html"), **files}
+        self._key = key.encode()
         self._runner: web.AppRunner | None = None
         self._touched: Callable[[PanelTouch], None] = lambda _: None
         self._page: _Page | None = None
@@ -185,6 +191,7 @@ class WebPanel:
         """Headers, then nothing until this process ends: the browser ends with it, for it keeps
         what it showed. A browser that shows nothing is ended in the same way.
         """
+        self._require_key(request)
         answer = web.StreamResponse()
         await answer.prepare(request)
         keeper = _Keeper(request, PageWatch(_now(), self._limits))
@@ -209,7 +216,17 @@ class WebPanel:
         shows = self._screen != NOTHING
         return shows and not keeper.ended.is_set() and keeper.watch.is_lost(_now())
 
+    def _require_key(self, request: web.Request) -> None:
+        """Raises HTTPForbidden. An older process's page still has the key of that one."""
+        if not secrets.compare_digest(request.query.get("key", "").encode(), self._key):
+            log.warning("panel: a request without the key of this process is refused")
+            raise web.HTTPForbidden
+
     async def _serve_wire(self, request: web.Request) -> web.WebSocketResponse:
+        self._require_key(request)
+        if "Origin" not in request.headers:  # every browser says whose page opens a wire
+            log.warning("panel: a wire that no page opens is refused")
+            raise web.HTTPForbidden
         wire = web.WebSocketResponse(
             max_msg_size=MOST_BYTES, heartbeat=HEARTBEAT_S, timeout=CLOSING_S, compress=False
         )

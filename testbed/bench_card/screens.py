@@ -41,7 +41,7 @@ class Screens:
 async def measure_screens(made: Rehearsal, resident: str, card: Pace, journeys: int) -> Screens:
     """Raises RehearsalError, ProcessDead."""
     found = Screens()
-    async with System(made) as system, Watcher(made.panel).watching() as watcher:
+    async with System(made) as system, Watcher(made.panel, made.panel_key).watching() as watcher:
         system.bench.card_faults.apdu_ms = card.apdu_ms
         system.bench.card_faults.sign_ms = card.sign_ms
         for _ in range(journeys):

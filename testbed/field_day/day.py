@@ -62,7 +62,7 @@ async def play_day(
         dice = Dice(seed, percent)
         troubles = Troubles(system.bench, dice)
         async with system:
-            async with Watcher(made.panel).watching() as watcher:
+            async with Watcher(made.panel, made.panel_key).watching() as watcher:
                 await _play(day, system, watcher, troubles, dice, residents, seed, report)
             dice.calm = True
             await asyncio.sleep(CALM_S)

@@ -104,7 +104,9 @@ class SharedSystem:
     async def _walk(self, numbers: Sequence[int], tally: Tally) -> None:
         system = self._system or await self._start()
         try:
-            async with Watcher(system.rehearsal.panel).watching() as watcher:
+            async with Watcher(
+                system.rehearsal.panel, system.rehearsal.panel_key
+            ).watching() as watcher:
                 with closing(Walk(system, watcher, self._deaths)) as one:
                     await self._run_walk(one, numbers, tally)
         except BaseException:

@@ -87,7 +87,7 @@ async def change_kiosk(script: Script, system: System) -> None:
     system.kiosk.program, *words = _program(script)
     system.kiosk.arguments = (*words, "--config", str(system.rehearsal.kiosk_toml))
     await system.kiosk.start()
-    async with Watcher(system.rehearsal.panel).watching() as watcher:
+    async with Watcher(system.rehearsal.panel, system.rehearsal.panel_key).watching() as watcher:
         await WireRun(script, system, watcher).tidy_up()
 
 
@@ -95,7 +95,7 @@ async def run(script: Script, system: System) -> None:
     """Raises Failed, with the step's number. The system is left idle, everything mended, for the
     next script.
     """
-    async with Watcher(system.rehearsal.panel).watching() as watcher:
+    async with Watcher(system.rehearsal.panel, system.rehearsal.panel_key).watching() as watcher:
         journey = WireRun(script, system, watcher)
         try:
             await journey.run()

@@ -36,7 +36,9 @@ def test_the_next_person_gets_nothing_of_the_one_before(
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, (TESTS, TESTS / "attacks"))))
 
     async def errand(system: System, resident: str) -> Journey:
-        async with Watcher(system.rehearsal.panel).watching() as watcher:
+        async with Watcher(
+            system.rehearsal.panel, system.rehearsal.panel_key
+        ).watching() as watcher:
             journey = Journey(system, Errand(resident, "juminhyo", tmp_path), watcher)
             await journey.run()
             return journey
@@ -54,7 +56,7 @@ def test_the_next_person_gets_nothing_of_the_one_before(
             assert system.bench.sheets.engine.page_count == 1
             assert system.bench.take_sheets() == []
             async with (
-                Watcher(system.rehearsal.panel).watching() as watcher,
+                Watcher(system.rehearsal.panel, system.rehearsal.panel_key).watching() as watcher,
                 asyncio.timeout(SEE_S),
             ):
                 seen = await watcher.next(SEE_S)

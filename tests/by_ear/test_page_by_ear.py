@@ -82,7 +82,7 @@ async def _journey(made: rehearsal.Rehearsal) -> list[str]:
     async with System(made) as system, async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = await browser.new_page()
-        await page.goto(f"{made.panel}/panel")
+        await page.goto(f"{made.panel}/panel#{made.panel_key.read_text()}")
         await page.wait_for_selector("[data-screen=menu]", timeout=LONG_S * 1000)
         heard = await _walk(made, system.bench, page)
         assert not system.bench.violations

@@ -20,6 +20,7 @@ from hal.sim.dock import CardLabel, Dock
 from hal.sim.dock.app import PAGE
 
 REPLACED = 4000
+KEY = "the-key-of-now"
 
 
 class StandIn:
@@ -27,6 +28,7 @@ class StandIn:
 
     def __init__(self, port: int) -> None:
         self.asked: list[Mapping[str, str]] = []
+        self.keys: list[str] = []
         self.port = port
         self._runner: web.AppRunner | None = None
 
@@ -51,6 +53,7 @@ class StandIn:
         )
 
     async def _wire(self, request: web.Request) -> web.WebSocketResponse:
+        self.keys.append(request.query["key"])
         self.asked.append(dict(request.headers))
         wire = web.WebSocketResponse()
         await wire.prepare(request)
@@ -78,7 +81,9 @@ def with_dock(cards: dict[str, Path], tmp_path: Path) -> Callable[..., None]:
         async def on_bench(bench: Bench) -> None:
             panel = StandIn(free_port())
             labels = (CardLabel("taro", "明石　太郎", "父", "1234"),)
-            dock = Dock(bench, f"http://127.0.0.1:{panel.port}", labels, reconcile)
+            key = tmp_path / "key"
+            key.write_text(KEY)
+            dock = Dock(bench, f"http://127.0.0.1:{panel.port}", key, labels, reconcile)
             await dock.start(0)
             try:
                 async with ClientSession(dock.address) as client:
@@ -195,6 +200,7 @@ def test_the_panel_passes_through_and_comes_back(with_dock: Callable[..., None])
             assert (answer.status, await answer.text()) == (200, "<p>panel")
             assert answer.headers["Content-Security-Policy"] == "x 'self'"
         async with client.ws_connect("/panel/wire", origin=dock.address.rstrip("/")) as wire:
+            assert panel.keys == [KEY]
             assert await wire.receive_str() == "hello"
             await wire.send_str("touch")
             assert await wire.receive_str() == "TOUCH"
@@ -245,7 +251,7 @@ def test_reconcile_runs_the_operators_command(
 
 def test_a_port_in_use_is_told(with_dock: Callable[..., None]) -> None:
     async def test(dock: Dock, client: ClientSession, _: StandIn) -> None:
-        second = Dock(dock.bench, "http://127.0.0.1:1")
+        second = Dock(dock.bench, "http://127.0.0.1:1", Path("none"))
         with pytest.raises(OSError, match="in use"):
             await second.start(int(dock.address.rstrip("/").rpartition(":")[2]))
 

@@ -18,6 +18,7 @@ from firmware.texts.texts import Texts
 from hal.panel.contract import PanelTouch
 from hal.panel.web import WebPanel
 
+KEY = "k" * 43
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
@@ -53,7 +54,7 @@ class Kiosk:
         asyncio.run_coroutine_threadsafe(done(), self.loop).result(5)
 
     def open(self) -> None:
-        self.panel = WebPanel(self.listener, *shell())
+        self.panel = WebPanel(self.listener, *shell(), key=KEY)
         asyncio.run_coroutine_threadsafe(self.panel.start(self._touched), self.loop).result(5)
 
     def _touched(self, touch: PanelTouch) -> None:
@@ -106,7 +107,7 @@ def page(kiosk: Kiosk, browser: sync_api.Browser) -> Iterator[sync_api.Page]:
         "console",
         lambda message: wrong.append(message.text) if "Security Policy" in message.text else None,
     )
-    page.goto(f"http://127.0.0.1:{kiosk.panel.port}/panel")
+    page.goto(f"http://127.0.0.1:{kiosk.panel.port}/panel#{KEY}")
     yield page
     page.close()
     assert not wrong

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 
 import pytest
-from test_page import Kiosk, browser, kiosk, page, pin, sync_api, until  # noqa: F401
+from test_page import KEY, Kiosk, browser, kiosk, page, pin, sync_api, until  # noqa: F401
 
 from hal.panel.watch import PageWatch, Stage
 from hal.panel.web import ALIVE
@@ -26,7 +26,7 @@ def test_a_page_that_does_not_show_its_screen_is_silent(
     damage: str,
 ) -> None:
     with socket.create_connection(("127.0.0.1", kiosk.panel.port)) as keeper:
-        keeper.sendall(f"GET {ALIVE} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+        keeper.sendall(f"GET {ALIVE}?key={KEY} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
         until(lambda: bool(kiosk.panel._keepers))
         watch: PageWatch = next(iter(kiosk.panel._keepers)).watch
         kiosk.show(pin(1, 0))

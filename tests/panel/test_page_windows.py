@@ -7,7 +7,7 @@ from __future__ import annotations
 import socket
 
 import pytest
-from test_page import Kiosk, browser, kiosk, page, pin, sync_api, until  # noqa: F401
+from test_page import KEY, Kiosk, browser, kiosk, page, pin, sync_api, until  # noqa: F401
 
 from hal.panel.watch import Stage
 from hal.panel.web import ALIVE
@@ -29,7 +29,7 @@ def test_the_screen_stands_there_and_can_be_touched(
     window: tuple[int, int],
 ) -> None:
     with socket.create_connection(("127.0.0.1", kiosk.panel.port)) as keeper:
-        keeper.sendall(f"GET {ALIVE} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+        keeper.sendall(f"GET {ALIVE}?key={KEY} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
         until(lambda: bool(kiosk.panel._keepers))
         watch = next(iter(kiosk.panel._keepers)).watch
         page.set_viewport_size({"width": window[0], "height": window[1]})

@@ -78,13 +78,13 @@ def test_the_browser_of_such_a_page_is_ended(
 
     async def story() -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            panel = web.WebPanel(listener, "", {}, limits=SOON)
+            panel = web.WebPanel(listener, "", {}, key="k", limits=SOON)
             await panel.start(lambda _: pytest.fail("a report is no touch"))
             panel.show(7, "<b>seven</b>")
             url = f"http://127.0.0.1:{panel.port}"
             async with aiohttp.ClientSession() as client:
-                alive = await client.get(url + web.ALIVE)
-                page = await client.ws_connect(url + web.WIRE)
+                alive = await client.get(url + web.ALIVE + "?key=k")
+                page = await client.ws_connect(url + web.WIRE + "?key=k", origin=url)
                 await page.receive_str()
 
                 async def report(screen: int) -> None:
@@ -97,7 +97,7 @@ def test_the_browser_of_such_a_page_is_ended(
                 assert await asyncio.wait_for(alive.content.read(), 30) == b""
                 assert not page.closed
                 # the next browser has its own time to start
-                again = await client.get(url + web.ALIVE)
+                again = await client.get(url + web.ALIVE + "?key=k")
                 with pytest.raises(TimeoutError):
                     await asyncio.wait_for(again.content.read(), 0.2)
             await panel.close()
@@ -109,12 +109,12 @@ def test_the_browser_of_such_a_page_is_ended(
 def test_who_reports_stays() -> None:
     async def story() -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            panel = web.WebPanel(listener, "", {}, limits={**LIMITS, Stage.SHOWING: 30})
+            panel = web.WebPanel(listener, "", {}, key="k", limits={**LIMITS, Stage.SHOWING: 30})
             await panel.start(lambda _: pytest.fail("a report is no touch"))
             url = f"http://127.0.0.1:{panel.port}"
             async with aiohttp.ClientSession() as client:
-                alive = await client.get(url + web.ALIVE)
-                page = await client.ws_connect(url + web.WIRE)
+                alive = await client.get(url + web.ALIVE + "?key=k")
+                page = await client.ws_connect(url + web.WIRE + "?key=k", origin=url)
                 for screen in range(3):
                     panel.show(screen, "x")
                     await page.send_str(json.dumps({"screen": screen, "action": web.SHOWN}))

@@ -18,6 +18,7 @@ from hal.faults import DeviceFault, Reason
 from hal.panel import web
 from hal.panel.contract import PanelTouch
 
+KEY = "k" * 43
 FILES = {"/panel/styles.css": (b"p{}", "text/css")}
 Case = Callable[[], Coroutine[Any, Any, None]]
 
@@ -31,7 +32,8 @@ class Rig:
         self.url = f"http://127.0.0.1:{panel.port}/panel"
 
     async def page(self, **headers: str) -> aiohttp.ClientWebSocketResponse:
-        return await self.client.ws_connect(f"{self.url}/wire", headers=headers)
+        given = {"Origin": f"http://127.0.0.1:{self.panel.port}", **headers}
+        return await self.client.ws_connect(f"{self.url}/wire?key={KEY}", headers=given)
 
     async def touched(self, count: int) -> list[PanelTouch]:
         async with asyncio.timeout(5):
@@ -47,7 +49,7 @@ def listening(host: str = "127.0.0.1") -> socket.socket:
 @asynccontextmanager
 async def rig() -> AsyncIterator[Rig]:
     with listening() as listener:
-        panel = web.WebPanel(listener, "<p>shell</p>", FILES)
+        panel = web.WebPanel(listener, "<p>shell</p>", FILES, key=KEY)
         async with aiohttp.ClientSession() as client:
             it = Rig(panel, client)
             await panel.start(it.touches.append)
@@ -295,23 +297,62 @@ def test_its_own_page_is_let_in() -> None:
     asyncio.run(case())
 
 
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/wire", {"Origin": "own"}),
+        ("/wire?key=", {"Origin": "own"}),
+        (f"/wire?key={KEY[:-1]}", {"Origin": "own"}),
+        (f"/wire?key={KEY}é", {"Origin": "own"}),
+        (f"/wire?key={KEY}", {}),
+        (f"/wire?key={KEY}", {"Origin": "http://evil.example"}),
+        (f"/wire?key={KEY}", {"Origin": "null"}),
+        ("/alive", {}),
+        ("/alive?key=other", {}),
+    ],
+)
+def test_who_has_not_the_key_or_is_no_page_of_ours_gets_nothing(
+    path: str, headers: dict[str, str]
+) -> None:
+    """Any user of the machine can reach the port, and can write whatever headers they like."""
+
+    async def case() -> None:
+        async with rig() as it:
+            it.panel.show(1, "a person's confirmation")
+            page = await it.page()
+            await shown(page)
+            own = {"Origin": f"http://127.0.0.1:{it.panel.port}"}
+            given = own if headers.get("Origin") == "own" else headers
+            upgrade = {"Connection": "Upgrade", "Upgrade": "websocket"}
+            wire = {**upgrade, "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "a" * 22 + "=="}
+            more = wire if path.startswith("/wire") else {}
+            async with it.client.get(it.url + path, headers=given | more) as answer:
+                assert answer.status == 403
+                assert "confirmation" not in await answer.text()
+            it.panel.show(2, "still there")  # nobody was pushed aside
+            assert (await shown(page))["screen"] == 2
+
+    asyncio.run(case())
+
+
 def test_closing_ends_the_page_and_leaves_the_owners_socket() -> None:
     async def case() -> None:
         with listening() as listener:
-            first = web.WebPanel(listener, "", FILES)
+            first = web.WebPanel(listener, "", FILES, key=KEY)
             await first.start(lambda _: None)
             first.show(1, "someone's")
             async with aiohttp.ClientSession() as client:
-                url = f"http://127.0.0.1:{first.port}/panel/wire"
-                page = await client.ws_connect(url)
+                origin = f"http://127.0.0.1:{first.port}"
+                url = f"{origin}/panel/wire?key={KEY}"
+                page = await client.ws_connect(url, origin=origin)
                 await shown(page)
                 await first.close()
                 await first.close()
                 assert await closed(page) == aiohttp.WSCloseCode.GOING_AWAY
-                second = web.WebPanel(listener, "", FILES)
+                second = web.WebPanel(listener, "", FILES, key=KEY)
                 await second.start(lambda _: None)
                 second.show(9, "next")
-                assert await shown(await client.ws_connect(url)) == {
+                assert await shown(await client.ws_connect(url, origin=origin)) == {
                     "screen": 9,
                     "html": "next",
                     "left": None,
@@ -325,7 +366,7 @@ def test_a_socket_that_others_can_reach_is_refused() -> None:
     async def case() -> None:
         with listening("0.0.0.0") as listener:
             with pytest.raises(DeviceFault) as fault:
-                await web.WebPanel(listener, "", FILES).start(lambda _: None)
+                await web.WebPanel(listener, "", FILES, key=KEY).start(lambda _: None)
             assert fault.value.reason is Reason.CONFIGURATION
 
     asyncio.run(case())
@@ -334,7 +375,7 @@ def test_a_socket_that_others_can_reach_is_refused() -> None:
 def test_a_dead_socket_is_a_device_fault() -> None:
     async def case() -> None:
         listener = listening()
-        panel = web.WebPanel(listener, "", FILES)
+        panel = web.WebPanel(listener, "", FILES, key=KEY)
         listener.close()
         with pytest.raises(DeviceFault):
             await panel.start(lambda _: None)

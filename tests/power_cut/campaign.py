@@ -66,7 +66,9 @@ class NotReady(Exception):
 
 async def play(site: Site, point: Point) -> Played:
     """The kiosk is idle before and, unless the verdict says otherwise, after."""
-    async with Watcher(site.system.rehearsal.panel).watching() as watcher:
+    async with Watcher(
+        site.system.rehearsal.panel, site.system.rehearsal.panel_key
+    ).watching() as watcher:
         return await _Play(site, point, watcher).run()
 
 

@@ -156,7 +156,9 @@ if __name__ == "__main__":
         create_journal(DISK)
     supervisor.RENEW_AFTER = int(os.environ.get("RENEW_AFTER", supervisor.RENEW_AFTER))
     panel = SimpleNamespace(listen="127.0.0.1:0")
-    config: Any = SimpleNamespace(kiosk=SimpleNamespace(state=DISK), panel=panel, card=None)
+    config: Any = SimpleNamespace(
+        kiosk=SimpleNamespace(state=DISK, runtime=STATE, id="kiosk-1"), panel=panel, card=None
+    )
     sockets = supervisor.open_listeners(config)
     books = Books(DISK, ask)
     writable = supervisor.settle_books(books)

@@ -95,7 +95,8 @@ def test_the_log_tells_the_build_when_the_service_starts(
         def run(self, *, writable: bool) -> int:
             return 0
 
-    config = SimpleNamespace(kiosk=SimpleNamespace(state=tmp_path, log="info"))
+    kiosk = SimpleNamespace(state=tmp_path, runtime=tmp_path, id="kiosk-1", log="info")
+    config = SimpleNamespace(kiosk=kiosk)
     monkeypatch.setattr(supervisor, "load", lambda _: config)
     monkeypatch.setattr(supervisor, "Supervisor", Nobody)
     for step in (

@@ -93,7 +93,9 @@ class Till:
 def play(folder: Path, what: Play, coin_s: float = 0.002) -> None:
     async def run() -> None:
         async with System(prepare(FOLDER, folder), coin_s=coin_s) as system:
-            async with Watcher(system.rehearsal.panel).watching() as watcher:
+            async with Watcher(
+                system.rehearsal.panel, system.rehearsal.panel_key
+            ).watching() as watcher:
                 await what(Till(system, wires.WireRun(JOURNEY, system, watcher)))
             assert not system.bench.violations
 

@@ -96,7 +96,9 @@ def test_killed_in_the_middle(
 
     async def play() -> None:
         async with System(prepare(FOLDER, tmp_path), **slow) as system:
-            async with Watcher(system.rehearsal.panel).watching() as watcher:
+            async with Watcher(
+                system.rehearsal.panel, system.rehearsal.panel_key
+            ).watching() as watcher:
                 run = wires.WireRun(JOURNEY, system, watcher)
                 await to_the_till(run)
                 await run.coin(Step(coin=500))

@@ -28,7 +28,9 @@ def test_no_payment_no_slot_no_change(tmp_path: Path) -> None:
 
     async def play() -> None:
         async with System(prepare(FOLDER, tmp_path, city=free_city())) as system:
-            async with Watcher(system.rehearsal.panel).watching() as watcher:
+            async with Watcher(
+                system.rehearsal.panel, system.rehearsal.panel_key
+            ).watching() as watcher:
                 run = Journey(JOURNEY, system, watcher)
                 for step in filter(None, map(_free_of_charge, JOURNEY.steps)):
                     await wires.STEPS[step.verb](run, step)

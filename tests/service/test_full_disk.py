@@ -78,7 +78,9 @@ def play(tmp_path: Path, disk: Disk, act: Any, **slow: Any) -> System:
 
     async def whole() -> System:
         async with System(made, **slow) as system:
-            async with Watcher(system.rehearsal.panel).watching() as watcher:
+            async with Watcher(
+                system.rehearsal.panel, system.rehearsal.panel_key
+            ).watching() as watcher:
                 await act(Visit(system, watcher, disk))
             return system
 
@@ -200,7 +202,10 @@ def test_a_disk_that_is_read_only_from_the_start_is_told_on_the_screen(
     disk.read_only(True)
 
     async def whole() -> None:
-        async with System(made) as system, Watcher(system.rehearsal.panel).watching() as watcher:
+        async with (
+            System(made) as system,
+            Watcher(system.rehearsal.panel, system.rehearsal.panel_key).watching() as watcher,
+        ):
 
             async def until(name: str) -> Seen:
                 while (seen := await watcher.next(30)).name != name:

@@ -25,9 +25,10 @@ def health(clock: CityClock, folder: Path) -> HealthDesk:
     async def call(_: object, work: Any) -> Any:
         return work()
 
-    well = SimpleNamespace(sheets_trouble=str, receipts_trouble=str, trouble=str, exact_only=False)
+    nothing = {"supplies": dict, "change": {}, "exact_only": False}
+    well = SimpleNamespace(sheets_trouble=str, receipts_trouble=str, trouble=str, **nothing)
     city = CityDesk(SimpleNamespace(), SimpleNamespace(clock=clock), SimpleNamespace())  # type: ignore[arg-type]
-    journal: Any = SimpleNamespace(purge_due=bool, cases=list)
+    journal: Any = SimpleNamespace(purge_due=bool, cases=list, undelivered=list)
     record: Any = SimpleNamespace(journal=journal)
     config: Any = SimpleNamespace(kiosk=SimpleNamespace(state=folder))
     threads: Any = SimpleNamespace(call=call)

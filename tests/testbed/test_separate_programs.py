@@ -58,7 +58,7 @@ async def see(watcher: Watcher, *names: str) -> Seen:
 
 
 async def journey(made: Rehearsal, coins: subprocess.Popen[str]) -> None:
-    async with Watcher(made.panel).watching() as watcher:
+    async with Watcher(made.panel, made.panel_key).watching() as watcher:
         await see(watcher, "menu")
         with program(
             "sim", "card", "--card", str(made.cards["taro"]), "--connect", at(made.wiring.reader)

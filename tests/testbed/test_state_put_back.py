@@ -34,7 +34,10 @@ async def run_kiosk(*words: str | Path) -> str:
 
 
 async def shows(system: System, there: Callable[[Seen], bool]) -> None:
-    async with asyncio.timeout(60), Watcher(system.rehearsal.panel).watching() as watcher:
+    async with (
+        asyncio.timeout(60),
+        Watcher(system.rehearsal.panel, system.rehearsal.panel_key).watching() as watcher,
+    ):
         while not there(await watcher.next(60)):
             pass
 

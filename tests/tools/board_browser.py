@@ -18,7 +18,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,7 +124,7 @@ def kiosk_config(folder: Path, panel: socket.socket) -> Path:
     """What `kiosk browser` reads, and no device in it."""
     path = folder / "kiosk.toml"
     sections = {
-        "kiosk": {"id": "kiosk-1", "state": "state"},
+        "kiosk": {"id": "kiosk-1", "state": "state", "runtime": "runtime"},
         "panel": {"listen": f"127.0.0.1:{panel.getsockname()[1]}"},
         "card": {"driver": "vpcd", "listen": "127.0.0.1:0"},
         "sheets": {"address": "127.0.0.1:1", "width": 1654},
@@ -164,8 +164,8 @@ def running(word: str, program: str = "") -> list[int]:
 
 
 @contextmanager
-def attach(engine: Engine, port: int, url: str, folder: Path) -> Iterator[Person]:
-    """Somebody looks at the browser whose door is `port`, once it is open."""
+def attach(engine: Engine, port: int, url: Callable[[], str], folder: Path) -> Iterator[Person]:
+    """Somebody looks at the browser whose door is `port`, once it is open; `url` is asked then."""
     end = time.monotonic() + START_S
     while True:
         with contextlib.suppress(OSError):
@@ -173,7 +173,7 @@ def attach(engine: Engine, port: int, url: str, folder: Path) -> Iterator[Person
             break
         assert time.monotonic() < end, f"{engine.name} did not start"
         time.sleep(0.05)
-    with (_at_cog if engine is COG else _at_chromium)(port, url, folder) as person:
+    with (_at_cog if engine is COG else _at_chromium)(port, url(), folder) as person:
         yield person
 
 
@@ -285,7 +285,10 @@ def _at_chromium(port: int, url: str, folder: Path) -> Iterator[Person]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.connect_over_cdp(f"http://127.0.0.1:{port}")
         end = time.monotonic() + START_S
-        while not any(page.url == url for page in browser.contexts[0].pages):
+        while not any(
+            page.url.partition("#")[0] == url.partition("#")[0]
+            for page in browser.contexts[0].pages
+        ):
             assert time.monotonic() < end, "Chromium shows another page"
             time.sleep(0.05)
         yield ChromiumPerson(browser)

@@ -73,8 +73,8 @@ class Eyes(Watcher):
     browser was started anew. Playwright stays in one thread.
     """
 
-    def __init__(self, keeper: Keeper, address: str) -> None:
-        super().__init__(address)
+    def __init__(self, keeper: Keeper, address: str, key: Path) -> None:
+        super().__init__(address, key)
         self._keeper = keeper
         self._url = f"{address}{PAGE}"
         self._thread = ThreadPoolExecutor(1)
@@ -119,12 +119,15 @@ class Eyes(Watcher):
             if self._person is None:
                 keeper = self._keeper
                 self._person = self._there.enter_context(
-                    attach(keeper.engine, keeper.port, self._url, keeper.folder)
+                    attach(keeper.engine, keeper.port, self._keyed_url, keeper.folder)
                 )
             return act(self._person)
         except (Error, OSError):
             self._leave()
             return None
+
+    def _keyed_url(self) -> str:
+        return f"{self._url}#{self._key.read_text() if self._key else ''}"
 
     def _leave(self) -> None:
         self._person = None
@@ -149,7 +152,7 @@ def test_a_journey_in_each_browser_goes_on_when_its_page_dies(tmp_path: Path, sh
         async with System(rehearsal) as system:
             for engine in ENGINES:
                 keeper = Keeper(engine, rehearsal.kiosk_toml, short)
-                eyes = Eyes(keeper, rehearsal.panel)
+                eyes = Eyes(keeper, rehearsal.panel, rehearsal.panel_key)
                 try:
                     journey = Journey(system, Errand(*ERRANDS[engine.name], tmp_path), eyes)
                     await journey.run()

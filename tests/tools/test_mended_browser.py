@@ -18,16 +18,21 @@ from pathlib import Path
 import pytest
 from board_browser import ENGINES, KEEPER, Engine, display, kiosk_config, running
 
+from firmware.service.panel_key import require_folder
+
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 # The kiosk's own page with one screen on it; tells when a browser shows it, and when none does.
 SHOWING = """
 import asyncio, socket, sys
+from pathlib import Path
 from firmware.panel.render import page
+from firmware.service.panel_key import hand_over
 from hal.panel.watch import Stage
 from hal.panel.web import WebPanel
 async def serve():
-    panel = WebPanel(socket.socket(fileno=int(sys.argv[1])), *page())
+    listener, key = socket.socket(fileno=int(sys.argv[1])), hand_over(Path(sys.argv[2]))
+    panel = WebPanel(listener, *page(), key=key)
     await panel.start(lambda _: None)
     panel.show(7, '<main lang="ja" data-screen="menu" data-deadline="" data-limit="0">7</main>')
     shows = False
@@ -80,11 +85,12 @@ def test_the_screen_comes_back(engine: Engine, short: Path) -> None:
     engine.require()
     temporary = short / "t"
     temporary.mkdir()
+    require_folder(short / "runtime")
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         fd = listener.fileno()
         kiosk = subprocess.Popen(
-            [sys.executable, "-c", SHOWING, str(fd)],
+            [sys.executable, "-c", SHOWING, str(fd), str(short / "runtime")],
             pass_fds=[fd],
             stdout=subprocess.PIPE,
             text=True,

@@ -18,14 +18,18 @@ from pathlib import Path
 import pytest
 from board_browser import KEEPER, kiosk_config
 
+from firmware.service.panel_key import key_file, require_folder
 from firmware.tools import browser
 from hal.panel import web
 
 RESIDENT = """
 import asyncio, signal, socket, sys
+from pathlib import Path
+from firmware.service.panel_key import hand_over
 from hal.panel.web import WebPanel
 async def serve():
-    panel = WebPanel(socket.socket(fileno=int(sys.argv[1])), "<p>shell</p>", {})
+    listener, key = socket.socket(fileno=int(sys.argv[1])), hand_over(Path(sys.argv[2]))
+    panel = WebPanel(listener, "<p>shell</p>", {}, key=key)
     stop = asyncio.Event()
     await panel.start(lambda _: None)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
@@ -53,6 +57,12 @@ def listener() -> Iterator[socket.socket]:
 @pytest.fixture
 def config(listener: socket.socket, tmp_path: Path) -> Path:
     return kiosk_config(tmp_path, listener)
+
+
+@pytest.fixture
+def runtime(tmp_path: Path) -> Path:
+    require_folder(tmp_path / "runtime")
+    return tmp_path / "runtime"
 
 
 class Keeper:
@@ -102,12 +112,15 @@ def keeper(config: Path) -> Iterator[Keeper]:
 
 
 @pytest.fixture
-def resident(listener: socket.socket) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
+def resident(
+    listener: socket.socket, runtime: Path
+) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
     people: list[subprocess.Popen[bytes]] = []
 
     def start() -> subprocess.Popen[bytes]:
         fd = listener.fileno()
-        people.append(subprocess.Popen([sys.executable, "-c", RESIDENT, str(fd)], pass_fds=[fd]))
+        words = [sys.executable, "-c", RESIDENT, str(fd), str(runtime)]
+        people.append(subprocess.Popen(words, pass_fds=[fd]))
         return people[-1]
 
     yield start
@@ -140,11 +153,20 @@ Start = Callable[[], "subprocess.Popen[bytes]"]
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
 def test_it_ends_with_each_resident(
-    listener: socket.socket, resident: Start, keeper: Keeper, end: signal.Signals
+    listener: socket.socket,
+    runtime: Path,
+    resident: Start,
+    keeper: Keeper,
+    end: signal.Signals,
 ) -> None:
     first = resident()
     ((_, profile, url, given),) = keeper.started(1)
-    assert url == f"http://127.0.0.1:{listener.getsockname()[1]}/panel"
+    assert url == f"file://{profile}/start.html"
+    panel = f"http://127.0.0.1:{listener.getsockname()[1]}/panel"
+    key = key_file(runtime).read_text()
+    assert f"url={panel}#{key}" in Path(profile, "start.html").read_text()
+    assert Path(profile).stat().st_mode & 0o077 == 0
+    assert not running(key)  # every user may read a command line
     assert given == profile
     until(lambda: len(running(profile)) == 3)
     resident()  # waits for the port, and takes over when the first is gone
@@ -206,10 +228,10 @@ def test_nothing_of_chromium_is_left(config: Path, resident: Start) -> None:
 
 def test_the_panel_says_nothing_until_it_ends(listener: socket.socket) -> None:
     async def story() -> None:
-        panel = web.WebPanel(listener, "", {})
+        panel = web.WebPanel(listener, "", {}, key="k")
         await panel.start(lambda _: None)
         reader, writer = await asyncio.open_connection(*listener.getsockname())
-        writer.write(f"GET {browser.ALIVE} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+        writer.write(f"GET {browser.ALIVE}?key=k HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
         assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(reader.read(1), 0.1)

@@ -30,7 +30,8 @@
 
   function connect() {
     elsewhere.hidden = true;
-    wire = new WebSocket(`ws://${location.host}/panel/wire`);
+    // What stands behind the # of an address is sent to nobody: there the browser has the key (hal/panel/web.py).
+    wire = new WebSocket(`ws://${location.host}/panel/wire?key=${location.hash.slice(1)}`);
     wire.onmessage = (message) => show(JSON.parse(message.data));
     wire.onclose = (event) => {
       clear();
@@ -149,6 +150,12 @@
     for (const radio of radios) radio.tabIndex = radio === chosen ? 0 : -1;
   }
 
+  // Where nothing changes a browser draws nothing, and would not notice that its display takes no picture any more.
+  const speck = document.body.appendChild(document.createElement("i"));
+  speck.ariaHidden = "true";
+  Object.assign(speck.style, { position: "fixed", top: 0, left: 0, width: "1px", height: "1px", pointerEvents: "none" });
+  let odd = false;
+
   // Tells which screen stands there, once a picture was drawn: a page that draws nothing is noticed.
   function report() {
     const styled = getComputedStyle(document.documentElement).getPropertyValue("--mm");
@@ -156,6 +163,7 @@
     if (screen < 0 || !styled || !drawn?.width || !drawn.height) return;
     if (!stage.contains(document.elementFromPoint(drawn.left + drawn.width / 2, drawn.top + drawn.height / 2))) return;
     const seen = screen;
+    speck.style.backgroundColor = `rgb(0 0 0 / ${(odd = !odd) ? 0.02 : 0.04})`;
     const report = () => { if (seen === screen) post("shown", ""); };
     if (document.hidden) report(); // a screen that is switched off draws nothing
     else requestAnimationFrame(report);

@@ -58,14 +58,15 @@ class Switch(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Dock:
-    """`panel` is the kiosk's address, `reconcile` the operator's command after a case was looked
-    into.
+    """`panel` is the kiosk's address, `key` the file of the key to its wire, `reconcile` the
+    operator's command after a case was looked into.
     """
 
     def __init__(
         self,
         bench: Bench,
         panel: str,
+        key: Path,
         cards: tuple[CardLabel, ...] = (),
         reconcile: tuple[str, ...] = (),
     ) -> None:
@@ -73,7 +74,7 @@ class Dock:
         self.cards = cards
         self.reconcile = reconcile
         self.address = ""
-        self._proxy = PanelProxy(panel)
+        self._proxy = PanelProxy(panel, key)
         self._runner: web.AppRunner | None = None
         self._wires: set[web.WebSocketResponse] = set()
 

@@ -27,10 +27,11 @@ AWAY = Path(__file__).parent / "page" / "away.html"
 
 
 class PanelProxy:
-    """`panel` is the kiosk's address, http://host:port."""
+    """`panel` is the kiosk's address, http://host:port; `key` the file of the key to its wire."""
 
-    def __init__(self, panel: str) -> None:
+    def __init__(self, panel: str, key: Path) -> None:
         self._panel = panel.rstrip("/")
+        self._key = key
         self._session: ClientSession | None = None
 
     async def close(self) -> None:
@@ -56,7 +57,8 @@ class PanelProxy:
         knows how to return.
         """
         try:
-            url, host = self._panel + request.path, {"Host": request.host}
+            url = f"{self._panel}{request.path}?key={self._key.read_text()}"
+            host = {"Host": request.host}
             kiosk = await self._client().ws_connect(
                 url, headers=host, origin=f"http://{request.host}"
             )

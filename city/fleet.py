@@ -1,0 +1,79 @@
+"""How the kiosks are, as each told with its newest hello. Codes, counts and times.
+
+A kiosk that says hello without telling how it is (an older one, or one that has just started) is
+seen, and keeps what it told before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, func, select
+
+from city.registry import INSERT
+from city.tables import cases, fleet, still_open
+from firmware.link.messages import Hello
+
+UNKNOWN: Final = "unknown"
+# An idle kiosk says hello every 15 s, one that is closed for the day every 30 s; during a visit it
+# says none, and a visit may last minutes.
+SILENT_S: Final = 900
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One kiosk. `availability` is "silent" when nothing was heard of it for `SILENT_S`."""
+
+    kiosk: str
+    availability: str
+    problem: str
+    paper: Mapping[str, str]
+    exact_only: bool
+    cases: int  # at the kiosk
+    city_cases: int  # at the city's end, about this kiosk
+    build: str
+    seen: int  # seconds since 1970
+    silent_s: int  # seconds since then
+
+
+def note(connection: Connection, kiosk: str, hello: Hello, at: int) -> None:
+    """It said hello."""
+    told: dict[str, Any] = {}
+    if hello.status:
+        told = {
+            "availability": hello.status.availability,
+            "problem": hello.status.problem,
+            "paper": hello.status.paper,
+            "cases": hello.status.cases,
+            "exact_only": hello.status.exact_only,
+        }
+    newest = {"seen": at, "build": hello.build, **told}
+    first = {"availability": UNKNOWN, "problem": "", "paper": {}, "cases": 0, "exact_only": False}
+    insert = INSERT[connection.dialect.name](fleet).values(kiosk=kiosk, **{**first, **newest})
+    connection.execute(insert.on_conflict_do_update(index_elements=["kiosk"], set_=newest))
+
+
+def view(connection: Connection, now: int) -> Sequence[Seen]:
+    """By kiosk."""
+    counted = select(cases.c.kiosk, func.count()).where(still_open).group_by(cases.c.kiosk)
+    of_city: dict[str, int] = {row[0]: row[1] for row in connection.execute(counted)}
+    rows = connection.execute(select(fleet).order_by(fleet.c.kiosk)).all()
+    return [_seen(row, of_city.get(row.kiosk, 0), now) for row in rows]
+
+
+def _seen(row: Any, city_cases: int, now: int) -> Seen:
+    silent_s = max(now - row.seen, 0)
+    return Seen(
+        kiosk=row.kiosk,
+        availability="silent" if silent_s > SILENT_S else row.availability,
+        problem=row.problem,
+        paper=row.paper,
+        exact_only=row.exact_only,
+        cases=row.cases,
+        city_cases=city_cases,
+        build=row.build,
+        seen=row.seen,
+        silent_s=silent_s,
+    )

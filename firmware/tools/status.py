@@ -1,0 +1,85 @@
+"""`kiosk status` says how a running kiosk is, and touches neither its devices nor its journal.
+
+It reads what the supervisor wrote (docs/telemetry.md). 0: it can serve, or the city's service is
+closed now. 1: it cannot, or it does not run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from firmware.service.config import Config, load
+from firmware.service.status import WELL, Status, is_silent, read
+
+NOT_RUNNING, SILENT = "not-running", "silent"
+
+
+def main(argv: Sequence[str]) -> int:
+    """Raises ConfigError, PermissionError."""
+    parser = argparse.ArgumentParser(prog="kiosk status", description=__doc__)
+    parser.add_argument(
+        "--config", required=True, type=Path, metavar="FILE", help="TOML configuration"
+    )
+    parser.add_argument("--json", action="store_true", help="everything, as one JSON object")
+    given = parser.parse_args(argv)
+    config = load(given.config)
+    status = read(config.kiosk.runtime)
+    now = time.time()
+    if given.json:
+        sys.stdout.write(msgspec.json.encode(as_json(config, status, now)).decode() + "\n")
+    else:
+        sys.stdout.writelines(f"{name:14}{value}\n" for name, value in lines(config, status, now))
+    return 0 if state(status, now) in WELL else 1
+
+
+def state(status: Status | None, now: float) -> str:
+    """An availability, or that nobody says one."""
+    if status is None:
+        return NOT_RUNNING
+    return SILENT if is_silent(status, now) else status.report.availability.value
+
+
+def as_json(config: Config, status: Status | None, now: float) -> dict[str, Any]:
+    found = {"kiosk": config.kiosk.id, "state": state(status, now)}
+    if status is None:
+        return found
+    told: dict[str, Any] = msgspec.to_builtins(status)
+    report = msgspec.structs.asdict(status.report)  # what is as usual is said too
+    return {**told, "report": msgspec.to_builtins(report), **found}
+
+
+def lines(config: Config, status: Status | None, now: float) -> Iterator[tuple[str, str]]:
+    yield "kiosk", config.kiosk.id
+    yield "state", state(status, now)
+    if status is None:
+        return
+    report = status.report
+    yield "build", status.build
+    written = datetime.fromtimestamp(status.at).astimezone()
+    yield "told", f"{written.isoformat(timespec='seconds')}, {now - status.at:.0f} s ago"
+    for name, value in (
+        ("why", status.why),
+        ("problem", report.problem),
+        ("case", status.case),
+    ):
+        if value:
+            yield name, value
+    for device, trouble in report.devices.items():
+        paper = report.paper.get(device)
+        yield device, (trouble or "ready") + (f", paper {paper}" if paper else "")
+    if report.change:
+        coins = "  ".join(f"{value} yen x {count}" for value, count in report.change.items())
+        yield "change", coins + ("  (exact amounts only)" if report.exact_only else "")
+    yield "cases", f"{report.cases} open"
+    yield "city", f"{report.waiting} outcomes waiting" if report.waiting else "has every outcome"
+    yield "disk", f"{status.disk_free / 2**20:.0f} MiB free"
+    visits = ", ".join(f"{count} {end}" for end, count in sorted(status.tally.visits.items()))
+    yield "visits", visits or "none yet"
