@@ -28,6 +28,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from firmware.service import notify
 from firmware.service.config import ConfigError, load
 from hal.panel.web import ALIVE, PAGE
 
@@ -88,7 +89,7 @@ def _serve_one(address: str, command: Sequence[str]) -> None:
     with _resident(address) as life:
         with _browser(address, command) as browser:
             while browser.poll() is None and not _over(life, RETRY_S):
-                pass
+                notify.send("WATCHDOG=1")
             by_itself = browser.poll()
         if by_itself is not None and not _over(life, CRASHED_S):
             sys.stderr.write(f"browser: ended by itself ({by_itself}), started again\n")
@@ -99,6 +100,7 @@ def _resident(address: str) -> Iterator[socket.socket]:
     """A connection that lasts as long as the process that serves one resident."""
     host, _, port = address.rpartition(":")
     while True:
+        notify.send("WATCHDOG=1")
         with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
             wire = stack.enter_context(socket.create_connection((host, int(port)), ANSWER_S))
             wire.sendall(f"GET {ALIVE} HTTP/1.1\r\nHost: {address}\r\n\r\n".encode())
