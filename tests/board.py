@@ -43,7 +43,7 @@ def fleet_document(folder: Path) -> dict[str, object]:
         "fonts": {"mincho": str(folder / "mincho.ttf"), "gothic": str(folder / "gothic.ttc")},
         "voice": {"recordings": str(folder / "voice")},
         "attestation": {
-            "manifests": [str(folder / "line/kiosk.signed")],
+            "signed": [str(folder / "line/kiosk.signed")],
             "keys": [str(folder / "fleet.pem")],
         },
     }

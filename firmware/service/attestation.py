@@ -59,7 +59,7 @@ def trouble(config: Config, path: Path) -> str:
         return ""
     try:
         keys = load_public(section.keys)
-        signed = [read_signed(keys, each.read_bytes()) for each in section.manifests]
+        signed = [read_signed(keys, each.read_bytes()) for each in section.signed]
     except OSError as error:
         raise AttestationError(f"{error.filename}: {error.strerror}") from None
     except SignatureError as error:

@@ -355,7 +355,7 @@ class AttestationSection(Section, frozen=True, kw_only=True):
 
     # Signed measurements. Together they hold every item; one may be of the build, another of this
     # place.
-    manifests: tuple[Path, ...]
+    signed: tuple[Path, ...]
     # Public Ed25519 keys (PEM) of those who sign them.
     keys: tuple[Path, ...]
 

@@ -67,7 +67,7 @@ def _accept(given: argparse.Namespace) -> None:
     _place(config.line.certificate, certificate)
     _done("certificate", config.line.certificate)
     if config.attestation:
-        place = config.attestation.manifests[-1]
+        place = config.attestation.signed[-1]
         _place(place, (given.folder / f"{config.kiosk.id}.signed").read_bytes())
         _done("measurement", place)
         if item := attestation.trouble(config, given.config):

@@ -35,12 +35,12 @@ class Board:
         return load(self.path)
 
     @property
-    def manifest(self) -> Path:
+    def signed(self) -> Path:
         return self.folder / "line/kiosk.signed"
 
     def write(self, signed: bytes) -> None:
-        self.manifest.parent.mkdir(exist_ok=True)
-        self.manifest.write_bytes(signed)
+        self.signed.parent.mkdir(exist_ok=True)
+        self.signed.write_bytes(signed)
 
     def trouble(self) -> str:
         return attestation.trouble(self.config, self.path)
@@ -129,7 +129,7 @@ def test_only_a_pinned_key_signs() -> None:
 
 
 def test_a_missing_file_is_one_line(board: Board) -> None:
-    board.manifest.unlink()
+    board.signed.unlink()
     with pytest.raises(AttestationError, match=r"kiosk\.signed: No such file"):
         board.trouble()
 

@@ -23,7 +23,7 @@ EXPOSURE = {
     "madoguchi-kiosk": 13,
     "madoguchi-city": 11,
     "madoguchi-verification": 11,
-    "madoguchi-screen@": 16,
+    "madoguchi-screen@": 12,
     "madoguchi-panel": 27,
     "pcscd": 17,
 }
