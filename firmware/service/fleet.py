@@ -44,6 +44,7 @@ def write_configuration(fleet: Path, kiosk: str, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.part")
     part.write_text(content, "utf-8")
+    part.chmod(0o644)
     try:
         load(part)
     except ConfigError as error:
