@@ -72,13 +72,10 @@ def read_signed(pinned: Iterable[Ed25519PublicKey], data: bytes) -> Measured:
     raise AttestationError("signed by none of the pinned keys")
 
 
-def differing(wanted: Sequence[str], signed: Sequence[Measured], found: Measured) -> str:
-    """The first item of `wanted` that is not as it was signed, or not signed at all; "" when all
-    are.
-    """
-    ours = [each for each in signed if each.kiosk in (None, found.kiosk)]
-    for item in wanted:
-        hashes = {each.items[item] for each in ours if item in each.items}
-        if found.items.get(item) not in hashes:
-            return item
-    return ""
+def compare(signed: Sequence[Measured], found: Measured) -> dict[str, bool]:
+    """Each item that was found: whether somebody signed it so, for this kiosk or for every one."""
+    ours = [each.items for each in signed if each.kiosk in (None, found.kiosk)]
+    return {
+        item: any(items.get(item) == digest for items in ours)
+        for item, digest in found.items.items()
+    }

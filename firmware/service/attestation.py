@@ -19,9 +19,9 @@ import msgspec
 from firmware.link.attestation import (
     AttestationError,
     Measured,
-    differing,
     read_signed,
 )
+from firmware.link.attestation import compare as to_signed
 from firmware.link.attestation import written as written
 from firmware.link.signing import SignatureError, load_public
 from firmware.service.build import ROOT, build
@@ -51,12 +51,19 @@ def measure(config: Config, path: Path, items: Iterable[str] = ()) -> Measured:
 
 
 def trouble(config: Config, path: Path) -> str:
-    """The item that is not as it was signed; "" when all are, or nothing is to be attested. Raises
-    AttestationError when nothing that was signed can be read.
+    """The first item that is not as it was signed; "" when all are, or nothing is to be attested.
+    Raises AttestationError when nothing that was signed can be read.
     """
+    if config.attestation is None:
+        return ""
+    return next((item for item, good in compare(config, path).items() if not good), "")
+
+
+def compare(config: Config, path: Path) -> dict[str, bool]:
+    """Every item, and whether it is as it was signed. Raises AttestationError."""
     section = config.attestation
     if section is None:
-        return ""
+        return {}
     try:
         keys = load_public(section.keys)
         signed = [read_signed(keys, each.read_bytes()) for each in section.signed]
@@ -64,7 +71,7 @@ def trouble(config: Config, path: Path) -> str:
         raise AttestationError(f"{error.filename}: {error.strerror}") from None
     except SignatureError as error:
         raise AttestationError(str(error)) from None
-    return differing(tuple(ITEMS), signed, measure(config, path))
+    return to_signed(signed, measure(config, path))
 
 
 # -- the items

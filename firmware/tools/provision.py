@@ -1,9 +1,10 @@
-"""`kiosk provision request|accept` turns a blank board into a kiosk that the city knows.
+"""`kiosk provision request|accept|check` turns a blank board into a kiosk that the city knows.
 
 `request` can be repeated: what is there stays. It checks the configuration (with --fleet it writes
 this kiosk's first), makes the key of the line and the journal, and leaves a folder for the city:
 `ID.csr`, and `ID.measured` with what this board consists of. The city answers with `kiosk city
-kiosks sign`. `accept` puts the certificate and the signed measurement in their places.
+kiosks sign`. `accept` puts the certificate and the signed measurement in their places. `check`
+compares the board with what was signed, item by item.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from firmware.service.line_key import ProvisionError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """0. Raises ProvisionError, ConfigError, JournalBroken, AttestationError, OSError."""
+    """0; 1 when `check` finds an item that is not as it was signed. Raises ProvisionError,
+    ConfigError, JournalBroken, AttestationError, OSError.
+    """
     parser = argparse.ArgumentParser(prog="kiosk provision", description=__doc__)
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     request = actions.add_parser("request", help="make what the board needs; ask the city")
@@ -32,14 +35,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     accept = actions.add_parser("accept", help="take the city's answer")
     accept.add_argument("folder", type=Path, help="with ID.pem, and ID.signed")
     accept.set_defaults(run=_accept)
-    for action in (request, accept):
+    check = actions.add_parser("check", help="compare the board with what was signed")
+    check.set_defaults(run=_check)
+    for action in (request, accept, check):
         action.add_argument("--config", required=True, type=Path, metavar="FILE")
     given = parser.parse_args(argv)
-    given.run(given)
-    return 0
+    return int(given.run(given))
 
 
-def _request(given: argparse.Namespace) -> None:
+def _request(given: argparse.Namespace) -> int:
     if given.fleet:
         if not given.kiosk:
             raise ProvisionError("--kiosk: which one of the fleet is this board?")
@@ -58,9 +62,10 @@ def _request(given: argparse.Namespace) -> None:
         found = asked.with_suffix(".measured")
         found.write_bytes(attestation.written(measured))
         _done("measurement", found)
+    return 0
 
 
-def _accept(given: argparse.Namespace) -> None:
+def _accept(given: argparse.Namespace) -> int:
     config = load(given.config)
     answer = given.folder / f"{config.kiosk.id}.pem"
     certificate = line_key.fitting(answer.read_bytes(), config.kiosk.id, config.line.key)
@@ -73,6 +78,17 @@ def _accept(given: argparse.Namespace) -> None:
         if item := attestation.trouble(config, given.config):
             raise ProvisionError(f"{item}: is not as it was signed")
     _done("ready", f"kiosk diagnose --config {given.config}")
+    return 0
+
+
+def _check(given: argparse.Namespace) -> int:
+    config = load(given.config)
+    if config.attestation is None:
+        raise ProvisionError(f"{given.config}: has no [attestation]")
+    found = attestation.compare(config, given.config)
+    for item, good in found.items():
+        sys.stdout.write(f"{'OK' if good else 'NG'}  {item}\n")
+    return 0 if all(found.values()) else 1
 
 
 def _journal(state: Path) -> None:

@@ -26,7 +26,7 @@ from city.renewal import Renewal, renew
 from firmware.link import messages
 from firmware.link.client import Line, LineConfig
 from firmware.link.renewal import Papers, adopt, due, request, settle, try_out
-from firmware.service import line_key
+from firmware.service import attestation, line_key
 from firmware.service.cases import list_cases
 from firmware.service.config import load
 from firmware.tools.cli import main
@@ -109,6 +109,12 @@ def test_the_board_says_when_it_is_not_as_it_was_signed(
     (folder / "mincho.ttf").write_text("updated meanwhile")
     assert main(["provision", "accept", str(stick), "--config", config(folder)]) == 2
     assert "fonts: is not as it was signed" in capsys.readouterr().err
+    assert main(["provision", "check", "--config", config(folder)]) == 1
+    told = capsys.readouterr().out.splitlines()
+    assert [line for line in told if line.startswith("NG")] == ["NG  fonts"]
+    assert len(told) == len(attestation.ITEMS)
+    (folder / "mincho.ttf").write_text("mincho.ttf")
+    assert main(["provision", "check", "--config", config(folder)]) == 0
 
 
 def refusals(rehearsal: Rehearsal, stick: Path, folder: Path, case: str) -> list[object]:
