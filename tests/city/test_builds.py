@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
-from city_bench import HELLO, Rehearsal
+from city_bench import HELLO, Direct, Rehearsal, Visit, refused
 from msgspec.structs import replace as changed
 from sqlalchemy import Connection, select
 
@@ -56,6 +57,12 @@ def test_nobody_begins_with_a_refused_build_though_the_kiosk_does_not_listen(
     rehearsal: Rehearsal,
 ) -> None:
     name(rehearsal, "1", builds.ACCEPTED)
+    asked(rehearsal, "0")
+    name(rehearsal, HELLO.build, builds.REFUSED)
+    visit = Visit(Direct(rehearsal.city), rehearsal.card("taro"))
+    assert asyncio.run(refused(visit.enter())) is RefusalCode.MAINTENANCE
+    name(rehearsal, HELLO.build, builds.ACCEPTED)
+    assert asyncio.run(refused(visit.enter())) is None
     asked(rehearsal, "0")
     with rehearsal.city.engine.begin() as connection:
         assert not builds.serves(connection, "kiosk-1")

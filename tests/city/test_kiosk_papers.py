@@ -265,6 +265,7 @@ def test_it_is_renewed_for_the_same_key_once(
     assert settle(papers)
     assert not due(papers, 60, made.not_valid_before_utc)
     assert [path.name for path in papers.key.parent.iterdir()] == ["line.key"]
+    assert papers.key.read_bytes() == pki._private(key)
     with served.engine.begin() as connection:
         kiosks.revoke(connection, "kiosk-1")
     with pytest.raises(Refused):
