@@ -20,7 +20,10 @@ INTERRUPTED = 130
 Commands: TypeAlias = Mapping[tuple[str, ...], tuple[str, str]]
 COMMANDS: Commands = {
     ("run",): ("firmware.tools.run", "the kiosk itself"),
-    ("provision",): ("firmware.tools.provision", "make a blank board a kiosk the city knows"),
+    ("provision",): (
+        "firmware.tools.provision",
+        "make a kiosk of a blank board: key, journal, papers",
+    ),
     ("cases",): ("firmware.tools.cases", "what an operator has to look into"),
     ("diagnose",): ("firmware.tools.diagnose", "check each configured device"),
     ("exchanges",): ("firmware.tools.exchanges", "the newest exchanges with each device"),
