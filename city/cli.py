@@ -17,9 +17,10 @@ ACTIONS: Mapping[str, tuple[str, str]] = {
     "cases": ("city.command:cases", "anomalies at the city's end"),
     "kiosks": (
         "city.kiosk_command",
-        "whose certificates the gateways take, and whose journals they know",
+        "sign, list, renew and revoke certificates of kiosks; their journals",
     ),
     "fleet": ("city.fleet_command", "how the kiosks are, as each told last"),
+    "builds": ("city.build_command", "which builds of the kiosk may serve, and which run where"),
     "orders": ("city.order_command", "issued sheets: look one up, declare it void"),
     "sign-terms": ("city.terms", "sign what the city's data says of its forms"),
     "openapi": ("city.kiosk_command:describe", "the gateway's own description"),

@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 from sqlalchemy import Connection
@@ -22,10 +21,9 @@ from city import cases as book
 from city import database
 from city.clock import JST, starting
 from city.config import Config, load
-from city.database import DatabaseError, Mode
+from city.database import Mode
 from city.handlers import seconds
-
-T = TypeVar("T")
+from city.work import work
 
 
 def migrate(argv: Sequence[str]) -> int:
@@ -57,10 +55,10 @@ def audit(argv: Sequence[str]) -> int:
     )
     given = parser.parse_args(argv)
     config = _config(given)
-    verdict = _work(config, Mode.READ, lambda connection: chain.verify(connection, given.kept))
+    verdict = work(config, Mode.READ, lambda connection: chain.verify(connection, given.kept))
     if verdict.broken:
         at = _now(config)
-        _work(
+        work(
             config,
             Mode.DECIDE,
             lambda connection: book.open_case(connection, book.AUDIT_BROKEN, at),
@@ -124,7 +122,7 @@ def cases(argv: Sequence[str]) -> int:
 
 
 def _list(config: Config, given: argparse.Namespace) -> int:
-    found = _work(config, Mode.READ, lambda connection: book.listed(connection, given.all))
+    found = work(config, Mode.READ, lambda connection: book.listed(connection, given.all))
     lines = "\n".join(_line(case) for case in found) or "no open case"
     _print(_json([_plain(case) for case in found]) if given.json else lines)
     return 0
@@ -137,7 +135,7 @@ def _show(config: Config, given: argparse.Namespace) -> int:
             connection, case.order or case.session or case.case
         ) if case else []
 
-    case, entries = _work(config, Mode.READ, look)
+    case, entries = work(config, Mode.READ, look)
     if case is None:
         return _none(given.id)
     if given.json:
@@ -149,7 +147,7 @@ def _show(config: Config, given: argparse.Namespace) -> int:
 
 def _close(config: Config, given: argparse.Namespace) -> int:
     at = _now(config)
-    closed = _work(
+    closed = work(
         config,
         Mode.DECIDE,
         lambda connection: book.close_case(connection, given.id, at, given.note),
@@ -163,7 +161,7 @@ def _close(config: Config, given: argparse.Namespace) -> int:
 def _open(config: Config, given: argparse.Namespace) -> int:
     path = {"kiosk": given.kiosk, "kind": given.certificate}
     at = _now(config)
-    _work(
+    work(
         config, Mode.DECIDE, lambda connection: book.open_case(connection, book.MIX_UP, at, **path)
     )
     _print(
@@ -227,16 +225,6 @@ def _config(given: argparse.Namespace) -> Config:
 
 def _now(config: Config) -> int:
     return seconds(starting(config.clock.start)())
-
-
-def _work(config: Config, mode: Mode, work: Callable[[Connection], T]) -> T:
-    engine = database.connect(config.gateway.database, 1)
-    try:
-        return database.transact(engine, mode, work)
-    except database.Unavailable:
-        raise DatabaseError("the database does not answer") from None
-    finally:
-        engine.dispose()
 
 
 def _json(value: object) -> str:

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec.structs import replace
 from sqlalchemy import Connection, Engine
 
-from city import audit, cards, cases, fleet, journals, registry, rules
+from city import audit, builds, cards, cases, fleet, journals, registry, rules
 from city.clock import JST, Clock
 from city.commitments import SEED_SIZE, commit
 from city.composition import (
@@ -102,6 +102,7 @@ def require(holds: bool, code: RefusalCode) -> None:
 
 
 def hello(city: City, kiosk: str, message: messages.Hello) -> messages.Terms:
+    """A kiosk of a build that is not taken is told of maintenance, and why if it understands."""
     require(message.protocol == messages.PROTOCOL, RefusalCode.VERSION)
     now = city.clock()
     data = city.data
@@ -114,18 +115,21 @@ def hello(city: City, kiosk: str, message: messages.Hello) -> messages.Terms:
     if message.journal_behind:
         city.decide(note_behind)
 
-    def remember(connection: Connection) -> tuple[cases.Paused, messages.JournalHead | None]:
+    def remember(
+        connection: Connection,
+    ) -> tuple[cases.Paused, messages.JournalHead | None, bool]:
         registry.sweep(connection, seconds(now))
         registry.add_challenge(connection, challenge, kiosk, seconds(now) + data.challenge_s)
         fleet.note(connection, kiosk, message, seconds(now))
         kept = journals.head_of(connection, kiosk)
         if message.journal and message.journal != kept:
             journals.keep(connection, kiosk, message.journal)
-        return cases.paused(connection), kept
+        builds.note(connection, kiosk, message.build, seconds(now))
+        return cases.paused(connection), kept, builds.serves(connection, kiosk)
 
-    paused, journal = city.mark(remember)
+    paused, journal, build_taken = city.mark(remember)
     when = rules.opening(data, now)
-    serves = not paused.stops(kiosk)
+    serves = build_taken and not paused.stops(kiosk)
     if not serves:
         when = rules.Opening(RefusalCode.MAINTENANCE)
     return messages.Terms(
@@ -150,6 +154,7 @@ def hello(city: City, kiosk: str, message: messages.Hello) -> messages.Terms:
         today=rules.hours_of(data, day_of(now))
         if serves and messages.TODAY in message.understands
         else None,
+        build_refused=not build_taken and messages.BUILDS in message.understands,
         phones=message.phones and bool(city.phone_policies) and data.takes_phones(day_of(now)),
     )
 
@@ -170,7 +175,8 @@ def open_session(
 
     def admit(connection: Connection) -> tuple[File, cases.Paused]:
         paused = cases.paused(connection)
-        require(not paused.stops(kiosk), RefusalCode.MAINTENANCE)
+        serves = builds.serves(connection, kiosk) and not paused.stops(kiosk)
+        require(serves, RefusalCode.MAINTENANCE)
         file = registry.file_of(connection, card.fingerprint)
         if file is None:
             raise Refused(RefusalCode.NOT_LINKED)

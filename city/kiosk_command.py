@@ -1,4 +1,4 @@
-"""`kiosk city kiosks list|revoke|admit|forget-journal` and `kiosk city openapi`."""
+"""`kiosk city kiosks sign|list|renew|revoke|admit|forget-journal` and `kiosk city openapi`."""
 
 from __future__ import annotations
 
@@ -7,19 +7,17 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection
 
-from city import audit, database, journals, kiosks, openapi
+from city import audit, journals, kiosk_papers, kiosks, openapi
 from city.cards import read_certificates
 from city.clock import starting
 from city.config import Config, load
-from city.database import DatabaseError, Mode
+from city.database import Mode
 from city.handlers import seconds
-
-T = TypeVar("T")
+from city.work import work
 
 
 def describe(argv: Sequence[str]) -> int:
@@ -60,13 +58,33 @@ def main(argv: Sequence[str]) -> int:
         if what:
             action.add_argument("which", metavar=what)
         action.set_defaults(run=run)
+    for name, run, text, add in (
+        (
+            "sign",
+            kiosk_papers.sign,
+            "sign what boards ask for (kiosk provision)",
+            kiosk_papers.add_sign,
+        ),
+        (
+            "renew",
+            kiosk_papers.renew,
+            "a new certificate for the key a kiosk has",
+            kiosk_papers.add_renew,
+        ),
+    ):
+        action = actions.add_parser(name, help=text)
+        action.add_argument(
+            "--config", required=True, type=Path, metavar="FILE", help="the gateway's TOML"
+        )
+        add(action)
+        action.set_defaults(run=run)
     given = parser.parse_args(argv)
     do: Callable[[Config, argparse.Namespace], int] = given.run
     return do(load(given.config), given)
 
 
 def _list(config: Config, _: argparse.Namespace) -> int:
-    found = _work(config, Mode.READ, kiosks.listed)
+    found = work(config, Mode.READ, kiosks.listed)
     sys.stdout.write("".join("\t".join(row) + "\n" for row in found) or "none yet\n")
     return 0
 
@@ -74,13 +92,13 @@ def _list(config: Config, _: argparse.Namespace) -> int:
 def _revoke(config: Config, given: argparse.Namespace) -> int:
     at = seconds(starting(config.clock.start)())
 
-    def work(connection: Connection) -> int:
+    def change(connection: Connection) -> int:
         count = kiosks.revoke(connection, given.which)
         if count:
             audit.append(connection, "kiosk-revoked", at, which=given.which, certificates=count)
         return count
 
-    count = _work(config, Mode.DECIDE, work)
+    count = work(config, Mode.DECIDE, change)
     if not count:
         sys.stderr.write(f"city: no good certificate of {given.which}\n")
         return 1
@@ -95,13 +113,13 @@ def _admit(config: Config, given: argparse.Namespace) -> int:
         sys.stderr.write(f"city: {given.which}: names no kiosk\n")
         return 1
 
-    def work(connection: Connection) -> None:
+    def change(connection: Connection) -> None:
         kiosks.admit(connection, shown)
         audit.append(
             connection, "kiosk-admitted", at, kiosk=shown.kiosk, certificate=shown.fingerprint
         )
 
-    _work(config, Mode.DECIDE, work)
+    work(config, Mode.DECIDE, change)
     sys.stdout.write(f"{shown.kiosk}\t{shown.fingerprint}\n")
     return 0
 
@@ -109,24 +127,14 @@ def _admit(config: Config, given: argparse.Namespace) -> int:
 def _forget_journal(config: Config, given: argparse.Namespace) -> int:
     at = seconds(starting(config.clock.start)())
 
-    def work(connection: Connection) -> bool:
+    def change(connection: Connection) -> bool:
         known = journals.forget(connection, given.which)
         if known:
             audit.append(connection, "journal-forgotten", at, kiosk=given.which)
         return known
 
-    if not _work(config, Mode.DECIDE, work):
+    if not work(config, Mode.DECIDE, change):
         sys.stderr.write(f"city: no journal of {given.which} is known\n")
         return 1
     sys.stdout.write(f"the next journal that {given.which} tells of is its journal\n")
     return 0
-
-
-def _work(config: Config, mode: Mode, work: Callable[[Connection], T]) -> T:
-    engine = database.connect(config.gateway.database, 1)
-    try:
-        return database.transact(engine, mode, work)
-    except database.Unavailable:
-        raise DatabaseError("the database does not answer") from None
-    finally:
-        engine.dispose()

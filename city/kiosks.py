@@ -191,6 +191,13 @@ def issued_for(connection: Connection, kiosk: str, key: str) -> bytes | None:
     return connection.execute(select(table.c.certificate).where(mine)).scalar()
 
 
+def newest(connection: Connection, kiosk: str) -> bytes | None:
+    """Of this kiosk's certificates that are not revoked, the one that ends last."""
+    mine = (table.c.kiosk == kiosk) & table.c.revoked.is_(False)
+    last = select(table.c.certificate).where(mine).order_by(table.c.not_after.desc())
+    return connection.execute(last).scalars().first()
+
+
 def live(connection: Connection, kiosk: str) -> int:
     """How many certificates this kiosk has that are neither over nor revoked."""
     mine = (

@@ -56,7 +56,7 @@ def renew(city: City, shown: kiosks.Shown, message: messages.RenewRequest) -> me
     """
     kiosk = shown.kiosk
     renewal = city.renewal
-    key = _key_of(message.csr, kiosk)
+    key = key_of(message.csr, kiosk)
     if key is None:
         raise Refused(RefusalCode.MALFORMED)
     if renewal is None:
@@ -69,11 +69,13 @@ def renew(city: City, shown: kiosks.Shown, message: messages.RenewRequest) -> me
         if not kiosks.good(connection, shown):
             raise Refused(RefusalCode.KIOSK_REVOKED)
         known = kiosks.issued_for(connection, kiosk, mark)
-        if known is not None:
+        # One that ends later than what was shown: the answer was lost. Else the same key goes on,
+        # where it cannot be exchanged: in a TPM, or in systemd's credentials.
+        if known is not None and hashlib.sha256(known).hexdigest() != shown.fingerprint:
             return known
-        if kiosks.live(connection, kiosk) >= MOST_LIVE:
+        if known is None and kiosks.live(connection, kiosk) >= MOST_LIVE:
             raise Refused(RefusalCode.NO_RENEWAL)
-        der = _issue(renewal, kiosk, key)
+        der = issue(renewal, kiosk, key)
         made = kiosks.read(der)
         if made is None:
             raise Refused(RefusalCode.KIOSK_UNKNOWN)
@@ -84,7 +86,7 @@ def renew(city: City, shown: kiosks.Shown, message: messages.RenewRequest) -> me
     return messages.RenewAnswer(certificate=city.decide(give))
 
 
-def _key_of(csr: bytes, kiosk: str) -> ec.EllipticCurvePublicKey | None:
+def key_of(csr: bytes, kiosk: str) -> ec.EllipticCurvePublicKey | None:
     """The key of a request that is in this kiosk's name alone and signed by that key; None for any
     other.
     """
@@ -104,7 +106,8 @@ def _key_of(csr: bytes, kiosk: str) -> ec.EllipticCurvePublicKey | None:
     return key if isinstance(key.curve, ec.SECP256R1) else None
 
 
-def _issue(renewal: Renewal, kiosk: str, key: ec.EllipticCurvePublicKey) -> bytes:
+def issue(renewal: Renewal, kiosk: str, key: ec.EllipticCurvePublicKey) -> bytes:
+    """A kiosk's certificate, DER."""
     life = timedelta(days=renewal.days)
     made = leaf(renewal.authority, kiosk, key, ExtendedKeyUsageOID.CLIENT_AUTH, (kiosk,), life)
     return made.public_bytes(Encoding.DER)

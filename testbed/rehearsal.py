@@ -32,6 +32,7 @@ from city import database, municipality, sample, terms
 from city import pki as city_pki
 from city.clock import starting
 from city.enroll import EnrollError
+from firmware.service import toml
 from firmware.service.cases import create_journal, journal_was_made
 from firmware.service.entry import JournalBroken
 from firmware.service.panel_key import key_file
@@ -50,7 +51,6 @@ from hal.sim.card.pki import (
     make_card_ca,
 )
 from hal.sim.dock import CardLabel
-from testbed import toml
 
 KIOSK: Final = "kiosk-1"
 HOST: Final = "127.0.0.1"

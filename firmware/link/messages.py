@@ -74,7 +74,8 @@ class Refusal(Message, frozen=True):
 TODAY: Final = "today"  # `Terms.today`
 OPENINGS: Final = "openings"  # `Offer.opens_at`
 READINGS: Final = "readings"  # `SessionAnswer.readings`
-UNDERSTOOD: Final = (TODAY, OPENINGS, READINGS)
+BUILDS: Final = "builds"  # `Terms.build_refused`
+UNDERSTOOD: Final = (TODAY, OPENINGS, READINGS, BUILDS)
 Understood = Annotated[tuple[Key, ...], Meta(max_length=32)]
 
 
@@ -158,6 +159,7 @@ class Terms(Message, frozen=True, omit_defaults=True):
     journal: JournalHead | None = None  # what this kiosk has told of its journal
     phones: bool = False  # a phone is taken in place of the card; told to who can check one
     today: Hours | None = None  # when the service is open today; None: not at all, or not told
+    build_refused: bool = False  # the city does not work with this kiosk's build
 
 
 # -- sessions

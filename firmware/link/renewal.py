@@ -38,6 +38,9 @@ class Papers:
 
     @property
     def next_key(self) -> Path:
+        """The key itself where its service cannot replace it: a credential of systemd."""
+        if str(self.key.parent) == os.environ.get("CREDENTIALS_DIRECTORY"):
+            return self.key
         return self.key.with_name(self.key.name + ".next")
 
     @property
@@ -112,7 +115,8 @@ def settle(papers: Papers) -> bool:
         return False
     wanted = _certificate(papers.next_certificate).public_key()
     try:
-        if papers.next_key.exists() and _key(papers.next_key).public_key() == wanted:
+        exchanged = papers.next_key != papers.key and papers.next_key.exists()
+        if exchanged and _key(papers.next_key).public_key() == wanted:
             papers.next_key.replace(papers.key)
             _sync(papers.key.parent)
         if _key(papers.key).public_key() != wanted:

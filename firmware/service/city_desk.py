@@ -105,6 +105,9 @@ class CityDesk:
             self._note("hello", error)
             return events.LineLost()
         self.terms, self.trouble, self.terms_at = received, "", time.monotonic()
+        if received.build_refused:
+            log("line.build-refused", build=build())
+            self.trouble = "config"
         return events.TermsReceived(
             terms=journey_terms(self.terms, phones=bool(self.config.trust.phone_policies))
         )

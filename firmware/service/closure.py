@@ -6,7 +6,8 @@ Two things close it: a journal that takes nothing more, and residents' processes
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from firmware.service.books import Books
@@ -18,8 +19,9 @@ from firmware.service.log import log
 from firmware.service.pipe import Send
 from firmware.service.room import storage_trouble
 
-STORAGE, PROGRAM = "storage", "program"  # keys of the texts
+STORAGE, PROGRAM, CONFIG = "storage", "program", "config"  # keys of the texts
 RETRY_S = 5.0  # between two looks whether the journal can be written again
+MEASURE_S = 60.0  # between two measurements of a kiosk that is not as it was signed
 
 
 @dataclass
@@ -29,6 +31,8 @@ class Closure:
     problem: str
     number: str
     again: float
+    # of a kiosk that is not as it was signed: whether it is so now
+    attested: Callable[[], bool] | None = None
 
     @classmethod
     def for_storage(cls, books: Books) -> Closure:
@@ -39,16 +43,31 @@ class Closure:
         return cls._begin(books, PROGRAM, "child.dying", closed_s)
 
     @classmethod
+    def for_attestation(cls, books: Books, item: str, attested: Callable[[], bool]) -> Closure:
+        """The screen shows the item where it shows a case's number: it is what is looked for."""
+        made = cls._begin(books, CONFIG, f"attestation.{item}", MEASURE_S)
+        return replace(made, number=item, attested=attested)
+
+    @classmethod
     def _begin(cls, books: Books, problem: str, code: str, again_s: float) -> Closure:
         number = books.open_case(code, pauses=False)
         log("kiosk.closed", problem=problem, case=number)
         return cls(problem, number, time.monotonic() + again_s)
 
+    def ends_with_a_start(self) -> bool:
+        """Whether the kiosk is as it was signed after all: then it starts anew, with what is there
+        now.
+        """
+        if self.attested is None or time.monotonic() < self.again:
+            return False
+        self.again = time.monotonic() + MEASURE_S
+        return self.attested()
+
     def is_worth_a_try(self, state: Path, books: Books) -> bool:
         """Whether it is time, the journal can be read, and the disk of the folder `state` has room
         again where that was the cause. The child that shows why is not ended in vain.
         """
-        if time.monotonic() < self.again:
+        if self.attested or time.monotonic() < self.again:
             return False
         if (self.problem == STORAGE and storage_trouble(state)) or not books.is_sound():
             self._postpone()

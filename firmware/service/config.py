@@ -8,6 +8,7 @@ The comment above each key, and the text of each class, are the sentences of doc
 
 from __future__ import annotations
 
+import os
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -350,6 +351,18 @@ class TrustSection(Section, frozen=True, kw_only=True):
     phone_policies: tuple[ObjectId, ...] = ()
 
 
+class AttestationSection(Section, frozen=True, kw_only=True):
+    """What was signed of this kiosk, see [deployment.md](deployment.md#attestation). At each start
+    the kiosk measures itself, and serves nobody when an item differs.
+    """
+
+    # Signed measurements. Together they hold every item; one may be of the build, another of this
+    # place.
+    signed: tuple[Path, ...]
+    # Public Ed25519 keys (PEM) of those who sign them.
+    keys: tuple[Path, ...]
+
+
 class Fonts(Section, frozen=True, kw_only=True):
     """The fonts of the paper."""
 
@@ -386,10 +399,17 @@ class Config(Section, frozen=True, kw_only=True):
     voice: Voice
     fonts: Fonts = Fonts()
     cashless: Cashless | None = None
+    attestation: AttestationSection | None = None
 
 
 class ConfigError(Exception):
     """One line: which file, which key, what is wrong."""
+
+
+def _with_credential(line: LineSection) -> LineSection:
+    """With the key that systemd hands to the service alone (LoadCredential=), where it does."""
+    given = Path(os.environ.get("CREDENTIALS_DIRECTORY", "/nonexistent")) / line.key.name
+    return msgspec.structs.replace(line, key=given) if given.is_file() else line
 
 
 def load(path: Path) -> Config:
@@ -406,7 +426,8 @@ def load(path: Path) -> Config:
         sheets = document.get("sheets")
         if isinstance(sheets, dict):
             sheets.setdefault("driver", "escpos")
-        return msgspec.convert(document, Config, dec_hook=convert)
+        config = msgspec.convert(document, Config, dec_hook=convert)
+        return msgspec.structs.replace(config, line=_with_credential(config.line))
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from None
     except (msgspec.MsgspecError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -39,6 +39,7 @@ CATALOGUE: Mapping[str, frozenset[str]] = {
     "card.repeated": frozenset({"what"}),
     "line.fault": frozenset({"call", "reason"}),
     "line.refused": frozenset({"call", "code"}),
+    "line.build-refused": frozenset({"build"}),
     "line.delivered": frozenset({"outcome"}),
     "line.renewal": frozenset({"step"}),
     "sheets.rejected": frozenset({"reason", "page"}),
@@ -54,8 +55,8 @@ CATALOGUE: Mapping[str, frozenset[str]] = {
     "error": frozenset({"where", "what"}),
 }
 WARNINGS = frozenset(
-    "kiosk.closed child.killed command.refused device.fault line.fault sheets.rejected "
-    "case.opened staff.called error journal.unwritten service.settled".split()
+    "kiosk.closed child.killed line.build-refused command.refused device.fault line.fault "
+    "sheets.rejected case.opened staff.called error journal.unwritten service.settled".split()
 )
 DEBUG = frozenset({"event.passed-over", "card.status"})
 

@@ -18,11 +18,13 @@ import select
 import signal
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import FrameType
 
-from firmware.service import notify
+from firmware.link.attestation import AttestationError
+from firmware.service import attestation, notify
 from firmware.service.books import Books
 from firmware.service.build import build
 from firmware.service.charge_recovery import recover_in_child
@@ -43,6 +45,7 @@ from firmware.service.room import storage_trouble
 
 RENEW_AFTER = 200
 SILENT_S = 30.0  # a child beats every second
+Attested = Callable[[], bool]
 DYING_S = 20.0  # after "E"
 TICK_S = 1.0
 
@@ -75,13 +78,18 @@ class Supervisor:
         self._announced = False
         self._stops = 0  # how often we were asked to stop
 
-    def run(self, *, writable: bool = True) -> int:
+    def run(
+        self, *, writable: bool = True, differs: str = "", attested: Attested = lambda: False
+    ) -> int:
         """Until asked to stop: 0. 1 when not even the screen that says why can be shown.
 
-        `writable`: False when the journal is sound and takes nothing, now.
+        `writable`: False when the journal is sound and takes nothing, now. `differs`: the item of
+        this kiosk that is not as it was signed; `attested` looks again.
         """
         wake = self._wake_on_signals()
-        if not writable:
+        if differs:
+            self._close_kiosk(Closure.for_attestation(self._books, differs, attested))
+        elif not writable:
             self._close_kiosk(Closure.for_storage(self._books))
         while not (self._stops and not self._children):
             if self._stops:
@@ -124,6 +132,8 @@ class Supervisor:
         """One child that says why. It goes before another try: settling may have to ask the devices
         that it holds.
         """
+        if closure.ends_with_a_start():
+            self._renew()
         if closure.is_worth_a_try(self._config.kiosk.state, self._books):
             for child in self._children.values():
                 self._signal(child, signal.SIGTERM)
@@ -359,6 +369,14 @@ def settle_books(books: Books) -> bool:
     return True
 
 
+def is_attested(path: Path) -> bool:
+    """Whether what is there now, which is what the next start takes, is as it was signed."""
+    try:
+        return not attestation.trouble(load(path), path)
+    except (ConfigError, AttestationError):
+        return False
+
+
 def main(path: Path, serve: Serve = Resident) -> int:
     """Run the kiosk in the foreground. 0 after an orderly stop, 2 with one line when it cannot
     start.
@@ -375,12 +393,15 @@ def main(path: Path, serve: Serve = Resident) -> int:
         listeners = open_listeners(config)
         books = open_books(config)
         writable = settle_books(books)
-    except (ConfigError, StartError, JournalBroken, OSError) as error:
+        differs = attestation.trouble(config, path)
+    except (ConfigError, StartError, JournalBroken, AttestationError, OSError) as error:
         print(f"kiosk: {error}", file=sys.stderr)  # noqa: T201 - one line for whoever started it
         if notices:
             notices.stopped(str(error))
         return 2
     log("service.starting", build=build())
-    code = Supervisor(config, listeners, serve, books=books).run(writable=writable)
+    code = Supervisor(config, listeners, serve, books=books).run(
+        writable=writable, differs=differs, attested=lambda: is_attested(path)
+    )
     log("service.stopping")
     return code

@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import Final
 
 from firmware.service import panel_key
+from firmware.service import notify
 from firmware.service.config import ConfigError, load
 from hal.panel.web import ALIVE, PAGE
 
@@ -96,7 +97,7 @@ def _serve_one(address: str, runtime: Path, command: Sequence[str]) -> None:
     with _resident(address, runtime) as (life, key):
         with _browser(f"http://{address}{PAGE}#{key}", command) as browser:
             while browser.poll() is None and not _over(life, RETRY_S):
-                pass
+                notify.send("WATCHDOG=1")
             by_itself = browser.poll()
         if by_itself is not None and not _over(life, CRASHED_S):
             sys.stderr.write(f"browser: ended by itself ({by_itself}), started again\n")
@@ -110,6 +111,7 @@ def _resident(address: str, runtime: Path) -> Iterator[tuple[socket.socket, str]
     host, _, port = address.rpartition(":")
     while True:
         key = panel_key.read(runtime)
+        notify.send("WATCHDOG=1")
         with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
             wire = stack.enter_context(socket.create_connection((host, int(port)), ANSWER_S))
             wire.sendall(f"GET {ALIVE}?key={key} HTTP/1.1\r\nHost: {address}\r\n\r\n".encode())

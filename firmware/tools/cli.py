@@ -22,6 +22,10 @@ COMMANDS: Commands = {
     ("run",): ("firmware.tools.run", "the kiosk itself"),
     ("status",): ("firmware.tools.status", "how a running kiosk is, without asking its devices"),
     ("metrics",): ("firmware.tools.metrics", "the same for a Prometheus, once or served"),
+    ("provision",): (
+        "firmware.tools.provision",
+        "make a kiosk of a blank board: key, journal, papers",
+    ),
     ("cases",): ("firmware.tools.cases", "what an operator has to look into"),
     ("diagnose",): ("firmware.tools.diagnose", "check each configured device"),
     ("exchanges",): ("firmware.tools.exchanges", "the newest exchanges with each device"),

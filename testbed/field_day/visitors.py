@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from testbed import toml
+from firmware.service import toml
 from testbed.rehearsal import Rehearsal
 
 ALL: Final = ("juminhyo", "inkan", "kazei")

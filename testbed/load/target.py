@@ -24,8 +24,8 @@ from sqlalchemy import Engine
 from city import config as city_config
 from city import database, municipality, pki, terms
 from city.clock import starting
+from firmware.service import toml
 from hal.sim.card.pki import CardCa, load_card_ca, make_card_ca
-from testbed import toml
 from testbed.load import postgres
 from testbed.load.gateway import Report
 from testbed.process import Process

@@ -20,8 +20,8 @@ from typing import Self
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
+from firmware.service import toml
 from firmware.service.deaths import Deaths
-from testbed import toml
 from testbed.customer import Watcher
 from testbed.process import ProcessDead
 from testbed.random_walk import judge, walk

@@ -31,6 +31,7 @@ ELSEWHERE = {
     *("board.txt", "city.txt"),
     *(
         "kiosk.toml",
+        "fleet.toml",
         "city.toml",
         "verification.toml",
         "machine.toml",

@@ -150,6 +150,7 @@ if __name__ == "__main__":
     configure("info")
     deaths.WINDOW_S = float(os.environ.get("WINDOW_S", deaths.WINDOW_S))
     deaths.FIRST_PAUSE_S, closure.RETRY_S = 0.02, 0.2
+    closure.MEASURE_S = 0.2
     deaths.FIRST_CLOSED_S = float(os.environ.get("CLOSED_S", 0.3))
     room.FREE_BYTES = 2**20
     if not journal_was_made(DISK):
@@ -162,6 +163,11 @@ if __name__ == "__main__":
     sockets = supervisor.open_listeners(config)
     books = Books(DISK, ask)
     writable = supervisor.settle_books(books)
+    differs = STATE / "differs"  # names the item that is not as it was signed
     sys.exit(
-        supervisor.Supervisor(config, sockets, Played, PlayedClosed, books).run(writable=writable)
+        supervisor.Supervisor(config, sockets, Played, PlayedClosed, books).run(
+            writable=writable,
+            differs=differs.read_text() if differs.exists() else "",
+            attested=lambda: not differs.exists(),
+        )
     )

@@ -92,11 +92,11 @@ def test_the_log_tells_the_build_when_the_service_starts(
     class Nobody:
         def __init__(self, *_: object, **__: object) -> None: ...
 
-        def run(self, *, writable: bool) -> int:
+        def run(self, **_: object) -> int:
             return 0
 
     kiosk = SimpleNamespace(state=tmp_path, runtime=tmp_path, id="kiosk-1", log="info")
-    config = SimpleNamespace(kiosk=kiosk)
+    config = SimpleNamespace(kiosk=kiosk, attestation=None)
     monkeypatch.setattr(supervisor, "load", lambda _: config)
     monkeypatch.setattr(supervisor, "Supervisor", Nobody)
     for step in (

@@ -375,3 +375,20 @@ def test_killed_while_it_keeps_something_it_still_tries_once(
     (disk.folder / "full").unlink()
     assert running.stop() == 0
     assert ("coin", {"value": 100, "counter": 0}) in books(disk)
+
+
+def test_a_kiosk_that_is_not_as_it_was_signed_serves_nobody_and_starts_anew_when_it_is(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "differs").write_text("fonts")
+    running = Running(tmp_path, ("wait",))
+    try:
+        shown = tmp_path / "closed-0"
+        eventually(lambda: shown.exists() and shown.read_text())
+        assert shown.read_text().split() == ["config", "fonts"]
+        assert running.cases() == ["attestation.fonts"]
+        assert not (tmp_path / "turn-0").exists()
+        (tmp_path / "differs").unlink()
+        assert running.turn(0) in running.children()
+    finally:
+        assert running.stop() == 0

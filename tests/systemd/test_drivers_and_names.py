@@ -13,7 +13,7 @@ HERE = Path(__file__).parents[2] / "systemd"
 RULES = sorted(HERE.glob("**/*.rules"))
 BOARDS = sorted(path for path in (HERE / "boards").iterdir() if path.is_dir())
 # Groups of character devices that every kernel of a board has before any unit starts.
-BUILT_IN = {"ttyS", "ttyAMA", "tty", "input", "usb_device"}
+BUILT_IN = {"ttyS", "ttyAMA", "tty", "input", "usb_device", "fb"}
 # The module that registers the group, where it is one that may be loaded late.
 MODULE = {
     "ttyUSB": "usbserial",
@@ -125,11 +125,21 @@ def test_every_board_names_its_sockets_and_no_number(board: Path) -> None:
         assert not re.search(r"tty(?:USB|ACM)\d|lp\d", line)
 
 
-def test_the_guide_says_where_each_file_goes() -> None:
-    guide = (HERE.parent / "docs/deployment.md").read_text()
-    for path in (*HERE.glob("madoguchi*"), HERE / "60-madoguchi.rules"):
-        if path.suffix != ".service" or path.stem in ("madoguchi-kiosk", "madoguchi-panel"):
-            assert f"systemd/{path.name}" in guide, path.name
+def test_every_file_is_installed_where_its_first_line_says() -> None:
+    """A drop-in that is a choice (chromium.conf) is left to whoever chooses."""
+    install = (HERE.parent / "scripts/install").read_text()
+    goes = dict(re.findall(r"^(\S+) +((?:etc|usr)/\S+)$", install, re.M))
+    wanted = {
+        str(path.relative_to(HERE))
+        for path in HERE.rglob("*")
+        if path.is_file() and path.parent.name not in ("madoguchi-panel.service.d", "__pycache__")
+    }
+    boards = {name for name in wanted if name.startswith("boards/")}
+    names = {Path(name).name for name in boards}
+    assert wanted - boards == {name for name in goes if name not in names}
+    for name in wanted - boards:
+        if told := re.search(rb"^(?:#|//) to (\S+)", (HERE / name).read_bytes()):
+            assert f"/{goes[name]}".startswith(told[1].decode()), name
     for board in BOARDS:
         told = (board / "README.md").read_text()
         assert all(f"`{each.name}`" in told for each in board.iterdir() if each.suffix != ".md")

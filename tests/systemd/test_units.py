@@ -9,8 +9,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from out_of_service import screen
 
 from firmware.service.supervisor import SILENT_S, TICK_S
+from firmware.tools import browser
 from firmware.tools.cli import commands
 
 HERE = Path(__file__).parents[2] / "systemd"
@@ -18,13 +20,15 @@ UNITS = sorted(path.name for path in HERE.glob("*.service"))
 # Tenths of systemd's exposure level, 0 to 100. The browser compiles scripts and builds its own
 # sandbox; pcscd is root.
 EXPOSURE = {
-    "madoguchi-kiosk": 15,
-    "madoguchi-city": 15,
-    "madoguchi-verification": 15,
+    "madoguchi-kiosk": 13,
+    "madoguchi-city": 11,
+    "madoguchi-verification": 11,
     "madoguchi-metrics": 11,
+    "madoguchi-screen@": 12,
     "madoguchi-panel": 27,
     "pcscd": 17,
 }
+PROGRAMS = ("/opt/madoguchi/current/bin/kiosk", "/opt/madoguchi-city/current/bin/kiosk")
 SYSTEM = Path("/usr/lib/systemd/system")
 
 
@@ -46,7 +50,12 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(
             board, folder(units / "madoguchi-kiosk.service.d") / f"{board.parent.name}.conf"
         )
-    for program in ("opt/madoguchi/.venv/bin/kiosk", "usr/sbin/pcscd"):
+    for program in (
+        "opt/madoguchi/current/bin/kiosk",
+        "opt/madoguchi-city/current/bin/kiosk",
+        "usr/bin/python3",
+        "usr/sbin/pcscd",
+    ):
         path = folder((made / program).parent) / Path(program).name
         path.write_text("#!/bin/sh\n")
         path.chmod(0o755)
@@ -63,9 +72,14 @@ def analyze(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
 
 
+def named(unit: str) -> str:
+    """As systemd is asked for it: an instance of a template."""
+    return f"{unit}night.service" if unit.endswith("@") else f"{unit}.service"
+
+
 @pytest.mark.parametrize("unit", EXPOSURE)
 def test_systemd_takes_it_without_a_word(root: Path, unit: str) -> None:
-    done = analyze(root, "verify", "--man=no", "--recursive-errors=one", f"{unit}.service")
+    done = analyze(root, "verify", "--man=no", "--recursive-errors=one", named(unit))
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -97,9 +111,7 @@ def test_a_mistake_would_be_found(root: Path) -> None:
 
 @pytest.mark.parametrize(("unit", "threshold"), EXPOSURE.items())
 def test_exposure(root: Path, unit: str, threshold: int) -> None:
-    done = analyze(
-        root, "security", "--offline=true", f"--threshold={threshold}", f"{unit}.service"
-    )
+    done = analyze(root, "security", "--offline=true", f"--threshold={threshold}", named(unit))
     assert done.returncode == 0, "\n".join(
         line for line in done.stdout.splitlines() if "✗" in line or "→" in line
     )
@@ -109,11 +121,11 @@ def test_every_unit_has_a_limit() -> None:
     assert {name.removesuffix(".service") for name in UNITS} == set(EXPOSURE) - {"pcscd"}
 
 
-def settings(name: str) -> configparser.SectionProxy:
+def settings(name: str, section: str = "Service") -> configparser.SectionProxy:
     parser = configparser.RawConfigParser(strict=False, interpolation=None)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
     parser.read_string((HERE / name).read_text())
-    return parser["Service"]
+    return parser[section]
 
 
 @pytest.mark.parametrize("name", [*UNITS, "pcscd.service.d/madoguchi.conf"])
@@ -144,13 +156,48 @@ def test_the_watchdog_is_fed_in_time() -> None:
     )
 
 
-@pytest.mark.parametrize("name", UNITS)
+@pytest.mark.parametrize("name", [name for name in UNITS if "@" not in name])
 def test_the_commands_exist(name: str) -> None:
     program, command, *_ = settings(name)["ExecStart"].split()
-    assert program == "/opt/madoguchi/.venv/bin/kiosk"
+    assert program in PROGRAMS
     assert (command,) in commands()
 
 
 def test_users_of_the_units_are_made() -> None:
-    made = set(re.findall(r"^u (\S+)", (HERE / "madoguchi.sysusers").read_text(), re.M))
-    assert made == {settings(name)["User"] for name in UNITS if "DynamicUser" not in settings(name)}
+    made = {
+        user
+        for path in HERE.glob("*.sysusers")
+        for user in re.findall(r"^u (\S+)", path.read_text(), re.M)
+    }
+    assert made == {settings(name)["User"] for name in UNITS if "@" not in name and "DynamicUser" not in settings(name)}
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_no_cause_ends_a_unit_for_good(name: str) -> None:
+    """Either it is started again for ever, or its end brings the unit that starts it again."""
+    unit = settings(name, "Unit")
+    if unit["StartLimitIntervalSec"] == "0":
+        return
+    assert unit["OnFailure"] == "madoguchi-screen@out-of-service.service"
+    assert name in screen.UNITS
+
+
+def test_a_start_that_fails_reaches_the_limit_within_its_time() -> None:
+    """Else it would be tried for ever with nothing on the screen."""
+    for name in screen.UNITS:
+        unit, service = settings(name, "Unit"), settings(name)
+        assert unit["StartLimitIntervalSec"] == "10min"
+        slowest_s = int(service.get("TimeoutStartSec", "30"))
+        assert int(unit["StartLimitBurst"]) * (int(service["RestartSec"]) + slowest_s) < 600
+
+
+def test_the_panels_program_is_watched() -> None:
+    service = settings("madoguchi-panel.service")
+    assert service["NotifyAccess"] == "main"
+    assert int(service["WatchdogSec"]) >= 10 * browser.ANSWER_S
+
+
+def test_the_timers_start_what_the_program_can_do() -> None:
+    for timer in HERE.glob("*.timer"):
+        [action] = re.findall(r"^Unit=madoguchi-screen@(\w+)\.service$", timer.read_text(), re.M)
+        assert action in screen.ACTIONS and timer.stem == f"madoguchi-{action}"

@@ -27,7 +27,7 @@ from typing import Any, Protocol
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from testbed import toml
+from firmware.service import toml
 
 KEEPER = "import sys; from firmware.tools.browser import main; sys.exit(main(sys.argv[1:]))"
 UNITS = Path(__file__).parents[2] / "systemd"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testbed import toml
+from firmware.service import toml
 from testbed.rehearsal import CITY_DATA, merged
 
 TEXT = st.text(st.characters(exclude_categories=("Cs", "Cc")))
