@@ -32,8 +32,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from firmware.service import panel_key
-from firmware.service import notify
+from firmware.service import notify, panel_key
 from firmware.service.config import ConfigError, load
 from hal.panel.web import ALIVE, PAGE
 

@@ -169,7 +169,11 @@ def test_users_of_the_units_are_made() -> None:
         for path in HERE.glob("*.sysusers")
         for user in re.findall(r"^u (\S+)", path.read_text(), re.M)
     }
-    assert made == {settings(name)["User"] for name in UNITS if "@" not in name and "DynamicUser" not in settings(name)}
+    assert made == {
+        settings(name)["User"]
+        for name in UNITS
+        if "@" not in name and "DynamicUser" not in settings(name)
+    }
 
 
 @pytest.mark.parametrize("name", UNITS)
