@@ -34,7 +34,7 @@ from city.municipality import Municipality
 from city.records import File
 from city.revocation import Revocation
 from city.terms import SignedTerms
-from firmware.link import messages, sealing
+from firmware.link import messages, sealing, signing
 from firmware.link.messages import RefusalCode
 
 if TYPE_CHECKING:
@@ -150,6 +150,9 @@ def hello(city: City, kiosk: str, message: messages.Hello) -> messages.Terms:
         if serves and messages.TODAY in message.understands
         else None,
         phones=message.phones and bool(city.phone_policies) and data.takes_phones(day_of(now)),
+        issuing=signing.reference(city.issuing.public_key()).hex()
+        if messages.ISSUING in message.understands
+        else "",
     )
 
 

@@ -19,6 +19,10 @@ COMMANDS: Mapping[tuple[str, ...], tuple[str, str]] = {
         "testbed.field_day.command",
         "a day of residents with passing trouble on every device, and what does not hold",
     ),
+    ("diagnose-drill",): (
+        "testbed.diagnose_drill.command",
+        "faults are put in one by one, and diagnose must name each",
+    ),
     ("load",): (
         "testbed.load.command",
         "many kiosks at once on the line, and a judge of what they hold",

@@ -75,6 +75,7 @@ TODAY: Final = "today"  # `Terms.today`
 OPENINGS: Final = "openings"  # `Offer.opens_at`
 READINGS: Final = "readings"  # `SessionAnswer.readings`
 UNDERSTOOD: Final = (TODAY, OPENINGS, READINGS)
+ISSUING: Final = "issuing"  # `Terms.issuing`: understood by whoever compares both sides' keys
 Understood = Annotated[tuple[Key, ...], Meta(max_length=32)]
 
 
@@ -147,6 +148,8 @@ class Terms(Message, frozen=True, omit_defaults=True):
     journal: JournalHead | None = None  # what this kiosk has told of its journal
     phones: bool = False  # a phone is taken in place of the card; told to who can check one
     today: Hours | None = None  # when the service is open today; None: not at all, or not told
+    # the reference of the key that the city signs documents with, in hex; "" when not asked for
+    issuing: Text = ""
 
 
 # -- sessions
