@@ -212,20 +212,20 @@ def own_drivers(table: str) -> tuple[str, ...]:
     return tuple(tag for tag in tags if tag != INSTALLED)
 
 
-def _with_driver(table: str, kind: Kind, given: Mapping[str, Any]) -> dict[str, Any]:
+def _with_driver(path: Path, table: str, kind: Kind, given: Mapping[str, Any]) -> dict[str, Any]:
     """The table with a driver, and checked options where it is somebody else's. Raises
     ConfigError.
     """
     name = given.get("driver", USUAL.get(table))
     if name is None or not isinstance(name, str):
         listed = ", ".join((*own_drivers(table), *drivers.installed(kind)))
-        raise ConfigError(f"[{table}] driver: one of {listed}, or package.module:Class")
+        raise ConfigError(f"{path}: [{table}] driver: one of {listed}, or package.module:Class")
     if name in own_drivers(table):
         return {**given, "driver": name}
     try:
         drivers.options(kind, name, given.get("options", {}), own_drivers(table))
     except drivers.DriverError as error:
-        raise ConfigError(f"[{table}] {error}") from None
+        raise ConfigError(f"{path}: [{table}] {error}") from None
     return {**given, "driver": INSTALLED, "name": name}
 
 
@@ -246,7 +246,7 @@ def load(path: Path) -> Config:
         document = tomllib.loads(path.read_text("utf-8"))
         for table, kind in KINDS.items():
             if isinstance(document.get(table), dict):
-                document[table] = _with_driver(table, kind, document[table])
+                document[table] = _with_driver(path, table, kind, document[table])
         return msgspec.convert(document, Config, dec_hook=convert)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from None

@@ -319,7 +319,7 @@ FAULTS: Final = (
         "coins: noise",
         "coins",
         "coins.garbled",
-        _line("cash", "port", lambda data: data + b"\x01\x00\x02\x00\x99"),
+        _line("cash", "port", lambda data: data + b"\x01\x00\x03\x00\x99"),
     ),
     Fault("coins: acceptor unplugged", "coins", "coins.no-acceptor", _mute(2)),
     Fault("coins: one hopper unplugged", "coins", "coins.no-hopper", _mute(4)),

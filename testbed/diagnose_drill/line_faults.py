@@ -204,10 +204,9 @@ def _other_terms_key(site: Site) -> Put:
     return Put({"trust": {"terms_keys": [site.give(other.terms)]}})
 
 
-def _stranger_of_a_kiosk(site: Site) -> Put:
-    found, key = paper(site, "kiosk-ca", "kiosk-9")
-    key.chmod(0o600)
-    return Put({"kiosk": {"id": "kiosk-9"}, "line": {"certificate": found, "key": key}})
+def _refuses(code: str) -> Change:
+    """A gateway that says no."""
+    return _gateway(answer("403 Forbidden", f'{{"code":"{code}"}}'.encode()))
 
 
 def _nonsense_key(site: Site) -> Put:
@@ -272,7 +271,10 @@ FAULTS: Final = (
     ),
     _city("our certificate of another CA", "tls.ours-refused", _ours(authority="city-ca")),
     _city("our certificate is over", "tls.ours-expired", _ours(begins_days=-50, ends_days=-1)),
-    _city("the city does not know us", "city.unknown-kiosk", made(_stranger_of_a_kiosk)),
+    _city("the city does not know us", "city.unknown-kiosk", _refuses("kiosk-unknown")),
+    _city("the city has revoked us", "tls.ours-revoked", _refuses("kiosk-revoked")),
+    _city("the city speaks another version", "city.version", _refuses("version")),
+    _city("the city is busy", "city.refused", _refuses("busy")),
     _city("silent behind TLS", "city.timeout", _gateway(time_then(far_ends.silent))),
     _city("cut behind TLS", "city.unreachable", _gateway(time_then(far_ends.hang_up))),
     _city("another web server", "city.http", _gateway(answer("404 Not Found", b"<html>"))),
