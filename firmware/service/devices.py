@@ -32,6 +32,7 @@ from hal.card.recorded import RecordedReader
 from hal.cash.contract import CoinUnit
 from hal.cashless.contract import PaymentTerminal
 from hal.drivers import Kind
+from hal.faults import DeviceFault, Reason
 from hal.printer.contract import KeepsConnection, Printer
 from hal.printer.port import Open
 from hal.speaker.contract import Speaker
@@ -93,11 +94,15 @@ def printer(
 
     network = not section.address.startswith(("/", "tcp:", "serial:"))
     address = f"tcp:{section.address}" if network else section.address
+    try:
+        open_wire = listen(opener(address)) if listen else None
+    except ValueError as error:
+        raise DeviceFault(name, Reason.CONFIGURATION, str(error)) from None
     return EscposPrinter(
         name,
         address,
         section.width,
-        open_wire=listen(opener(address)) if listen else None,
+        open_wire=open_wire,
         outlet_sensor=section.outlet_sensor,
         connect_s=section.connect_s,
         answer_s=section.answer_s,

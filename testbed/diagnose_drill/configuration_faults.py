@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from testbed.diagnose_drill.fault import Change, Fault, Put, made, says
+from testbed.diagnose_drill.fault import Change, Fault, Put, made, needs_root, says
+from testbed.diagnose_drill.file_faults import take_away
 from testbed.diagnose_drill.site import Site
 
 CHECK: Final = "configuration"
@@ -40,7 +41,17 @@ def _without_table(table: str) -> Callable[[str], str]:
     return change
 
 
+def _roots(site: Site) -> Put:
+    """Root may read it and the service may not."""
+    path = site.configured({})
+    take_away(path)
+    return Put(file=path)
+
+
 FAULTS: Final = (
+    Fault(
+        "configuration: not readable", CHECK, "configuration.unreadable", made(_roots), needs_root
+    ),
     _row("no file", "missing", made(lambda site: Put(file=Path("/nowhere/kiosk.toml")))),
     _row("a folder", "unreadable", made(lambda site: Put(file=site.folder))),
     _row("a quote is lost", "syntax", _text(lambda text: text.replace('"', "", 1))),

@@ -289,6 +289,12 @@ FAULTS: Final = (
     _printer_row(
         "serial line gone", "device.missing", says("sheets", address="serial:/dev/nowhere")
     ),
+    _printer_row(
+        "no port in the address",
+        "printer.configuration",
+        says("receipts", address="127.0.0.1"),
+        "receipts",
+    ),
     _printer_row("switched off", "network.refused", says("receipts", address=NOBODY), "receipts"),
     _printer_row("paper out", "printer.paper-out", bench("receipt-paper-out"), "receipts"),
     _printer_row("mute", "printer.silent", bench("receipt-mute"), "receipts"),
@@ -331,6 +337,12 @@ FAULTS: Final = (
     Fault("coins: one hopper empty", "coins", "coins.low", _hopper(_empty)),
     # the payment terminal
     *_port("cashless", "cashless", "address", "cashless"),
+    Fault(
+        "cashless: an echo",
+        "cashless",
+        "cashless.garbled",
+        _line("cashless", "address", far_ends.echo),
+    ),
     Fault("cashless: mute", "cashless", "cashless.silent", bench("terminal-mute")),
     Fault(
         "cashless: busy",

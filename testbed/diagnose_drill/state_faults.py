@@ -81,6 +81,15 @@ def _not_ours(site: Site) -> Put:
     return Put({"kiosk": {"state": folder}})
 
 
+def _shut_folder(site: Site) -> Put:
+    """Somebody has made the whole folder root's."""
+    folder = site.scratch("state")
+    folder.mkdir()
+    Journal.create(journal_path(folder)).close()
+    folder.chmod(0o700)
+    return Put({"kiosk": {"state": folder}})
+
+
 def _mounted(options: str, fill: bool = False) -> Change:
     """The state folder on a small disk of its own."""
 
@@ -165,5 +174,18 @@ FAULTS: Final = (
         _journal(lambda path: path.chmod(0o644)),
     ),
     Fault("journal: root's", "journal", "journal.unreadable", made(_not_ours), needs_root),
+    Fault(
+        "journal: its folder is root's",
+        "journal",
+        "journal.unreadable",
+        made(_shut_folder),
+        needs_root,
+    ),
+    Fault(
+        "journal: an empty head",
+        "journal",
+        "journal.another",
+        _journal(lambda path: head_path(path).write_bytes(b"")),
+    ),
     Fault("journal: an open case", "journal", "journal.cases", _journal(_case)),
 )

@@ -101,6 +101,15 @@ def diagnose(
         yield Finding("build", Verdict.OK, build())
     if "account" in names:
         yield examined("account", whose.look)
+    found, config = _read(path, whose)
+    if "configuration" in names or not found.ok:
+        yield found
+    if config is not None:
+        yield from _check_all(config, names, whose)
+
+
+def _read(path: Path, whose: Account) -> tuple[Finding, Config | None]:
+    """The configuration, where it can be read; and whether the service can read it."""
     config: Config | None = None
 
     def read() -> str:
@@ -109,10 +118,11 @@ def diagnose(
         return str(path)
 
     found = examined("configuration", read)
-    if "configuration" in names or not found.ok:
-        yield found
-    if config is not None:
-        yield from _check_all(config, names, whose)
+    if found.ok:
+        [found] = run(
+            [Task("configuration", lambda: examined(found.name, read), DEADLINE_S)], whose
+        )
+    return found, config
 
 
 def _check_all(config: Config, names: Sequence[str], whose: Account) -> Iterator[Finding]:

@@ -115,7 +115,10 @@ def _look(name: str, section: Section) -> str:
     if place.startswith("serial:"):
         look_at_serial(device_path(place))
     heard = Heard()
-    driver = devices.printer(name, section, heard.listen_to)
+    try:
+        driver = devices.printer(name, section, heard.listen_to)
+    except DeviceFault as fault:
+        raise _fault(fault, place) from None
     try:
         if isinstance(driver, EscposPrinter) and isinstance(section, kiosk_config.EscposReceipts):
             return _escpos(driver, section, heard)

@@ -6,6 +6,7 @@ import errno
 import os
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 from firmware.service.cases import journal_path
@@ -73,12 +74,7 @@ def state(config: Config) -> str:
 def journal(config: Config) -> str:
     """Looking makes no file: it would be the technician's, and the kiosk could not write it."""
     path = journal_path(config.kiosk.state)
-    if unreadable := [
-        str(each)
-        for each in (path, head_path(path))
-        if each.exists() and not os.access(each, os.R_OK | os.W_OK)
-    ]:
-        raise wrong("journal.unreadable", f"not ours to read and write: {', '.join(unreadable)}")
+    _ours(path)
     try:
         book = Journal(path)
     except JournalMissing:
@@ -101,6 +97,19 @@ def journal(config: Config) -> str:
         )
         raise wrong("journal.cases", f"{detail}; open cases: {listed}")
     return detail
+
+
+def _ours(path: Path) -> None:
+    """Raises Wrong when this user may not read and write what is there."""
+    files = (path, head_path(path))
+    try:
+        strange = [
+            str(each) for each in files if each.exists() and not os.access(each, os.R_OK | os.W_OK)
+        ]
+    except PermissionError as error:
+        raise wrong("journal.unreadable", f"{error.filename}: {said(error)}") from None
+    if strange:
+        raise wrong("journal.unreadable", f"not ours to read and write: {', '.join(strange)}")
 
 
 def _broken(error: Exception) -> Wrong:

@@ -16,7 +16,6 @@ from printer_world import World, world
 from hal.faults import DeviceFault, Reason
 from hal.printer.contract import (
     Bitmap,
-    Capabilities,
     Outlet,
     PaperSupply,
     PrinterState,
