@@ -8,16 +8,16 @@ The comment above each key, and the text of each class, are the sentences of doc
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeAlias, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, Literal, TypeAlias, get_args, get_type_hints
 
 import msgspec
 from msgspec import Meta
 
 from firmware.panel.size import PanelSize
+from firmware.service.config_words import allowed
 from firmware.service.device_sections import INSTALLED as INSTALLED
 from firmware.service.device_sections import AlsaSection as AlsaSection
 from firmware.service.device_sections import CardSection as CardSection
@@ -251,22 +251,6 @@ def load(path: Path) -> Config:
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from None
     except msgspec.MsgspecError as error:
-        raise ConfigError(f"{path}: {error}{_allowed(str(error))}") from None
+        raise ConfigError(f"{path}: {error}{allowed(str(error), Config)}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from None
-
-
-def _allowed(told: str) -> str:
-    """Which words the key takes, when another one was found: ` (one of: a, b)`."""
-    found = re.fullmatch(r"Invalid (?:enum )?value .* - at `\$\.([\w.]+)`", told)
-    kinds: list[Any] = [Config]
-    for key in found[1].split(".") if found else ():
-        hints = [get_type_hints(kind) for kind in kinds if isinstance(kind, type)]
-        kinds = [part for each in hints if key in each for part in _parts(each[key])]
-    words = dict.fromkeys(str(word) for kind in kinds for word in get_args(kind))
-    return f" (one of: {', '.join(words)})" if found and words else ""
-
-
-def _parts(kind: Any) -> tuple[Any, ...]:
-    """The members of a union, or the type alone."""
-    return (kind,) if get_origin(kind) is Literal else (get_args(kind) or (kind,))
