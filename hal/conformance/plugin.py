@@ -17,8 +17,10 @@ import pytest
 from hal.conformance import bench as benches
 from hal.conformance.bench import BenchError, Hands, Table
 
-pytest.register_assert_rewrite("hal.conformance")
 SUITE = Path(__file__).parent
+pytest.register_assert_rewrite(
+    *(f"hal.conformance.{each.stem}" for each in SUITE.glob("must_*.py"))
+)
 Broken = Callable[[str], AbstractContextManager[None]]
 
 
