@@ -113,7 +113,7 @@ def _pcscd(reply: Reply) -> Change:
 
     @asynccontextmanager
     async def put(site: Site) -> AsyncIterator[Put]:
-        async with far_ends.on_socket(Path(f"/tmp/{os.getpid()}.pcscd"), reply) as path:  # noqa: S108
+        async with far_ends.on_socket(site.scratch("pcscd"), reply) as path:
             yield _with_pcsc(site, path)
 
     return put
@@ -126,7 +126,7 @@ def _no_pcscd(site: Site) -> Put:
 
 def _dead_pcscd(site: Site) -> Put:
     """Its socket is left and nobody listens."""
-    path = Path(f"/tmp/{os.getpid()}.dead")  # noqa: S108 - a Unix socket's name is short
+    path = site.scratch("dead")
     path.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(path))
@@ -136,7 +136,7 @@ def _dead_pcscd(site: Site) -> Put:
 
 @asynccontextmanager
 async def _denied_pcscd(site: Site) -> AsyncIterator[Put]:
-    async with far_ends.on_socket(Path(f"/tmp/{os.getpid()}.own"), far_ends.silent) as path:  # noqa: S108
+    async with far_ends.on_socket(site.scratch("own"), far_ends.silent) as path:
         path.chmod(0o600)
         yield _with_pcsc(site, path)
 
