@@ -34,7 +34,7 @@ from city.municipality import Municipality
 from city.records import File
 from city.revocation import Revocation
 from city.terms import SignedTerms
-from firmware.link import messages, sealing
+from firmware.link import messages, sealing, signing
 from firmware.link.messages import RefusalCode
 
 if TYPE_CHECKING:
@@ -156,6 +156,9 @@ def hello(city: City, kiosk: str, message: messages.Hello) -> messages.Terms:
         else None,
         build_refused=not build_taken and messages.BUILDS in message.understands,
         phones=message.phones and bool(city.phone_policies) and data.takes_phones(day_of(now)),
+        issuing=signing.reference(city.issuing.public_key()).hex()
+        if messages.ISSUING in message.understands
+        else "",
     )
 
 

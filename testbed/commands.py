@@ -24,6 +24,10 @@ COMMANDS: Mapping[tuple[str, ...], tuple[str, str]] = {
         "whether anything of a person stays, in memory or in files",
     ),
     ("soak",): ("testbed.soak", "many residents, and what grows with them"),
+    ("diagnose-drill",): (
+        "testbed.diagnose_drill.command",
+        "faults are put in one by one, and diagnose must name each",
+    ),
     ("load",): (
         "testbed.load.command",
         "many kiosks at once on the line, and a judge of what they hold",

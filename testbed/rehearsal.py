@@ -16,7 +16,7 @@ import secrets
 import shutil
 import socket
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -121,13 +121,15 @@ def prepare(
     kiosk: Mapping[str, Any] | None = None,
     report: Callable[[str], None] = lambda _: None,
     seldom: bool = True,
+    people: Collection[str] | None = None,
 ) -> Rehearsal:
     """Make what is not there yet, and fresh configurations. Raises RehearsalError.
 
     `ports` names ports for some of `WIRES`, the others are free ones. `city` and `kiosk` are merged
     over the city's data and the kiosk's configuration; `start` is where the city's clock begins;
     with `cashless` the payment terminal is offered. `report` hears what takes its time. Without
-    `seldom` the kiosk starts before everything is recorded that is seldom said.
+    `seldom` the kiosk starts before everything is recorded that is seldom said. `people`: only
+    these get cards (each takes a second of processor time).
     """
     folder = folder.absolute()
     run = (run or folder / "run").absolute()
@@ -136,7 +138,7 @@ def prepare(
         run.mkdir(parents=True, exist_ok=True)
         with _alone(folder / "making"):
             keys = city_pki.make(folder / "pki", (KIOSK,))
-            cards = _cards(folder, start, report)
+            cards = _cards(folder, start, report, people)
             _voice(folder / "voice", report, phrases if seldom else often)
         with claim(run):  # what runs there keeps its configuration
             kiosk = {
@@ -225,11 +227,20 @@ def _own_ports() -> Iterator[int]:
 # --- made once
 
 
-def _cards(folder: Path, start: datetime, report: Callable[[str], None]) -> Mapping[str, Path]:
+def _cards(
+    folder: Path,
+    start: datetime,
+    report: Callable[[str], None],
+    chosen: Collection[str] | None,
+) -> Mapping[str, Path]:
     """A card folder for each card and phone of the sample residents, `certificate.pem` for the
     city's registry beside it.
     """
-    people = [(name, card) for name, (_, card) in sample.tokens().items()]
+    people = [
+        (name, card)
+        for name, (_, card) in sample.tokens().items()
+        if chosen is None or name in chosen
+    ]
     home = folder / "cards"
     stamp = folder / "cards" / "made"
     made_of = hashlib.sha256(

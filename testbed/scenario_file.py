@@ -14,10 +14,15 @@ of a wire; `wait` for "limit" (the screen's time runs out), "remind" (its words 
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
+
+from firmware.service.config_words import allowed
+
+INDEX: Final = re.compile(r"\[(\d+)\]")
 
 Fault = Literal[
     "line-cut",  # no connection to the city
@@ -151,15 +156,31 @@ class BadScript(Exception):
 def load(path: Path) -> list[Script]:
     """The file's journey, or its variants where it has any. Raises BadScript."""
     try:
-        script = msgspec.toml.decode(path.read_bytes(), type=Script)
+        content = path.read_bytes()
+        script = msgspec.toml.decode(content, type=Script)
     except OSError as error:
         raise BadScript(f"{path}: {error.strerror}") from None
     except msgspec.MsgspecError as error:
-        raise BadScript(f"{path}: {error}") from None
+        told = _counted_from_one(str(error))
+        where = _line(content.decode("utf-8", "replace"), str(error))
+        raise BadScript(f"{path}{where}: {told}{allowed(str(error), Script)}") from None
     _check(path, script.steps)
     if script.is_counter_example and any(step.happens is None for step in script.steps):
         raise BadScript(f"{path}: happens goes with no other verb")
     return [_varied(path, script, variant) for variant in script.variants] or [script]
+
+
+def _counted_from_one(told: str) -> str:
+    """The sixteenth step is `steps[16]`, as in everything else that is said of a journey."""
+    return INDEX.sub(lambda found: f"[{int(found[1]) + 1}]", told)
+
+
+def _line(text: str, told: str) -> str:
+    """`:LINE` of a step of the file's own, where each stands on a line of its own; else ""."""
+    found = re.search(r"`\$\.steps\[(\d+)\]", told)
+    steps = [n for n, line in enumerate(text.splitlines(), 1) if line.lstrip().startswith("{")]
+    at = int(found[1]) if found else len(steps)
+    return f":{steps[at]}" if at < len(steps) else ""
 
 
 def _check(path: Path, steps: tuple[Step, ...]) -> None:

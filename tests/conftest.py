@@ -22,6 +22,7 @@ SLOW = (
     "tests/flow/test_flow_walks.py",
     "tests/hal/card",
     "tests/hal/cash",
+    "tests/hal/test_conformance.py",
     "tests/hal/printer",
     "tests/ledger/test_many_journeys.py",
     "tests/model_check",
@@ -52,6 +53,7 @@ TOGETHER = (
     "tests/attacks/test_generated.py",
     "tests/attacks/test_paper_judge.py",
     "tests/packaging/test_wheels.py",
+    "tests/hal/test_conformance.py",
     "tests/tools/test_browser.py",
     "tests/tools/test_diagnose.py",
 )

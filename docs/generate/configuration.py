@@ -1,8 +1,9 @@
 """docs/configuration.md, written from the types of both configurations: `python -m
 docs.generate.configuration`.
 
-The kiosk's sentences are the comments above the keys in firmware/service/config.py and the texts of
-its classes. The city's stand in `city_keys.py` beside this module.
+The kiosk's sentences are the comments above the keys in firmware/service/config.py and
+device_sections.py, and the texts of their classes. The city's stand in `city_keys.py` beside this
+module.
 """
 
 from __future__ import annotations
@@ -20,14 +21,15 @@ from msgspec import inspect as types
 
 from city.config import Config as CityConfig
 from docs.generate.city_keys import CITY, CITY_SECTIONS
+from firmware.service.config import USUAL
 from firmware.service.config import Config as KioskConfig
 from firmware.sheets.guard_style import Halftone
 
 PAGE: Final = Path(__file__).parents[1] / "configuration.md"
 HEAD: Final = """# Configuration
 
-Written by `python -m docs.generate.configuration` from the types in `firmware/service/config.py`
-and `city/config.py`. A test compares them.
+Written by `python -m docs.generate.configuration` from the types in `firmware/service/config.py`,
+`firmware/service/device_sections.py` and `city/config.py`. A test compares them.
 
 Both files are TOML and typed. A key that is not listed here is an error that names it. A relative
 path counts from the file's own folder. There is no switch for "simulated": a device has a driver
@@ -40,7 +42,7 @@ KIOSK_HEAD: Final = "## The kiosk (`kiosk run --config kiosk.toml`)"
 KIOSK_FOOT: Final = "A rehearsal writes a complete example to `var/demo/run/kiosk.toml`."
 CITY_HEAD: Final = "## The city (`kiosk city --config city.toml`)"
 # `load` puts this driver where a union of drivers names none.
-DRIVERS: Final[Mapping[str, str]] = {"sheets": "escpos"}
+DRIVERS: Final[Mapping[str, str]] = USUAL
 # Texts that a pattern limits, in words.
 PATTERNS: Final[Mapping[str, str]] = {
     r"^http://": "`http://…`",
@@ -157,7 +159,7 @@ def _worded(kind: types.Type) -> str:
             return "date and time"
         case types.NamedTupleType(cls=cls) if cls is Halftone:
             return "`[dot, pitch]`"
-        case types.StructType():
+        case types.StructType() | types.DictType():
             return "table"
         case types.VarTupleType():
             return _list(kind)
@@ -188,7 +190,7 @@ def _number(value: float) -> str:
 def _default(field: msgspec.structs.FieldInfo) -> str:
     if field.required:
         return "required"
-    if field.default is None or field.default == ():
+    if field.default in (None, ()) or field.default_factory is dict:
         return "none"
     return f"`{_toml(field.default)}`"
 

@@ -76,6 +76,7 @@ OPENINGS: Final = "openings"  # `Offer.opens_at`
 READINGS: Final = "readings"  # `SessionAnswer.readings`
 BUILDS: Final = "builds"  # `Terms.build_refused`
 UNDERSTOOD: Final = (TODAY, OPENINGS, READINGS, BUILDS)
+ISSUING: Final = "issuing"  # `Terms.issuing`: understood by whoever compares both sides' keys
 Understood = Annotated[tuple[Key, ...], Meta(max_length=32)]
 
 
@@ -160,6 +161,8 @@ class Terms(Message, frozen=True, omit_defaults=True):
     phones: bool = False  # a phone is taken in place of the card; told to who can check one
     today: Hours | None = None  # when the service is open today; None: not at all, or not told
     build_refused: bool = False  # the city does not work with this kiosk's build
+    # the reference of the key that the city signs documents with, in hex; "" when not asked for
+    issuing: Text = ""
 
 
 # -- sessions

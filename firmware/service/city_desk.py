@@ -29,7 +29,8 @@ from firmware.link.client import (
 from firmware.link.refusals import ANOMALIES, DENIALS, UNFIT
 from firmware.link.signing import load_public
 from firmware.service.build import build
-from firmware.service.config import Config, EscposSection, guard_style
+from firmware.service.config import Config, EscposSection, SheetsDriver, guard_style
+from firmware.service.devices import printer
 from firmware.service.journal import new_id
 from firmware.service.log import log
 from firmware.service.terms import refusal, session_opened
@@ -231,7 +232,9 @@ class CityDesk:
 
     def _target(self) -> Target:
         section = self.config.sheets
-        never = NEVER_IN_A_PAGE if isinstance(section, EscposSection) else ()
+        never: tuple[bytes, ...] = NEVER_IN_A_PAGE if isinstance(section, EscposSection) else ()
+        if isinstance(section, SheetsDriver):
+            never = printer("sheets", section).capabilities.never
         return Target(section.dpi, section.width, guard_style(section), section.duplex, never)
 
     async def release(self, epoch: int, vault: Vault, paid: int) -> events.Event:

@@ -5,29 +5,36 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
 from firmware.service.config import (
     AlsaSection,
-    Cash,
+    CardSection,
+    CashDriver,
     Cashless,
+    CashSection,
     Config,
-    EscposReceipts,
+    DriverSection,
     IppSection,
-    NetworkSpeakerSection,
     PcscCard,
+    ReceiptsPrinter,
     SheetsPrinter,
-    VpcdCard,
+    SpeakerSection,
 )
 from firmware.service.device_threads import ThreadName
 from firmware.service.kept_wires import KeptWires
+from hal import drivers
 from hal.card.contract import CardReader
 from hal.card.recorded import RecordedReader
 from hal.cash.contract import CoinUnit
 from hal.cashless.contract import PaymentTerminal
+from hal.drivers import Kind
+from hal.faults import DeviceFault, Reason
 from hal.printer.contract import KeepsConnection, Printer
+from hal.printer.port import Open
 from hal.speaker.contract import Speaker
 
 LEAVE_S = 1.0
@@ -38,8 +45,15 @@ def _address(port: str) -> tuple[str, int]:
     return host, int(number)
 
 
-def card_reader(section: VpcdCard | PcscCard, listener: socket.socket | None) -> CardReader:
+def _installed(kind: Kind, table: str, section: DriverSection) -> Any:
+    """A driver that is not the kiosk's own. Raises DeviceFault."""
+    return drivers.make(kind, table, section.name, section.options)
+
+
+def card_reader(section: CardSection, listener: socket.socket | None) -> CardReader:
     """The reader the configuration names. Raises DeviceFault."""
+    if isinstance(section, DriverSection):
+        return RecordedReader(_installed(Kind.CARD, "card", section))
     if isinstance(section, PcscCard):
         from hal.card.pcsc import PcscReader
 
@@ -52,8 +66,17 @@ def card_reader(section: VpcdCard | PcscCard, listener: socket.socket | None) ->
     return RecordedReader(SocketReader(listener, cable=cable))
 
 
-def printer(name: str, section: SheetsPrinter | EscposReceipts) -> Printer:
-    """Raises DeviceFault for an address that cannot be read."""
+def printer(
+    name: str,
+    section: SheetsPrinter | ReceiptsPrinter,
+    listen: Callable[[Open], Open] | None = None,
+) -> Printer:
+    """`listen`: hears what goes over the wire of an ESC/POS printer. Raises DeviceFault for an
+    address that cannot be read.
+    """
+    if isinstance(section, DriverSection):
+        made: Printer = _installed(Kind.PRINTER, name, section)
+        return made
     if isinstance(section, IppSection):
         from hal.printer.ipp import IppPrinter
 
@@ -67,12 +90,19 @@ def printer(name: str, section: SheetsPrinter | EscposReceipts) -> Printer:
             page_deadline_s=section.page_deadline_s,
         )
     from hal.printer.escpos import EscposPrinter
+    from hal.printer.wire import opener
 
     network = not section.address.startswith(("/", "tcp:", "serial:"))
+    address = f"tcp:{section.address}" if network else section.address
+    try:
+        open_wire = listen(opener(address)) if listen else None
+    except ValueError as error:
+        raise DeviceFault(name, Reason.CONFIGURATION, str(error)) from None
     return EscposPrinter(
         name,
-        f"tcp:{section.address}" if network else section.address,
+        address,
         section.width,
+        open_wire=open_wire,
         outlet_sensor=section.outlet_sensor,
         connect_s=section.connect_s,
         answer_s=section.answer_s,
@@ -80,7 +110,10 @@ def printer(name: str, section: SheetsPrinter | EscposReceipts) -> Printer:
     )
 
 
-def coin_unit(section: Cash) -> CoinUnit:
+def coin_unit(section: CashSection) -> CoinUnit:
+    if isinstance(section, CashDriver):
+        made: CoinUnit = _installed(Kind.CASH, "cash", section)
+        return made
     from hal.cash.cctalk import CctalkCoinUnit
     from hal.cash.frame import Checksum
     from hal.cash.handshake import HANDSHAKES
@@ -98,7 +131,10 @@ def payment_terminal(section: Cashless) -> PaymentTerminal:
     return SerialTerminal(section.address)
 
 
-def speaker(section: AlsaSection | NetworkSpeakerSection) -> Speaker:
+def speaker(section: SpeakerSection) -> Speaker:
+    if isinstance(section, DriverSection):
+        made: Speaker = _installed(Kind.SPEAKER, "speaker", section)
+        return made
     if isinstance(section, AlsaSection):
         from hal.speaker.alsa import AlsaSpeaker
         from hal.speaker.jack import Jack

@@ -14,18 +14,26 @@ MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT = 1, 2, 4
 
 
 def harden() -> None:
-    """No core dump, no reading by others of the same user, no swap, no life without the supervisor.
+    """What the kernel does not give is in the log."""
+    for what in ask_kernel():
+        log("harden.missing", what=what)
 
-    Locking memory needs a limit the unit file raises (LimitMEMLOCK); where it is refused the log
-    says so.
+
+def ask_kernel() -> list[str]:
+    """No core dump, no reading by others of the same user, no swap, no life without the supervisor.
+    What is refused.
+
+    Locking memory needs a limit the unit file raises (LimitMEMLOCK).
     """
+    missing = []
     libc = ctypes.CDLL(None, use_errno=True)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0):
-        log("harden.missing", what="dumpable")
+        missing.append("dumpable")
     if libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) or os.getppid() == 1:
-        log("harden.missing", what="parent-death-signal")
+        missing.append("parent-death-signal")
     # Only pages in use: locking what is merely mapped copies all that is shared with the
     # supervisor, 150 MiB a child.
     if libc.mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT):
-        log("harden.missing", what="mlockall")
+        missing.append("mlockall")
+    return missing

@@ -20,7 +20,7 @@ from firmware.ledger.ledger import Ledger, Paid, differences
 from firmware.ledger.units import Beside, HopperReport, beside
 from firmware.service.cases import journal_path
 from firmware.service.config import (
-    Cash,
+    CashSection,
     Config,
 )
 from firmware.service.devices import coin_unit
@@ -45,12 +45,12 @@ class Written:
     case: str
 
 
-def layout(section: Cash) -> Layout:
+def layout(section: CashSection) -> Layout:
     """Where coins fall, as configured."""
     return Layout({hopper.value: hopper.address for hopper in section.hoppers if hopper.fed})
 
 
-def places(section: Cash) -> dict[str, int]:
+def places(section: CashSection) -> dict[str, int]:
     """Each place that holds coins; the value of its coins, 0 for all."""
     return {BOX: 0, **{hopper(its.address): its.value for its in section.hoppers}}
 
@@ -81,7 +81,7 @@ def act(config: Config, kind: str, coins: Mapping[str, Mapping[int, int]]) -> li
         return [_write(journal, ledger, kind, place, its) for place, its in coins.items()]
 
 
-def _check(section: Cash, kind: str, coins: Mapping[str, Mapping[int, int]]) -> None:
+def _check(section: CashSection, kind: str, coins: Mapping[str, Mapping[int, int]]) -> None:
     known = places(section)
     for place, its in coins.items():
         if place not in known:
@@ -109,7 +109,7 @@ def _books(config: Config) -> Iterator[tuple[Journal, Ledger]]:
             yield journal, ledger
 
 
-def _lay_out(journal: Journal, ledger: Ledger, section: Cash) -> None:
+def _lay_out(journal: Journal, ledger: Ledger, section: CashSection) -> None:
     """Where coins fall is written down when the configuration has changed."""
     configured = layout(section)
     if not ledger.laid_out or ledger.layout != configured:
@@ -209,7 +209,7 @@ def ask_units(config: Config, ledger: Ledger) -> list[Beside]:
 
 def compare(
     ledger: Ledger,
-    section: Cash,
+    section: CashSection,
     status: CashStatus,
     counts: tuple[HopperCount, ...],
     missed: Missed,

@@ -145,6 +145,11 @@ def _note(folder: Path, language: str) -> Path:
     return folder / VOICES[language].folder / f"complete-{language}"
 
 
+def path_of(folder: Path, phrase: Phrase) -> Path:
+    """Where the recording of this phrase is kept. KeyError for a language without a voice."""
+    return _path(folder, VOICES[phrase.language], phrase)
+
+
 def _path(folder: Path, voice: Voice, phrase: Phrase) -> Path:
     name = hashlib.sha256(f"{voice.recipe}\0{phrase.marked}".encode()).hexdigest()[:16]
     return folder / voice.folder / f"{name}.wav"

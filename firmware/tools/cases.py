@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from firmware.ledger.acts import Fee
@@ -27,6 +29,7 @@ def _parser() -> argparse.ArgumentParser:
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     listing = actions.add_parser("list", help="open cases")
     listing.set_defaults(act=_list)
+    listing.add_argument("--json", action="store_true", help="one JSON array")
     close = actions.add_parser("close", help="close one, with what was found")
     which = close.add_mutually_exclusive_group(required=True)
     which.add_argument("id", nargs="?", help="as `list` shows it")
@@ -43,8 +46,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _list(config: Config, _: argparse.Namespace) -> int:
+def _list(config: Config, given: argparse.Namespace) -> int:
     cases = list_cases(config.kiosk.state)
+    if given.json:
+        print(json.dumps([asdict(case) for case in cases]))
+        return 0
     sys.stdout.write("".join(f"{_line(case)}\n" for case in cases) or "no open case\n")
     return 0
 

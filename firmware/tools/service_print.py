@@ -14,7 +14,7 @@ from textwrap import wrap
 from typing import Final
 
 from firmware.service.build import build
-from firmware.service.config import Config, EscposReceipts, IppSection, load
+from firmware.service.config import Config, EscposReceipts, load
 from firmware.service.devices import printer
 from firmware.tools.diagnose.system import Listener, who_listens
 from hal.printer.escpos import EscposPrinter
@@ -47,9 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = parser.parse_args(argv)
     config = load(given.config)
     section = config.sheets if given.on == "sheets" else config.receipts
-    if isinstance(section, IppSection):
+    if not isinstance(section, EscposReceipts):
         raise ServicePrintError(
-            "sheets: an IPP printer has no text; kiosk calibrate prints a sheet"
+            f"{given.on}: this driver prints no text; kiosk calibrate prints a sheet"
         )
     if who_listens(config) is Listener.KIOSK:
         raise ServicePrintError(

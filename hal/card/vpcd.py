@@ -251,7 +251,7 @@ class SocketReader:
         return SocketChannel(line, self._wake)
 
     def check(self) -> None:
-        if self._deaf:
+        if self._deaf or (self._thread is not None and self._unplugged()):
             raise DeviceFault(self._name, Reason.NOT_CONNECTED)
 
     def close(self) -> None:

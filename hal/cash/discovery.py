@@ -29,8 +29,10 @@ def addresses(wire: CctalkWire) -> tuple[int, ...]:
 
 
 def crowd(wire: CctalkWire, address: int) -> int:
-    """How many devices answer at this address. Raises DeviceFault: NOT_CONNECTED."""
-    return len(wire.listen(Frame(address, HOST, ADDRESS_CLASH), LISTEN_S))
+    """How many devices answer at this address; noise is no device. Raises DeviceFault:
+    NOT_CONNECTED.
+    """
+    return wire.listen(Frame(address, HOST, ADDRESS_CLASH), LISTEN_S).count(address)
 
 
 def check_alone(wire: CctalkWire, address: int) -> None:

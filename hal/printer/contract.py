@@ -82,6 +82,12 @@ class Printer(Protocol):
         """Ask the printer. Never raises: no answer, half an answer or nonsense is UNKNOWN."""
         ...
 
+    def check(self) -> None:
+        """Ask the printer, as `status` does. Raises DeviceFault, which says why it cannot be
+        asked.
+        """
+        ...
+
     def print_page(self, front: Bitmap, back: Bitmap | None = None) -> None:
         """Print one sheet; return when the printer confirms that it is done and the sheet is out.
 

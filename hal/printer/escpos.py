@@ -94,11 +94,17 @@ class EscposPrinter:
 
     def check(self) -> None:
         """Whether the printer can be asked. Raises DeviceFault, which says why not."""
-        self._patiently(lambda: self._line.read_status(self._outlet_sensor), 0)
+        self.read_status()
+
+    def read_status(self) -> status_bytes.Reading:
+        """The whole status with its bytes, for a technician. Raises DeviceFault; its cause is the
+        system's own error.
+        """
+        return self._patiently(lambda: self._line.read_status(self._outlet_sensor), 0)
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(duplex=False)
+        return Capabilities(duplex=False, never=NEVER_IN_A_PAGE)
 
     def print_page(self, front: Bitmap, back: Bitmap | None = None) -> None:
         if back is not None:

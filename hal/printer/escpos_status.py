@@ -33,10 +33,14 @@ FULL_CUTTER = 0x01  # unrecoverable byte
 
 @dataclass(frozen=True)
 class Reading:
-    """One complete status and, where the printer will not print, why."""
+    """One complete status and, where the printer will not print, why. `answers` to `QUESTIONS` and
+    `full` are the bytes as they came.
+    """
 
     status: PrinterStatus
     cause: Reason | None
+    answers: bytes = b""
+    full: bytes | None = None
 
 
 def read(answers: bytes, full: bytes | None = None) -> Reading:
@@ -69,7 +73,7 @@ def read(answers: bytes, full: bytes | None = None) -> Reading:
         cause = Reason.PAPER_OUT
     elif supply is PaperSupply.UNKNOWN:
         cause = cause or Reason.GARBLED
-    return Reading(PrinterStatus(state, supply, _outlet(full, sheet)), cause)
+    return Reading(PrinterStatus(state, supply, _outlet(full, sheet)), cause, answers, full)
 
 
 def stop_cause(offline: int, error: int) -> Reason | None:

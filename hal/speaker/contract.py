@@ -12,6 +12,10 @@ Plugged = Callable[[bool | None], None]
 class Speaker(Protocol):
     """Playing never blocks the caller; a new recording interrupts the one that plays."""
 
+    def check(self) -> None:
+        """Whether it takes sound; nothing is heard. Raises DeviceFault, which says why not."""
+        ...
+
     def play(self, recordings: tuple[bytes, ...]) -> None:
         """Play WAV recordings (16 bit, mono; LIST/INFO INAM holds what is said) one after the
         other.

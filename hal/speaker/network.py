@@ -88,14 +88,14 @@ class NetworkSpeaker:
                 wire = self._connected()
                 wire.settimeout(max(deadline - time.monotonic(), 0.01))
                 wire.sendall(message)
-            except TimeoutError:
+            except TimeoutError as error:
                 self._drop()  # half a message may be out: this connection is of no more use
                 raise DeviceFault(
                     self._name, Reason.SILENT, f"no progress in {self._connect_s} s"
-                ) from None
+                ) from error
             except OSError as error:
                 self._drop()
-                raise DeviceFault(self._name, Reason.NOT_CONNECTED, type(error).__name__) from None
+                raise DeviceFault(self._name, Reason.NOT_CONNECTED, type(error).__name__) from error
 
     def _connected(self) -> socket.socket:
         if self._socket is not None and self._hung_up(self._socket):

@@ -13,7 +13,7 @@ from city_bench import HELLO, Direct, Rehearsal, Visit
 from msgspec import json, structs
 
 from city.municipality import Hours
-from firmware.link import messages
+from firmware.link import messages, signing
 
 # Where each field stands, and how it looks on the line.
 FIELDS = {
@@ -61,3 +61,12 @@ def test_every_field_of_this_kind_is_tried() -> None:
 def test_an_older_kiosk_names_nothing() -> None:
     hello = structs.replace(HELLO, understands=())
     assert b"understands" not in json.encode(hello)
+
+
+def test_the_issuing_key_is_told_to_whoever_asks(rehearsal: Rehearsal) -> None:
+    """`kiosk diagnose` compares it with the keys that the kiosk pins."""
+    asking = structs.replace(HELLO, understands=(messages.ISSUING,))
+    public = rehearsal.city.issuing.public_key()
+    told = asyncio.run(Direct(rehearsal.city).hello(asking))
+    assert told.issuing == signing.reference(public).hex()
+    assert asyncio.run(Direct(rehearsal.city).hello(HELLO)).issuing == ""

@@ -38,6 +38,7 @@ ELSEWHERE = {
         "residents.toml",
         "city-data.toml",
         "card.toml",
+        "bench.toml",
     ),
     *(
         "systemd-logind.service",

@@ -229,7 +229,11 @@ MISTAKES = {
     "no address of IPP": (GOOD.replace(SHEETS, IPP.replace("ipps:", "http:")), "$.sheets.address"),
     "unknown key": (GOOD.replace('id = "kiosk-1"', 'id = "kiosk-1"\nsimulate = true'), "simulate"),
     "unknown section": (GOOD + "\n[simulation]\n", "simulation"),
-    "unknown driver": (GOOD.replace('"alsa"', '"none"'), "$.speaker"),
+    "unknown driver": (
+        GOOD.replace('"alsa"', '"none"'),
+        "'none' is none of alsa",
+    ),
+    "another word": (GOOD.replace("[kiosk]", '[kiosk]\nlog = "loud"'), "(one of: debug, info,"),
     "key of another driver": (
         GOOD.replace('driver = "vpcd"', 'driver = "vpcd"\nreader = "x"'),
         "reader",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -117,3 +119,16 @@ def test_cases_are_listed_and_closed(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert capsys.readouterr().out == "1 closed\n"
     assert main(("cases", "list", "--config", str(config))) == 0
     assert capsys.readouterr().out == "no open case\n"
+
+
+def test_open_cases_as_json(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """For whoever gathers them: every field, and an empty list when there is none."""
+    made = prepare(FOLDER, tmp_path / "run")
+    listing = ("cases", "list", "--json", "--config", str(made.kiosk_toml))
+    assert main(listing) == 0
+    assert json.loads(capfd.readouterr().out) == []
+    with contextlib.closing(Journal(journal_path(made.state))) as book:
+        case = book.open_case("", "child.silent", pauses=True)
+    assert main(listing) == 0
+    [told] = json.loads(capfd.readouterr().out)
+    assert (told["id"], told["code"], told["pauses"]) == (case, "child.silent", True)

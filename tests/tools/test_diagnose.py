@@ -1,18 +1,16 @@
-"""Diagnose against the far ends at work, and against each of them broken."""
+"""How diagnose looks, judges and reports. That it names each cause is the drill's business
+(test_diagnose_drill.py).
+"""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import io
 import json
-import shutil
-import socket
-import sqlite3
+import re
 import sys
-import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
@@ -20,89 +18,26 @@ from typing import Any
 
 import msgspec
 import pytest
-from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from city import pki
 from firmware.service.build import build
-from firmware.service.cases import journal_path
-from firmware.service.config import AlsaSection, Cashless, Config, Fonts, IppSection, PcscCard, load
-from firmware.service.journal import Journal
-from firmware.sheets import guard
-from firmware.texts import fonts as screen_fonts
-from firmware.texts import recordings
-from firmware.texts.texts import Texts
-from firmware.texts.voice import phrases
+from firmware.service.config import Config, PcscCard
 from firmware.tools import diagnose
-from firmware.tools.cli import main as kiosk
-from firmware.tools.diagnose import devices, finding, line, system
+from firmware.tools.diagnose import card, devices, line, printers, system, tls
+from firmware.tools.diagnose.account import Account
+from firmware.tools.diagnose.finding import Finding, Verdict, causes, wrong
 from hal.faults import DeviceFault, Reason
 from hal.printer.contract import Outlet, PaperSupply, PrinterState, PrinterStatus
-from hal.sim.bench import Bench
-from hal.speaker import wav
-from testbed import rehearsal
+from testbed.diagnose_drill.site import Site
 from testbed.process import Process
 
+ROOT = Path(__file__).parents[2]
 CHECKS = {check.name: check for check in diagnose.CHECKS}
-
-
-class Site:
-    """Far ends and city in a loop of their own; the diagnosis is the caller's."""
-
-    def __init__(self, made: rehearsal.Rehearsal) -> None:
-        self.made = made
-        self.config = load(made.kiosk_toml)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-        self.bench = Bench(made.wiring, made.cards, rehearsal.HOPPERS)
-        self.city = Process(
-            "city", ("city", "--config", str(made.city_toml)), "city ready", made.run / "city.log"
-        )
-        self.do(self.bench.start())
-        self.do(self.city.start())
-
-    def do(self, work: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
-
-    def hand(self, method: str, *given: Any) -> None:
-        """Something the bench wants done in its own loop."""
-
-        async def act() -> None:
-            getattr(self.bench, method)(*given)
-
-        self.do(act())
-
-    def close(self) -> None:
-        self.do(self.city.stop())
-        self.do(self.bench.stop())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
-        self._loop.close()
-
-
-def record(folder: Path, _tell: object, _of: object) -> None:
-    """Every phrase as a tenth of a second: the words do not matter here."""
-    sound = wav.encode(wav.Recording(8000, wav.np.zeros(800, wav.np.int16), "x"))
-    for language in ("ja", "en"):
-        for phrase in phrases(Texts.load(language)):
-            path = recordings._path(folder, recordings.VOICES[language], phrase)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(sound)
+NOBODY = Account()
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rehearsal, "_voice", record)
-        made = rehearsal.prepare(
-            tmp_path_factory.mktemp("diagnose"),
-            start=datetime.now(UTC),
-            kiosk={"line": {"deadline_s": 2.0}},
-        )
-    running = Site(made)
-    yield running
-    running.close()
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    return Site(tmp_path_factory.mktemp("diagnose") / "site")
 
 
 @pytest.fixture
@@ -110,7 +45,7 @@ def config(site: Site) -> Config:
     return site.config
 
 
-def look(name: str, config: Config) -> finding.Finding:
+def look(name: str, config: Config) -> Finding:
     return diagnose.examine(CHECKS[name], config)
 
 
@@ -119,166 +54,140 @@ def changed(config: Config, section: str, **values: Any) -> Config:
     return msgspec.structs.replace(config, **{section: part})
 
 
-def ng(found: finding.Finding, *words: str) -> None:
-    assert not found.ok
-    assert found.remedy is not None
-    assert found.remedy.ja
-    assert found.remedy.en
-    for word in words:
-        assert word in found.detail, found.detail
+# -- the table of causes
 
 
-# -- names
+def test_every_cause_says_what_to_do_in_both_languages() -> None:
+    for code, cause in causes().items():
+        assert re.fullmatch(r"[a-z]+\.[a-z-]+", code)
+        assert cause.expected
+        assert cause.remedy.en.isascii()
+        assert not cause.remedy.ja.isascii()
 
 
-def test_a_number_that_moves_is_ng_and_the_socket_is_told(
-    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert look("names", config).ok
-    monkeypatch.setattr(devices, "STEADY", (str(tmp_path),))
-    (tmp_path / "coins").symlink_to("/dev/ttyUSB7")
-    ng(look("names", changed(config, "cash", port="/dev/ttyUSB7")), f"now {tmp_path}/coins")
-    ng(look("names", changed(config, "receipts", address="/dev/usb/lp1")), "/dev/usb/lp1: such")
-    serial = "serial:/dev/ttyACM0?baud=115200"
-    ng(look("names", changed(config, "sheets", address=serial)), "/dev/ttyACM0")
-    for steady in ("/dev/madoguchi/coins", "/dev/serial/by-path/pci-0:1", "/dev/ttyAMA0"):
-        assert look("names", changed(config, "cash", port=steady)).ok
-
-
-# -- all is well
-
-
-def test_all_is_well(
-    site: Site, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(system, "SYSTEMD", Path("/nowhere"))
-    assert kiosk(["diagnose", "--config", str(site.made.kiosk_toml)]) == 0, capsys.readouterr().out
-    lines = capsys.readouterr().out.splitlines()
-    assert all(text.startswith("OK  ") for text in lines[:-1])
-    assert lines[-1] == f"{len(CHECKS) + 2} OK, 0 NG"
-    assert not site.bench.violations
-    assert not site.bench.waiting, "diagnosing printed something"
-
-
-def test_as_json(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
-    site.hand("load_paper")
-    diagnose.main(["--config", str(site.made.kiosk_toml), "--json"])
-    report = json.loads(capsys.readouterr().out)
-    assert [found["name"] for found in report["findings"]] == ["build", "configuration", *CHECKS]
-    assert report["findings"][0]["detail"] == build()
-
-
-def test_the_payment_terminal(site: Site) -> None:
-    assert "coins only" in look("cashless", site.config).detail
-    with_one = msgspec.structs.replace(
-        site.config, cashless=Cashless(address=str(site.made.wiring.terminal))
+def test_no_cause_is_idle() -> None:
+    """Each code stands somewhere in the checks; those of tables are put together from parts."""
+    source = "".join(
+        path.read_text("utf-8") for path in (ROOT / "firmware/tools/diagnose").glob("*.py")
     )
-    assert look("cashless", with_one).detail == "ready"
-    site.do(_broken(site.bench, busy=True))
-    ng(look("cashless", with_one), "not ready")
-    site.do(_broken(site.bench, busy=False))
-    assert not site.bench.violations
-    gone = msgspec.structs.replace(site.config, cashless=Cashless(address="/nowhere"))
-    ng(look("cashless", gone), "not-connected")
+    parts = re.findall(r'f"([a-z]+)\.\{', source)
+    idle = {
+        code
+        for code in causes()
+        if f'"{code}"' not in source and code.partition(".")[0] not in {*parts, "tls"}
+    }
+    assert not idle
 
 
-async def _broken(bench: Bench, busy: bool) -> None:
-    bench.terminal.terminal.busy = busy
+def test_every_trouble_of_a_library_has_a_code() -> None:
+    assert set(line.REASONS) == set(line.LineReason)
+    for table in (
+        line.REASONS,
+        line.REFUSALS,
+        tls.REASONS,
+        printers.REASONS,
+        printers.STATES,
+        card.REASONS,
+        card.PCSC_REASONS,
+        devices.CASHLESS,
+    ):
+        assert set(table.values()) <= set(causes())
+    for rows in (printers.BITS, printers.FULL_BITS):
+        assert {code for _, _, code in rows} <= set(causes())
 
 
-def test_a_card_on_the_reader_is_said(site: Site) -> None:
-    site.hand("insert_card", "taro")
-    try:
-        assert "a card lies on it" in look("card", site.config).detail
-    finally:
-        site.hand("remove_card")
+# -- the whole walk
 
 
-def test_looking_leaves_no_journal_behind(site: Site, tmp_path: Path) -> None:
-    state = tmp_path / "never-run"
-    ng(look("journal", changed(site.config, "kiosk", state=state)), "none yet")
-    assert not state.exists()
+@pytest.mark.wires
+def test_all_is_well_and_a_running_kiosk_keeps_its_devices(
+    site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Idle, every line is OK; beside a running kiosk, its devices are left to it."""
+    idle, busy = asyncio.run(_looked_at(site, tmp_path))
+    not_ok = {name for name, each in idle.items() if not each["ok"]}
+    assert not_ok <= {"account", "browser", "clock", "memory"}, idle
+    assert idle["build"]["detail"] == build()
+    assert idle["cashless"]["detail"] == "ready"
+    held = {name for name, each in busy.items() if each["code"] == "kiosk.running"}
+    assert held == {"card", "sheets", "receipts", "coins", "cashless", "speaker"}
+    assert "running kiosk" in busy["panel"]["detail"]
+    assert "newest exchange: ok" in busy["coins"]["detail"]
+    assert busy["city"]["ok"], busy["city"]
 
 
-# -- each far end broken
+async def _looked_at(site: Site, tmp_path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    kiosk = Process(
+        "kiosk", ("run", "--config", str(site.made.kiosk_toml)), "kiosk ready", tmp_path / "log"
+    )
+    async with site:
+        idle = await _report(site, tmp_path / "idle.json")
+        assert not site.bench.violations
+        assert not site.bench.waiting, "diagnosing printed something"
+        await kiosk.start()
+        try:
+            async with asyncio.timeout(60):
+                while True:
+                    busy = await _report(site, tmp_path / "busy.json")
+                    if "newest" in busy["coins"]["detail"]:
+                        return idle, busy
+        finally:
+            await kiosk.stop()
+
+
+async def _report(site: Site, record: Path) -> dict[str, Any]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "firmware.tools", "diagnose", "--config", str(site.made.kiosk_toml)),
+        *("--json", str(record)),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    out, _ = await process.communicate()
+    report = json.loads(record.read_text("utf-8"))
+    names = [found["name"] for found in report["findings"]]
+    assert names == list(diagnose.TITLES)
+    assert datetime.fromisoformat(report["at"]).tzinfo is UTC
+    assert len([each for each in out.decode().splitlines() if each[0] != " "]) == len(names) + 1
+    return {found["name"]: found for found in report["findings"]}
+
+
+def test_looking_leaves_no_journal_behind(config: Config, tmp_path: Path) -> None:
+    folder = tmp_path / "never-run"
+    found = look("journal", changed(config, "kiosk", state=folder))
+    assert found.code == "journal.missing"
+    assert not folder.exists()
+    folder.mkdir()
+    assert look("state", changed(config, "kiosk", state=folder)).ok
+    assert not list(folder.iterdir())
+
+
+def test_only_and_skip(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    missing = str(tmp_path / "none.toml")
+    assert diagnose.main(["--config", missing, "--only", "build", "--json"]) == 1
+    names = [each["name"] for each in json.loads(capsys.readouterr().out)["findings"]]
+    assert names == ["build", "configuration"], "a configuration that cannot be read is always told"
+    assert diagnose.main(["--config", missing, "--skip", "build", "account", "--json"]) == 1
+    [found] = json.loads(capsys.readouterr().out)["findings"]
+    assert found["code"] == "configuration.missing"
+    with pytest.raises(SystemExit) as ended:
+        diagnose.main(["--only", "nonsense"])
+    assert ended.value.code == 2
 
 
 @pytest.mark.parametrize(
-    ("fault", "check", "detail"),
+    ("verdicts", "code"),
     [
-        ("reader-lost", "card", "unknown"),
-        ("line-cut", "city", "unreachable"),
-        ("line-stalled", "city", "timeout"),
-        ("paper-out", "sheets", "paper out"),
-        ("printer-mute", "sheets", "busy (connected, not served"),
-        ("printer-cover", "sheets", "cover-open"),
-        ("printer-jam", "sheets", "error"),
-        ("receipt-paper-out", "receipts", "paper out"),
-        ("receipt-mute", "receipts", "busy (connected, not served"),
-        ("coins-mute", "coins", "silent"),
-        ("change-empty", "coins", "change low: 10 yen, 50 yen, 100 yen"),
+        ((Verdict.OK, Verdict.OK), 0),
+        ((Verdict.OK, Verdict.NG, Verdict.UNKNOWN), 1),
+        ((Verdict.OK, Verdict.NOT_CHECKED), 3),
+        ((Verdict.UNKNOWN,), 3),
     ],
 )
-def test_each_fault_is_found(
-    site: Site, monkeypatch: pytest.MonkeyPatch, fault: str, check: str, detail: str
-) -> None:
-    monkeypatch.setattr(devices, "CARD_S", 0.5)
-    site.do(site.bench.switch(fault, True))
-    try:
-        ng(look(check, site.config), detail)
-    finally:
-        site.do(site.bench.mend())
-    assert look(check, site.config).ok
+def test_exit_codes(verdicts: tuple[Verdict, ...], code: int) -> None:
+    assert diagnose.exit_code([Finding("x", each, "") for each in verdicts]) == code
 
 
-def test_an_ipp_printer_says_what_is_wrong(config: Config) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    there = IppSection(address=f"ipp://127.0.0.1:{port}/ipp/print")
-    found = look("sheets", msgspec.structs.replace(config, sheets=there))
-    assert not found.ok
-    assert found.detail.startswith("not-connected")
-    assert found.remedy == finding.FAULTS[Reason.NOT_CONNECTED]
-
-
-def test_paper_that_runs_out_soon_is_a_task_for_this_visit() -> None:
-    near = PrinterStatus(PrinterState.READY, PaperSupply.NEAR_END, Outlet.CLEAR)
-    assert devices._printer_remedy(near) == devices.NEAR_END
-    enough = PrinterStatus(PrinterState.READY, PaperSupply.ADEQUATE, Outlet.CLEAR)
-    assert devices._printer_remedy(enough) is None
-
-
-@pytest.mark.parametrize("section", ["sheets", "receipts"])
-def test_no_printer_there(config: Config, section: str) -> None:
-    ng(
-        look(section, changed(config, section, address=f"127.0.0.1:{free_port()}")),
-        "busy",
-        "refused",
-    )
-    ng(look(section, changed(config, section, address="/dev/nowhere")), "not-connected")
-
-
-def test_no_coin_unit_there(config: Config, tmp_path: Path) -> None:
-    ng(look("coins", changed(config, "cash", port=str(tmp_path / "none"))), "not-connected")
-
-
-def test_a_hopper_that_is_none(config: Config) -> None:
-    wrong = tuple(msgspec.structs.replace(hopper, address=9) for hopper in config.cash.hoppers)
-    ng(look("coins", changed(config, "cash", hoppers=wrong)), "silent")
-
-
-def test_no_speaker_there(config: Config) -> None:
-    ng(
-        look("speaker", changed(config, "speaker", address=f"127.0.0.1:{free_port()}")),
-        "not-connected",
-    )
-    none = msgspec.structs.replace(config, speaker=AlsaSection(device="no-such-device"))
-    ng(look("speaker", none), "not-connected")
-
-
-def test_no_such_pcsc_reader(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devices, "CARD_S", 0.3)
-    ng(look("card", msgspec.structs.replace(config, card=PcscCard(reader="no such reader"))))
+# -- single checks that no fault of the drill reaches
 
 
 class FakeScard(ModuleType):
@@ -309,306 +218,114 @@ class FakeScard(ModuleType):
 
 
 @pytest.mark.parametrize(
-    ("function", "code", "reason"),
+    ("function", "code", "names", "cause"),
     [
-        ("SCardConnect", 0x8010006A, Reason.DENIED),  # the reader is seen, and may not be used
-        ("SCardEstablishContext", 0x8010006A, Reason.DENIED),
-        ("SCardEstablishContext", 0x8010001D, Reason.SERVICE_DOWN),
+        ("SCardConnect", 0x8010006A, ("Reader 00 00",), "card.denied"),
+        ("SCardEstablishContext", 0x8010006A, ("Reader 00 00",), "card.denied"),
+        ("SCardEstablishContext", 0x8010001D, ("Reader 00 00",), "card.pcscd-stopped"),
+        ("SCardListReaders", 0x8010002E, (), "card.no-reader"),
+        ("SCardConnect", 0x8010000B, ("Reader 00 00",), "card.in-use"),
+        ("", 0, ("Reader 00 00", "Reader 01 00"), "card.ambiguous"),
     ],
 )
-def test_what_pcsc_says_has_its_own_remedy(
-    config: Config, monkeypatch: pytest.MonkeyPatch, function: str, code: int, reason: Reason
+def test_what_pcsc_says_has_its_own_cause(
+    config: Config,
+    monkeypatch: pytest.MonkeyPatch,
+    function: str,
+    code: int,
+    names: tuple[str, ...],
+    cause: str,
 ) -> None:
-    found = look_at_pcsc(config, monkeypatch, FakeScard(function, code))
-    assert (found.ok, found.remedy) == (False, finding.FAULTS[reason])
-    assert found.detail.startswith(f"{reason.value} ({code:08X})")
-
-
-def test_two_readers_of_one_name(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
-    fake = FakeScard("", 0, ("Reader 00 00", "Reader 01 00"))
-    found = look_at_pcsc(config, monkeypatch, fake)
-    assert not found.ok
-    assert found.detail.startswith("configuration (ambiguous: Reader 00 00, Reader 01 00)")
-
-
-def look_at_pcsc(
-    config: Config, monkeypatch: pytest.MonkeyPatch, fake: FakeScard
-) -> finding.Finding:
+    fake = FakeScard(function, code, names)
     package = ModuleType("smartcard")
     package.scard = fake  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "smartcard", package)
     monkeypatch.setitem(sys.modules, "smartcard.scard", fake)
-    monkeypatch.setattr(devices, "CARD_S", 0.2)
-    return look("card", msgspec.structs.replace(config, card=PcscCard(reader="Reader")))
+    monkeypatch.setattr(card, "CARD_S", 0.2)
+    monkeypatch.setattr(card, "_look_at_socket", lambda: None)
+    monkeypatch.setenv(card.SOCKET_NAME, "/nowhere/pcscd")
+    found = look("card", msgspec.structs.replace(config, card=PcscCard(reader="Reader")))
+    assert found.code == cause, found.detail
 
 
-def test_the_readers_port_is_taken(config: Config) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        taken = changed(config, "card", listen=f"127.0.0.1:{other.getsockname()[1]}")
-        ng(look("card", taken), "in use")
-
-
-# -- files
-
-
-@pytest.mark.parametrize("content", [None, b"no font"])
-def test_fonts(
-    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None
-) -> None:
-    broken = tmp_path / "font.ttf"
-    if content:
-        broken.write_bytes(content)
-    ng(look("mincho", msgspec.structs.replace(config, fonts=Fonts(mincho=broken))), str(broken))
-    ng(look("gothic", msgspec.structs.replace(config, fonts=Fonts(gothic=broken))), str(broken))
-    monkeypatch.setattr(guard, "GOTHIC", str(broken))
-    ng(look("gothic", config), str(broken))
-
-
-def test_fonts_of_the_languages_on_the_panel(
+def test_the_socket_of_a_number_that_moves_is_told(
     config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    absent = screen_fonts.Font("Noto Sans", tmp_path / "absent.ttf", "fonts-noto-core")
-    monkeypatch.setattr(screen_fonts, "FONTS", {"en": (absent,)})
-    ng(look("screen-fonts", config), "absent.ttf")
+    monkeypatch.setattr(devices, "STEADY", (str(tmp_path),))
+    (tmp_path / "coins").symlink_to("/dev/ttyUSB7")
+    found = look("names", changed(config, "cash", port="/dev/ttyUSB7"))
+    assert f"now {tmp_path}/coins" in found.detail
+    for steady in ("/dev/madoguchi/coins", "/dev/serial/by-path/pci-0:1", "/dev/ttyAMA0"):
+        assert look("names", changed(config, "cash", port=steady)).ok
 
 
-def test_recordings(config: Config, tmp_path: Path) -> None:
-    copy = tmp_path / "voice"
-    shutil.copytree(config.voice.recordings, copy)
-    next((copy / "ja").iterdir()).unlink()
-    next((copy / "en").iterdir()).write_bytes(b"RIFF")
-    ng(look("recordings", changed(config, "voice", recordings=copy)), "ja 1", "en 1")
-    ng(look("recordings", changed(config, "kiosk", languages=("ja", "xx"))), "xx")
+@pytest.mark.parametrize(
+    ("state", "paper", "outlet", "cause"),
+    [
+        (PrinterState.READY, PaperSupply.ADEQUATE, Outlet.CLEAR, ""),
+        (PrinterState.READY, PaperSupply.NEAR_END, Outlet.CLEAR, "printer.paper-low"),
+        (PrinterState.READY, PaperSupply.NEAR_END, Outlet.PRESENT, "printer.outlet"),
+        (PrinterState.OFFLINE, PaperSupply.OUT, Outlet.CLEAR, "printer.paper-out"),
+        (PrinterState.READY, PaperSupply.UNKNOWN, Outlet.CLEAR, "printer.garbled"),
+        (PrinterState.UNKNOWN, PaperSupply.UNKNOWN, Outlet.UNKNOWN, "printer.silent"),
+    ],
+)
+def test_what_a_status_means(
+    state: PrinterState, paper: PaperSupply, outlet: Outlet, cause: str
+) -> None:
+    assert printers.cause(PrinterStatus(state, paper, outlet)) == cause
 
 
-@pytest.mark.parametrize("content", [None, b"", b"-----BEGIN nonsense"])
-def test_trust(config: Config, tmp_path: Path, content: bytes | None) -> None:
-    path = tmp_path / "trusted.pem"
-    if content is not None:
-        path.write_bytes(content)
-    ng(look("card-ca", changed(config, "trust", card_ca=(path,))), str(path))
-    ng(look("issuing-keys", changed(config, "trust", issuing_keys=(path,))), str(path))
-    ng(look("terms-keys", changed(config, "trust", terms_keys=(path,))), str(path))
-
-
-def test_keys_of_another_kind_are_not_taken(config: Config, tmp_path: Path) -> None:
-    path = tmp_path / "rsa.pem"
-    public = generate_private_key(65537, 2048).public_key()
-    path.write_bytes(public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
-    for check, field in (("issuing-keys", "issuing_keys"), ("terms-keys", "terms_keys")):
-        both = (*getattr(config.trust, field), path)
-        ng(
-            look(check, changed(config, "trust", **{field: both})),
-            f"{path}: not an Ed25519 public key",
-        )
-
-
-def test_the_pinned_edition_is_told(config: Config) -> None:
-    found = look("terms-keys", changed(config, "trust", terms_edition=7))
-    assert found.ok
-    assert "edition 7" in found.detail
-
-
-def test_an_empty_trust_is_none(config: Config) -> None:
-    ng(look("card-ca", changed(config, "trust", card_ca=())))
-    ng(look("issuing-keys", changed(config, "trust", issuing_keys=())))
-    ng(look("terms-keys", changed(config, "trust", terms_keys=())))
-    leaf = config.line.certificate
-    ng(look("card-ca", changed(config, "trust", card_ca=(leaf,))), "0 of 1")
-
-
-@pytest.fixture
-def state(config: Config, tmp_path: Path) -> Config:
-    with contextlib.closing(Journal.create(journal_path(tmp_path))) as book:
-        book.write("0" * 32, "begun")
-        book.write("0" * 32, "ended", kept=0, returned=0, owed=0, held=0)
-    return changed(config, "kiosk", state=tmp_path)
-
-
-def test_a_sound_journal(state: Config) -> None:
-    found = look("journal", state)
-    assert found.ok
-    assert found.detail.startswith("2 entries")
-
-
-def test_open_cases_are_listed(state: Config) -> None:
-    with contextlib.closing(Journal(journal_path(state.kiosk.state))) as book:
-        case = book.open_case("", "child.silent", pauses=True)
-    ng(look("journal", state), f"child.silent {case} (out of service)")
-
-
-def test_a_changed_entry_breaks_the_chain(state: Config) -> None:
-    with contextlib.closing(sqlite3.connect(journal_path(state.kiosk.state))) as database, database:
-        database.execute(
-            'UPDATE entry SET facts=\'{"kept":100,"owed":0,"returned":0}\' WHERE kind=\'ended\''
-        )
-    ng(look("journal", state), "entry 2", "chain")
-
-
-def test_a_journal_that_is_none(state: Config) -> None:
-    for path in state.kiosk.state.iterdir():
-        path.write_bytes(b"nothing of the kind" * 400)
-    ng(look("journal", state))
-
-
-# -- the line
-
-
-def test_papers(config: Config, tmp_path: Path) -> None:
-    other = pki.make(tmp_path, ("kiosk-1", "kiosk-2"))
-    certificate, key = other.kiosk("kiosk-1")
-    ng(look("certificate", changed(config, "line", key=tmp_path / "none.key")), "none.key")
-    ng(look("certificate", changed(config, "line", key=key)), "line certificates not usable")
-    ng(
-        look("certificate", changed(config, "line", certificate=key)),
-        "line certificates not usable",
-    )
-    ng(look("certificate", changed(config, "kiosk", id="kiosk-9")), "kiosk-9")
-    key.chmod(0o644)
-    ng(
-        look("certificate", changed(config, "line", certificate=certificate, key=key)),
-        "others may read",
-    )
-
-
-def test_a_certificate_that_ends_soon(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(line, "RENEW", pki.LIFE)
-    ng(look("certificate", config), "until")
-
-
-def test_strangers_on_the_line(config: Config, tmp_path: Path) -> None:
-    other = pki.make(tmp_path, ("kiosk-1",))
-    certificate, key = other.kiosk("kiosk-1")
-    ng(look("city", changed(config, "line", city_ca=other.city_ca)), "tls")
-    ng(look("city", changed(config, "line", certificate=certificate, key=key)))
-    ng(look("city", changed(config, "line", city="http://127.0.0.1:1")), "https")
-    ng(look("city", changed(config, "line", interface="nowhere0")), "nowhere0")
-
-
-def test_the_citys_terms_are_those_the_kiosk_takes(config: Config) -> None:
-    """A city whose terms this kiosk refuses is out of service here, however well its line works."""
-    newer = look("city", changed(config, "trust", terms_edition=2))
-    ng(newer, "edition 2")
-    assert newer.remedy == line.REASONS[line.LineReason.TERMS]
-    ng(look("city", changed(config, "trust", terms_keys=config.trust.issuing_keys)), "terms")
-
-
-def test_clocks(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
-    strict = changed(config, "trust", allow_test_cards=False)
-    assert look("city", strict).ok
-    monkeypatch.setattr(line, "MOST_APART", -line.MOST_APART)
-    ng(look("city", strict), "apart")
-    assert look("city", config).ok, "a rehearsal's city has a date of its own"
-
-
-# -- the machine
-
-
-def test_a_stranger_has_the_panels_port(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(system, "ANSWER_S", 0.2)
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        taken = changed(config, "panel", listen=f"127.0.0.1:{other.getsockname()[1]}")
-        ng(look("panel", taken), "does not answer")
-        threading.Thread(target=hang_up, args=(other,), daemon=True).start()
-        ng(look("panel", taken), "another program")
-
-
-def hang_up(listener: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while True:
-            wire, _ = listener.accept()
-            with wire:
-                wire.sendall(b"220 mail\r\n")
-
-
-def test_an_address_that_is_not_ours(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(system, "who_listens", lambda _: system.Listener.NOBODY)
-    ng(look("panel", changed(config, "panel", listen="192.0.2.1:80")))
-
-
-def test_a_running_kiosk_keeps_its_devices(site: Site) -> None:
-    run = Process(
-        "kiosk",
-        ("run", "--config", str(site.made.kiosk_toml)),
-        "kiosk ready",
-        site.made.run / "kiosk.log",
-    )
-    site.do(run.start())
-    try:
-        found = {one.name: one for one in diagnose.diagnose(site.made.kiosk_toml)}
-    finally:
-        site.do(run.stop())
-        shutil.rmtree(site.config.kiosk.state)
-    assert found["panel"].ok
-    assert "running kiosk" in found["panel"].detail
-    held = {name for name, one in found.items() if one.remedy == diagnose.STOP_KIOSK}
-    assert held == {"card", "sheets", "receipts", "coins", "cashless", "speaker"}
-    assert found["city"].ok
-
-
-def test_swap(config: Config, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    swaps = tmp_path / "swaps"
-    swaps.write_text("Filename Type Size Used Priority\n/dev/sda2 partition 1 0 -2\n")
-    monkeypatch.setattr(system, "SWAPS", swaps)
-    monkeypatch.setattr(system, "_harden", lambda: ({"mlockall"}, "0 0"))
-    ng(look("swap", config), "/dev/sda2")
-    monkeypatch.setattr(system, "_harden", lambda: (set(), "0 0"))
-    assert look("swap", config).ok
-
-
-def test_core_dumps(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert look("core", config).ok
-    monkeypatch.setattr(system, "_harden", lambda: ({"dumpable"}, "0 0"))
-    ng(look("core", config), "dumpable")
-    monkeypatch.setattr(system, "_harden", lambda: (set(), "-1 -1"))
-    ng(look("core", config), "-1")
+@pytest.mark.parametrize(
+    ("missing", "limit", "swaps", "free_kb", "cause"),
+    [
+        (set(), "0 0", 0, 1 << 20, ""),
+        (set(), "0 0", 1, 1 << 20, ""),
+        ({"dumpable"}, "0 0", 0, 1 << 20, "memory.dumps"),
+        (set(), "-1 -1", 0, 1 << 20, "memory.dumps"),
+        ({"mlockall"}, "0 0", 0, 1 << 20, "memory.not-locked"),
+        ({"mlockall"}, "0 0", 1, 1 << 20, "memory.swap"),
+        (set(), "0 0", 0, 1 << 10, "memory.low"),
+    ],
+)
+def test_memory(
+    config: Config,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    missing: set[str],
+    limit: str,
+    swaps: int,
+    free_kb: int,
+    cause: str,
+) -> None:
+    listed = tmp_path / "swaps"
+    listed.write_text("Filename Type Size\n" + "/dev/sda2 partition 1\n" * swaps)
+    monkeypatch.setattr(system, "SWAPS", listed)
+    monkeypatch.setattr(system, "harden", lambda: (missing, limit))
+    monkeypatch.setattr(system, "available_kb", lambda: free_kb)
+    assert look("memory", config).code == cause
 
 
 def test_the_clock_needs_systemd(
     config: Config, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(system, "SYSTEMD", tmp_path / "none")
-    assert "not checked" in look("clock", config).detail
+    assert look("clock", config).verdict is Verdict.NOT_CHECKED
     monkeypatch.setattr(system, "SYSTEMD", tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
-    ng(look("clock", config))
+    assert look("clock", config).code == "clock.no-service"
     (tmp_path / "timedatectl").write_text("#!/bin/sh\necho no\n")
     (tmp_path / "timedatectl").chmod(0o755)
-    ng(look("clock", config), "no")
-
-
-# -- how it is report
-
-
-@pytest.mark.parametrize("content", ["", "[kiosk]\nid = 1\n", "[nonsense]\n", "= ="])
-def test_a_bad_configuration_ends_it(
-    tmp_path: Path, content: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = tmp_path / "kiosk.toml"
-    path.write_text(content)
-    assert diagnose.main(["--config", str(path)]) == 1
-    out = capsys.readouterr().out
-    assert out.splitlines()[1].startswith("NG  configuration")
-    assert "Traceback" not in out
+    assert look("clock", config).code == "clock.not-synchronised"
 
 
 @pytest.mark.parametrize("reason", Reason)
-def test_every_fault_has_a_remedy(config: Config, reason: Reason) -> None:
-    def fail(_: Config) -> str:
-        raise DeviceFault("x", reason, "detail")
-
-    ng(diagnose.examine(diagnose.Check("x", "x", fail), config), reason.value, "detail")
+def test_whatever_another_driver_says_has_a_cause(reason: Reason) -> None:
+    fault = DeviceFault("sheets", reason, "detail")
+    assert printers._fault(fault, "their.driver:Printer").code in causes()
 
 
-def test_every_trouble_of_the_line_has_a_remedy() -> None:
-    assert set(line.REASONS) == set(line.LineReason)
-
-
-def test_a_mistake_of_ours_is_a_line_too(config: Config) -> None:
-    def fail(_: Config) -> str:
-        raise ZeroDivisionError("oops")
-
-    ng(diagnose.examine(diagnose.Check("x", "x", fail), config), "ZeroDivisionError")
+# -- how it is told
 
 
 def test_colours_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -617,12 +334,19 @@ def test_colours_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
             return True
 
     monkeypatch.delenv("NO_COLOR", raising=False)
-    found = finding.Finding("city", True, "open")
+    found = Finding("city", Verdict.OK, "open")
     for out, coloured in ((Terminal(), True), (io.StringIO(), False)):
         diagnose.write(found, out)
         assert ("\x1b" in out.getvalue()) == coloured
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return int(sock.getsockname()[1])
+def test_a_line_says_code_expected_and_what_to_do() -> None:
+    out = io.StringIO()
+    told = wrong("printer.paper-out", "paper out")
+    diagnose.write(
+        Finding("sheets", told.verdict, told.detail, told.remedy, told.code, told.expected), out
+    )
+    first, *rest = out.getvalue().splitlines()
+    assert first.startswith("NG  sheets")
+    assert first.endswith("[printer.paper-out]")
+    assert rest == ["    expected: paper", "    → 用紙を補充してください。", "    → load paper"]

@@ -27,7 +27,7 @@ from firmware.tools.card_check.remedies import (
     SENT,
     TYPED,
 )
-from firmware.tools.diagnose.finding import REPORT, Finding, Wrong
+from firmware.tools.diagnose.finding import REPORT, Finding, Verdict, Wrong, as_json
 from hal.card import jpki
 from hal.card.check import check_card_certificate, check_signature, key_kind
 from hal.card.contract import CardChannel, CardPresence, CardReader, CardStatus, Stay, TokenKind
@@ -74,7 +74,7 @@ class CheckRecord:
     power: str = "unknown"  # off, on or unknown, after everything
 
     def summary(self, whole: bool, findings: list[Finding]) -> dict[str, Any]:
-        return {"ok": whole, **asdict(self), "findings": [asdict(finding) for finding in findings]}
+        return {"ok": whole, **asdict(self), "findings": [as_json(each) for each in findings]}
 
 
 @dataclass
@@ -165,9 +165,9 @@ class Walk:
 
     def _examine(self, step: str) -> Finding:
         """Whatever goes wrong is a finding."""
-        began, wrong = time.monotonic(), Finding(step, False, "")
+        began, wrong = time.monotonic(), Finding(step, Verdict.NG, "")
         try:
-            return Finding(step, True, STEPS[step](self))
+            return Finding(step, Verdict.OK, STEPS[step](self))
         except Wrong as found:
             return replace(wrong, detail=found.detail, remedy=found.remedy)
         except CardRefused as refused:

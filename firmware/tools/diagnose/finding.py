@@ -1,12 +1,30 @@
-"""What a check finds, and what to do about it."""
+"""What a check finds, and what to do about it.
+
+Each cause has a stable code. `causes.toml` says of each code what should be so and what to do.
+"""
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
 
 from hal.faults import Reason
+
+CAUSES_FILE: Final = Path(__file__).with_name("causes.toml")
+
+
+class Verdict(StrEnum):
+    """UNKNOWN: the check itself came to no end. NOT_CHECKED: it was not tried, and says why."""
+
+    OK = "OK"
+    NG = "NG"
+    NOT_CHECKED = "NOT CHECKED"
+    UNKNOWN = "UNKNOWN"
 
 
 @dataclass(frozen=True)
@@ -18,30 +36,73 @@ class Remedy:
 
 
 @dataclass(frozen=True)
+class Cause:
+    """One row of `causes.toml`: what should be so, and what to do when it is not."""
+
+    code: str
+    expected: str
+    remedy: Remedy
+
+
+@dataclass(frozen=True)
 class Finding:
-    """One line of the diagnosis. `detail` is what was found; a `remedy` is there when, and only
-    when, the line is not `ok`.
+    """One line of the diagnosis. `detail` is what was measured. `code`, `expected` and `remedy` are
+    there when the line is not OK. `seconds`: how long it took.
     """
 
     name: str
-    ok: bool
+    verdict: Verdict
     detail: str
     remedy: Remedy | None = None
+    code: str = ""
+    expected: str = ""
+    seconds: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        return self.verdict is Verdict.OK
+
+
+def as_json(finding: Finding) -> dict[str, Any]:
+    """One line of a report."""
+    return {"ok": finding.ok, **asdict(replace(finding, seconds=round(finding.seconds, 2)))}
 
 
 class Wrong(Exception):
     """A check ends here: what was seen, and what to do."""
 
-    def __init__(self, detail: str, remedy: Remedy) -> None:
+    def __init__(
+        self,
+        detail: str,
+        remedy: Remedy,
+        code: str = "",
+        expected: str = "",
+        verdict: Verdict = Verdict.NG,
+    ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.remedy = remedy
+        self.code = code
+        self.expected = expected
+        self.verdict = verdict
 
 
-FILE: Final = Remedy(
-    "ファイルの場所と読み取り権限を確認してください。",
-    "check that the file is there and may be read",
-)
+@cache
+def causes() -> Mapping[str, Cause]:
+    """Every code, in the order of the file."""
+    rows = tomllib.loads(CAUSES_FILE.read_text("utf-8"))
+    return {
+        code: Cause(code, row["expected"], Remedy(row["ja"], row["en"]))
+        for code, row in rows.items()
+    }
+
+
+def wrong(code: str, detail: str, expected: str = "", verdict: Verdict = Verdict.NG) -> Wrong:
+    """To be raised. `expected` where this kiosk says it more exactly than the table."""
+    cause = causes()[code]
+    return Wrong(detail, cause.remedy, code, expected or cause.expected, verdict)
+
+
 REPORT: Final = Remedy(
     "この表示を添えて開発元へ連絡してください。", "report this line to the maintainers"
 )

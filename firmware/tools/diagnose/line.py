@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -18,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
-from firmware.link import messages
+from firmware.link import messages, signing
 from firmware.link.client import MIX_UPS, CityRefusal, Line, LineFault, LineReason, LineSetupError
 from firmware.service.build import build
 from firmware.service.city_desk import line_config
@@ -27,87 +29,62 @@ from firmware.sheets.admit import SignedTerms, read_terms
 from firmware.sheets.expected import check_notices
 from firmware.sheets.fault import SheetFault
 from firmware.texts.texts import parse
-from firmware.tools.diagnose import files as keeps
-from firmware.tools.diagnose.files import RENEW, reading
-from firmware.tools.diagnose.finding import Remedy, Wrong
+from firmware.tools.diagnose import moment, tls
+from firmware.tools.diagnose.errors import reading
+from firmware.tools.diagnose.finding import Wrong, wrong
+from firmware.tools.diagnose.trust import pinned
 
 MOST_APART: Final = timedelta(seconds=60)
+RENEW: Final = timedelta(days=30)  # a certificate that ends sooner is a task for this visit
+DEADLINE_S: Final = 5.0  # for hello: the whole diagnosis has 15
 OTHERS_MAY_READ: Final = 0o007
-
-PAPERS: Final = Remedy(
-    "市から受け取った証明書と鍵を入れ直してください。",
-    "install the kiosk's certificate and key again",
-)
-EXPIRES: Final = Remedy(
-    "端末の時計が正しければ、市に新しい証明書を依頼してください。",
-    "when the lines clock and city are OK, ask the city for a new certificate",
-)
-READABLE: Final = Remedy("chmod 640 を実行してください。", "chmod 640 the key")
-CLOCK: Final = Remedy(
-    "時刻同期を確認してください。", "check the time synchronisation of kiosk and city"
-)
-REFUSED: Final = Remedy(
-    "市の担当者に、この番号を伝えてください。", "tell the city's staff this code"
-)
-INTERFACE: Final = Remedy(
-    "専用回線のインターフェースを起動してください。", "bring the line's network interface up"
-)
-REASONS: Final[Mapping[LineReason, Remedy]] = {
-    LineReason.UNREACHABLE: Remedy(
-        "回線と市のアドレスを確認してください。証明書が市に拒否された場合もこの表示です。",
-        "check the line and the city's address; a certificate the city refuses looks like this too",
-    ),
-    LineReason.TIMEOUT: Remedy(
-        "回線と市側の装置の稼働を確認してください。",
-        "check the line; is the city's gateway running?",
-    ),
-    LineReason.TLS: Remedy(
-        "city_ca・証明書・市のアドレスを確認してください。",
-        "check city_ca, our certificate and the name of the city's host",
-    ),
-    LineReason.TOO_BIG: Remedy(
-        "接続先が市の装置か確認してください。", "is it the city's gateway that answers?"
-    ),
-    LineReason.MALFORMED: Remedy(
-        "市の装置の版を確認してください。", "compare the versions of kiosk and gateway"
-    ),
-    LineReason.VERSION: Remedy(
-        "市の装置の版を確認してください。", "kiosk and gateway speak different versions"
-    ),
-    LineReason.TRUNCATED: Remedy(
-        "回線の品質を確認してください。", "the line breaks inside answers: check its quality"
-    ),
-    **dict.fromkeys(
-        MIX_UPS, Remedy("使用を止めて、市に連絡してください。", "stop using it, and tell the city")
-    ),
-    LineReason.TERMS: Remedy(
-        "trust.terms_keys と trust.terms_edition を確認し、市に連絡してください。",
-        "check trust.terms_keys and trust.terms_edition, then ask the city to sign its terms again",
-    ),
-    LineReason.CLOCK: Remedy(
-        "端末の時計を確認してください。正しければ市に連絡してください。",
-        "check this board's clock; if it is right, tell the city",
-    ),
-    LineReason.HTTP: Remedy("市の装置の状態を確認してください。", "look at the gateway's own log"),
+INTERFACES: Final = Path("/sys/class/net")
+REASONS: Final[Mapping[LineReason, str]] = {
+    LineReason.UNREACHABLE: "city.unreachable",
+    LineReason.TIMEOUT: "city.timeout",
+    LineReason.TLS: "tls.failed",
+    LineReason.TOO_BIG: "city.not-a-gateway",
+    LineReason.MALFORMED: "city.malformed",
+    LineReason.VERSION: "city.version",
+    LineReason.TRUNCATED: "city.truncated",
+    **dict.fromkeys(MIX_UPS, "city.mix-up"),
+    LineReason.TERMS: "city.terms-unsigned",
+    LineReason.CLOCK: "clock.behind",
+    LineReason.HTTP: "city.http",
+}
+REFUSALS: Final[Mapping[messages.RefusalCode, str]] = {
+    messages.RefusalCode.VERSION: "city.version",
+    messages.RefusalCode.KIOSK_UNKNOWN: "city.unknown-kiosk",
+    messages.RefusalCode.KIOSK_REVOKED: "tls.ours-revoked",
+    messages.RefusalCode.KIOSK_EXPIRED: "tls.ours-expired",
 }
 
 
 def certificate(config: Config) -> str:
-    """Files there, key fits, right name, not over, not public."""
+    """Files there, key fits, right name, not public, not over. A date that is wrong by our clock is
+    compared with the city's.
+    """
     ours, key = config.line.certificate, config.line.key
-    _line(config)
-    found = x509.load_pem_x509_certificate(reading(ours, ours.read_bytes))
+    try:
+        found = x509.load_pem_x509_certificate(reading(ours, ours.read_bytes))
+    except ValueError:
+        raise wrong("certificate.not-a-certificate", str(ours)) from None
     if reading(key, key.stat).st_mode & OTHERS_MAY_READ:
-        raise Wrong(f"{key}: others may read it", READABLE)
+        raise wrong("certificate.open", f"{key}: others may read it")
     if not _fits(found, key):
-        raise Wrong(f"{key} is not the key of {ours}", PAPERS)
+        raise wrong("certificate.other-key", f"{key} is not the key of {ours}")
     names = [str(name.value) for name in found.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
     if names != [config.kiosk.id]:
-        raise Wrong(f"{ours} is for {', '.join(names)}, this kiosk is {config.kiosk.id}", PAPERS)
-    left = found.not_valid_after_utc - datetime.now(UTC)
+        raise wrong("certificate.other-kiosk", f"{ours} is for {', '.join(names)}", config.kiosk.id)
+    now = moment.now()
+    if not found.not_valid_before_utc <= now <= found.not_valid_after_utc:
+        clock = None
+        with contextlib.suppress(Wrong):
+            clock = tls.look(config).clock
+        tls.dated("certificate", found, clock, now, str(ours))
     detail = f"{config.kiosk.id}, until {found.not_valid_after_utc:%Y-%m-%d}"
-    if left < RENEW:
-        raise Wrong(detail, EXPIRES)
+    if found.not_valid_after_utc - now < RENEW:
+        raise wrong("certificate.ends-soon", detail)
     return detail
 
 
@@ -115,64 +92,134 @@ def _fits(found: x509.Certificate, key: Path) -> bool:
     try:
         private = load_pem_private_key(reading(key, key.read_bytes), None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        return False
+        raise wrong("certificate.not-a-key", str(key)) from None
     form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return private.public_key().public_bytes(*form) == found.public_key().public_bytes(*form)
 
 
-def _line(config: Config) -> Line:
-    try:
-        return Line(line_config(config))
-    except LineSetupError as error:
-        raise Wrong(str(error), PAPERS) from None
-
-
 def city(config: Config) -> str:
-    """TLS on both sides, hello, the signed terms as the kiosk itself takes them, and whose clock is
-    wrong.
+    """Interface, connection, TLS and clock; then hello, the signed terms as the kiosk itself takes
+    them, and whether both sides have the same issuing key.
     """
-    interface = config.line.interface
-    if interface and interface not in {name for _, name in socket.if_nameindex()}:
-        raise Wrong(f"no network interface {interface}", INTERFACE)
+    _interface(config)
+    line = _line(config)
+    seen = tls.look(config)
+    now = moment.now()
+    tls.judge(config, seen, now)
+    if seen.refused is not None:
+        raise _refused(config, seen.refused, now)
+    _same_time(config, seen.clock, now)
     before = datetime.now(UTC)
-    terms = asyncio.run(_hello(_line(config)))
-    after = datetime.now(UTC)
+    terms = asyncio.run(_hello(line))
+    ms = (datetime.now(UTC) - before).total_seconds() * 1000
     city_time = parse(terms.now)
     if city_time is None or city_time.tzinfo is None:
-        raise Wrong("the city's time cannot be read", REASONS[LineReason.MALFORMED])
+        raise wrong("city.malformed", "the city's time cannot be read")
     _check_terms(config, terms, city_time.date())
-    apart = city_time - (before + (after - before) / 2)
+    _same_keys(config, terms)
     door = "open" if terms.open else "closed now"
-    ms = (after - before).total_seconds() * 1000
-    detail = f"{terms.city}, {door}, {ms:.0f} ms, clocks {_apart(apart)} apart"
-    # a rehearsal's city lives at a date of its own; only a rehearsal takes test cards
-    if abs(apart) > MOST_APART and not config.trust.allow_test_cards:
-        raise Wrong(detail, CLOCK)
-    return detail
+    apart = _apart(city_time - moment.now())
+    return f"{terms.city}, {door}, {ms:.0f} ms, clocks {apart} apart"
+
+
+def _refused(config: Config, found: Wrong, now: datetime) -> Wrong:
+    """Most far ends only hang up: our certificate itself may say why."""
+    ours = x509.load_pem_x509_certificate(config.line.certificate.read_bytes())
+    issuer, ends = ours.issuer.rfc4514_string(), ours.not_valid_after_utc
+    detail = f"{found.detail}; ours is issued by {issuer}, until {ends:%Y-%m-%d}"
+    return wrong("tls.ours-expired" if now > ends else found.code, detail)
+
+
+def _interface(config: Config) -> None:
+    name = config.line.interface
+    if not name:
+        return
+    if name not in {each for _, each in socket.if_nameindex()}:
+        raise wrong("network.interface", f"no network interface {name}")
+    try:
+        state = (INTERFACES / name / "operstate").read_text("ascii").strip()
+    except OSError:
+        return  # the kernel tells nothing: the connection will
+    if state == "down":
+        raise wrong("network.interface-down", f"{name}: {state}")
+
+
+def _line(config: Config) -> Line:
+    tls.address(config)
+    for path in (config.line.city_ca, config.line.certificate, config.line.key):
+        reading(path, path.read_bytes)
+    try:
+        most = min(config.line.deadline_s, DEADLINE_S)
+        return Line(replace(line_config(config), deadline_s=most))
+    except LineSetupError as error:
+        code = (
+            "certificate.city-ca" if not _is_pem(config.line.city_ca) else "certificate.other-key"
+        )
+        raise wrong(code, str(error)) from None
+
+
+def _is_pem(path: Path) -> bool:
+    try:
+        return bool(x509.load_pem_x509_certificates(path.read_bytes()))
+    except ValueError:
+        return False
+
+
+def _same_time(config: Config, clock: datetime | None, now: datetime) -> None:
+    """A rehearsal's city lives at a date of its own; only a rehearsal takes test cards and does not
+    compare clocks.
+    """
+    rehearsal = config.trust.allow_test_cards and not config.line.clock_s
+    if clock is None or rehearsal or abs(clock - now) <= MOST_APART:
+        return
+    side = "behind" if now < clock else "ahead"
+    detail = f"{_apart(clock - now)} apart: this board {now:%Y-%m-%d %H:%M:%S} UTC"
+    raise wrong(f"clock.{side}", f"{detail}, the city {clock.astimezone(UTC):%Y-%m-%d %H:%M:%S}")
 
 
 async def _hello(line: Line) -> messages.Terms:
+    asked = messages.Hello(
+        protocol=messages.PROTOCOL, build=build(), understands=(messages.ISSUING,)
+    )
     async with line:
         try:
-            return await line.hello(messages.Hello(protocol=messages.PROTOCOL, build=build()))
+            return await line.hello(asked)
         except LineFault as fault:
-            raise Wrong(fault.reason.value, REASONS[fault.reason]) from None
+            raise wrong(REASONS[fault.reason], fault.reason.value) from None
         except CityRefusal as refused:
-            raise Wrong(f"the city refuses: {refused.refusal.code.value}", REFUSED) from None
+            code = refused.refusal.code
+            detail = f"the city refuses: {code.value}"
+            raise wrong(REFUSALS.get(code, "city.refused"), detail) from None
 
 
 def _check_terms(config: Config, received: messages.Terms, day: date) -> None:
     """Signed by a pinned key, of the pinned edition or a later one, and what the menu says. Raises
     Wrong.
     """
-    keys = keeps.pinned(config.trust.terms_keys)
+    keys = pinned(config.trust.terms_keys)
     signed = SignedTerms(received.form_terms, received.form_terms_signature)
     try:
-        check_notices(read_terms(signed, keys, config.trust.terms_edition), received, day)
+        terms = read_terms(signed, keys)
     except SheetFault:
-        older = f"older than edition {config.trust.terms_edition}"
-        detail = f"the city's terms: not signed by the pinned keys, {older}, or another menu"
-        raise Wrong(detail, REASONS[LineReason.TERMS]) from None
+        raise wrong("city.terms-unsigned", "signed by none of trust.terms_keys") from None
+    wanted = config.trust.terms_edition
+    if terms.edition < wanted:
+        raise wrong("city.terms-old", f"edition {terms.edition}", f"edition {wanted} or later")
+    try:
+        check_notices(terms, received, day)
+    except SheetFault:
+        raise wrong("city.terms-differ", "the menu is not what the signed terms say") from None
+
+
+def _same_keys(config: Config, terms: messages.Terms) -> None:
+    """The key that the city signs with, by its reference on each sheet. Cities of before tell
+    none.
+    """
+    ours = {signing.reference(key).hex() for key in pinned(config.trust.issuing_keys)}
+    if terms.issuing and terms.issuing not in ours:
+        raise wrong(
+            "trust.not-the-citys", f"the city signs with {terms.issuing}", ", ".join(sorted(ours))
+        )
 
 
 def _apart(difference: timedelta) -> str:

@@ -1,50 +1,33 @@
-"""The machine itself: who serves the panel's port, what the kernel grants, and whether the clock is
-synchronised.
+"""The machine itself: who serves the panel's port, what the kernel grants, the panel's browser, and
+whether the clock is synchronised.
 """
 
 from __future__ import annotations
 
-import json
+import errno
+import re
+import resource
+import shutil
 import socket
 import subprocess
-import sys
 from enum import StrEnum
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Final
 
 from firmware.service.config import Config
-from firmware.tools.diagnose.finding import Remedy, Wrong
+from firmware.service.harden import ask_kernel
+from firmware.tools.diagnose.errors import said
+from firmware.tools.diagnose.finding import Verdict, wrong
 from hal.panel.web import PAGE
 
 ANSWER_S: Final = 3.0
 MARK: Final = b"<title>madoguchi</title>"
 SWAPS: Final = Path("/proc/swaps")
+MEMORY: Final = Path("/proc/meminfo")
+NEEDED_KB: Final = 600 * 1024  # MemoryHigh of the unit
 SYSTEMD: Final = Path("/run/systemd/system")  # sd_booted(3)
-# What a child does before it holds anybody's data, done here to see what the kernel says.
-HARDEN: Final = (
-    "import resource; from firmware.service import harden, log; "
-    "log.configure('info'); harden.harden(); "
-    "print(*resource.getrlimit(resource.RLIMIT_CORE))"
-)
-
-OTHER: Final = Remedy(
-    "このポートを使う他のプログラムを終了してください。", "end the program that uses this port"
-)
-HUNG: Final = Remedy(
-    "サービスを再起動してください: systemctl restart madoguchi-kiosk", "restart madoguchi-kiosk"
-)
-CORES: Final = Remedy(
-    "systemd のユニットで起動してください (LimitCORE=0)。", "start the kiosk by its systemd unit"
-)
-SWAP: Final = Remedy(
-    "スワップを無効にするか、systemd のユニットで起動してください。",
-    "swapoff -a, or start by the systemd unit (LimitMEMLOCK=infinity, MemorySwapMax=0)",
-)
-TIME: Final = Remedy(
-    "timedatectl set-ntp true を実行してください。",
-    "timedatectl set-ntp true; is a time server reached?",
-)
+BROWSERS: Final = ("cog", "chromium")
 
 
 class Listener(StrEnum):
@@ -76,58 +59,82 @@ def who_listens(config: Config) -> Listener:
 def panel(config: Config) -> str:
     who = who_listens(config)
     detail = f"{config.panel.listen}: {who.value}"
-    if who in (Listener.NOBODY, Listener.KIOSK):
-        _bindable(config, who)
+    if who is Listener.KIOSK:
         return detail
-    raise Wrong(detail, HUNG if who is Listener.SILENT else OTHER)
+    _take(config.panel.listen)
+    if who is Listener.SILENT:
+        raise wrong("panel.hung", detail)
+    if who is Listener.STRANGER:
+        raise wrong("panel.port-used", detail)
+    return detail
 
 
-def _bindable(config: Config, who: Listener) -> None:
-    """Nobody answers, yet it may not be ours to take: another machine's address, a
-    privileged port.
-    """
-    host, _, port = config.panel.listen.rpartition(":")
-    if who is Listener.NOBODY:
-        try:
-            socket.create_server((host, int(port))).close()
-        except (OSError, OverflowError) as error:
-            raise Wrong(
-                f"{config.panel.listen}: {getattr(error, 'strerror', None) or error}", OTHER
-            ) from None
+TAKEN: Final = {
+    errno.EACCES: "panel.privileged",
+    errno.EPERM: "panel.privileged",
+    errno.EADDRNOTAVAIL: "panel.not-ours",
+}
 
 
-def core(_: Config) -> str:
-    missing, limit = _harden()
+def _take(address: str) -> None:
+    """Whether the kiosk may have this port. Raises Wrong where nobody could, whoever is there."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_server((host, int(port))).close()
+    except socket.gaierror as error:
+        raise wrong("panel.not-ours", f"{address}: {said(error)}") from None
+    except OverflowError as error:
+        raise wrong("panel.not-ours", f"{address}: {error}") from None
+    except OSError as error:
+        if code := TAKEN.get(error.errno or 0):
+            raise wrong(code, f"{address}: {said(error)}") from None
+
+
+def browser(_: Config) -> str:
+    """One of those that the panel's unit and its drop-in name."""
+    found = next(filter(None, map(shutil.which, BROWSERS)), "")
+    if not found:
+        raise wrong("panel.no-browser", f"neither {' nor '.join(BROWSERS)} is installed")
+    return found
+
+
+def memory(_: Config) -> str:
+    """What a child asks of the kernel before it holds anybody's data, and what it gets."""
+    missing, limit = harden()
     if "dumpable" in missing or limit != "0 0":
-        raise Wrong(f"core limit {limit}{', dumpable' * ('dumpable' in missing)}", CORES)
-    return "no core dumps, not dumpable"
-
-
-def swap(_: Config) -> str:
+        raise wrong("memory.dumps", f"core limit {limit}{', dumpable' * ('dumpable' in missing)}")
     on = [line.split()[0] for line in SWAPS.read_text().splitlines()[1:]]
-    locked = "mlockall" not in _harden()[0]
-    if on and not locked:
-        raise Wrong(f"swap on {', '.join(on)}, and memory cannot be locked", SWAP)
-    return f"{'swap on, ' if on else 'no swap, '}memory {'is' if locked else 'is not'} locked"
+    if "mlockall" in missing:
+        if on:
+            raise wrong("memory.swap", f"swap on {', '.join(on)}, and memory cannot be locked")
+        raise wrong("memory.not-locked", "mlockall is refused (no swap now)")
+    free = available_kb()
+    if free < NEEDED_KB:
+        raise wrong("memory.low", f"{free // 1024} MiB available")
+    return f"no core dumps, locked, {free // 1024} MiB available"
 
 
-def _harden() -> tuple[set[str], str]:
-    """What could not be had, and the core limits (soft and hard)."""
-    done = subprocess.run(
-        [sys.executable, "-c", HARDEN], capture_output=True, text=True, timeout=30, check=True
-    )
-    return {
-        json.loads(line)["what"] for line in done.stderr.splitlines() if "harden.missing" in line
-    }, done.stdout.strip()
+def available_kb() -> int:
+    found = re.search(r"^MemAvailable:\s+(\d+) kB", MEMORY.read_text(), re.M)
+    return int(found[1]) if found else NEEDED_KB
+
+
+def harden() -> tuple[set[str], str]:
+    """What could not be had, and the core limits (soft and hard). This process, which is the
+    check's own, stays so.
+    """
+    missing = set(ask_kernel())
+    return missing, " ".join(map(str, resource.getrlimit(resource.RLIMIT_CORE)))
 
 
 def clock(_: Config) -> str:
     if not SYSTEMD.is_dir():
-        return "not checked: systemd does not run here"
+        raise wrong("clock.no-systemd", "systemd does not run here", verdict=Verdict.NOT_CHECKED)
     show = ["timedatectl", "show", "--property=NTPSynchronized", "--value"]
-    answer = subprocess.run(
-        show, capture_output=True, text=True, timeout=10, check=False
-    ).stdout.strip()
-    if answer != "yes":
-        raise Wrong(f"synchronised: {answer or 'unknown'}", TIME)
+    try:
+        answer = subprocess.run(show, capture_output=True, text=True, timeout=5, check=False)
+    except FileNotFoundError:
+        raise wrong("clock.no-service", "no timedatectl") from None
+    if (told := answer.stdout.strip()) != "yes":
+        raise wrong("clock.not-synchronised", f"synchronised: {told or 'unknown'}")
     return "synchronised"

@@ -16,7 +16,6 @@ from printer_world import World, world
 from hal.faults import DeviceFault, Reason
 from hal.printer.contract import (
     Bitmap,
-    Capabilities,
     Outlet,
     PaperSupply,
     PrinterState,
@@ -42,7 +41,7 @@ def refused(action: Callable[[], object]) -> Reason:
 
 
 def test_there_is_no_other_side_of_the_paper(sim: PrinterSim, printer: EscposPrinter) -> None:
-    assert printer.capabilities == Capabilities(duplex=False)
+    assert not printer.capabilities.duplex
     assert refused(lambda: printer.print_page(page_of(), page_of())) is Reason.CONFIGURATION
     assert (sim.page_count, printer.bytes_sent) == (0, 0)
 

@@ -1,0 +1,299 @@
+"""The conformance suite: our own drivers and the worked example pass it, and drivers that are wrong
+do not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conformance_bench import PrinterOptions
+
+from hal import drivers
+from hal.conformance import bench as benches
+from hal.conformance.bench import BenchError, Hand, Hands, Table
+from hal.drivers import DriverError, Kind
+from hal.printer.contract import Capabilities, PaperSupply, PrinterState, PrinterStatus
+from hal.sim.bench import Bench
+from testbed import rehearsal, toml
+from testbed.diagnose_drill.site import PEOPLE
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "docs/examples/small_printer.py"
+WIDTH = 1654
+# What the suite calls a fault, and what it is at our bench.
+FAULTS = {
+    "printer": {
+        "cover-open": "printer-cover",
+        "paper-out": "paper-out",
+        "jam": "printer-jam",
+        "silent": "printer-mute",
+        "gone": "printer-gone",
+        "torn": "",
+    },
+    "cash": {"silent": "coins-mute"},
+    "speaker": {},
+    "card": {"gone": "reader-lost", "card-present": ""},
+}
+
+
+class FarEnds:
+    """A bench of far ends in a loop of its own thread."""
+
+    def __init__(self, folder: Path) -> None:
+        made = rehearsal.prepare(folder, people=PEOPLE, seldom=False, kiosk=NO_VOICE)
+        self.wiring = made.wiring
+        self.bench = Bench(made.wiring, made.cards, rehearsal.HOPPERS)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self.do(self.bench.start())
+
+    def do(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
+
+    def switch(self, device: str, fault: str, on: bool) -> None:
+        special: dict[str, Callable[[bool], None]] = {"torn": self._tear, "card-present": self._lay}
+
+        async def act() -> None:
+            if fault in special:
+                special[fault](on)
+            else:
+                await self.bench.switch(FAULTS[device][fault], on)
+
+        self.do(act())
+
+    def _tear(self, on: bool) -> None:
+        if on:
+            self.bench.tear_after(40)
+        else:
+            self.bench.load_paper()
+
+    def _lay(self, on: bool) -> None:
+        if on:
+            self.bench.insert_card(PEOPLE[0])
+        else:
+            self.bench.remove_card()
+
+    def close(self) -> None:
+        self.do(self.bench.stop())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(60)
+        self._loop.close()
+
+
+NO_VOICE = {"voice": {"languages": ()}}
+
+
+@pytest.fixture(scope="module")
+def far_ends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FarEnds]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rehearsal, "_voice", lambda *_: None)
+        made = FarEnds(tmp_path_factory.mktemp("conformance"))
+    yield made
+    made.close()
+
+
+def address(pair: tuple[str, int]) -> str:
+    return f"{pair[0]}:{pair[1]}"
+
+
+def tables(far: FarEnds, printer: str) -> dict[str, Any]:
+    wiring = far.wiring
+    hands = {
+        device: {name: {"on": "put in by the test"} for name in names}
+        for device, names in FAULTS.items()
+    }
+    return {
+        "printer": {
+            "driver": printer,
+            "width": WIDTH,
+            "options": {"address": address(wiring.sheets), "width": WIDTH},
+            "faults": hands["printer"],
+        },
+        "speaker": {
+            "driver": "conformance_bench:Network",
+            "options": {"address": address(wiring.speaker)},
+        },
+        "cash": {
+            "driver": "conformance_bench:Coins",
+            "options": {"address": str(wiring.coins)},
+            "faults": hands["cash"],
+        },
+        "card": {
+            "driver": "conformance_bench:Reader",
+            "options": {"listen": wiring.reader[1], "cable": wiring.cable[1]},
+            "faults": hands["card"],
+        },
+    }
+
+
+class Verdicts:
+    """What a run of the suite in this process says."""
+
+    def __init__(self) -> None:
+        self.outcomes: dict[str, str] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call" or report.outcome != "passed":
+            name = report.nodeid.rpartition("::")[2]
+            self.outcomes[name] = report.outcome
+
+
+def run(far: FarEnds, folder: Path, document: dict[str, Any], *more: str) -> dict[str, str]:
+    """Test to outcome. The far ends are the hands."""
+    file = folder / "bench.toml"
+    file.write_text(toml.dumps(document))
+    told = Verdicts()
+    options = ["-q", "-p", "no:cacheprovider", "-p", "hal.conformance.plugin", "-p", "no:xdist"]
+    places = [str(ROOT / "hal/conformance"), "--rootdir", str(folder), "-c", "/dev/null"]
+
+    def switch(_: Hands, device: str, fault: str, on: bool) -> None:
+        far.switch(device, fault, on)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Hands, "switch", switch)
+        pytest.main([*options, "--bench", str(file), *places, *more], plugins=[told])
+    return told.outcomes
+
+
+@pytest.mark.parametrize(
+    ("printer", "options"),
+    [
+        ("conformance_bench:Escpos", {}),
+        ("docs.examples.small_printer:SmallPrinter", {"answer_s": 1.0, "page_s": 2.0}),
+    ],
+)
+def test_a_printer_conforms(
+    far_ends: FarEnds, tmp_path: Path, printer: str, options: dict[str, float]
+) -> None:
+    document = {"printer": tables(far_ends, printer)["printer"]}
+    document["printer"]["options"] |= options
+    outcomes = run(far_ends, tmp_path, document, "-k", "must_printer")
+    assert [name for name, outcome in outcomes.items() if outcome == "failed"] == []
+    assert [name for name, outcome in outcomes.items() if outcome == "skipped"] == [
+        "test_a_sheet_in_the_outlet_is_seen"
+    ]
+    assert len(outcomes) > 25
+
+
+def test_speaker_coins_and_card_conform(far_ends: FarEnds, tmp_path: Path) -> None:
+    document = tables(far_ends, "conformance_bench:Escpos")
+    del document["printer"]
+    outcomes = run(far_ends, tmp_path, document, "-k", "not must_printer")
+    assert [name for name, outcome in outcomes.items() if outcome == "failed"] == []
+    assert {name for name, outcome in outcomes.items() if outcome == "skipped"} == {
+        "test_a_speaker_that_is_gone_is_told"
+    }
+
+
+def test_a_driver_that_believes_anything_is_found(far_ends: FarEnds, tmp_path: Path) -> None:
+    """It calls every printer ready, and every sheet printed."""
+    document = {"printer": tables(far_ends, "test_conformance:Believer")["printer"]}
+    outcomes = run(far_ends, tmp_path, document, "-k", "must_printer")
+    failed = {name.partition("[")[0] for name, outcome in outcomes.items() if outcome == "failed"}
+    assert {
+        "test_a_printer_that_is_not_well_is_never_ready",
+        "test_nothing_is_claimed_to_be_printed",
+        "test_a_page_that_does_not_fit_is_refused_before_anything_is_sent",
+        "test_paper_that_ends_in_the_middle_is_never_a_whole_sheet",
+    } <= failed
+
+
+class Believer:
+    """A driver that is wrong in every way."""
+
+    Options = PrinterOptions
+    capabilities = Capabilities()
+    bytes_sent = 0
+
+    def __init__(self, name: str, options: object) -> None:
+        """Takes anything."""
+
+    def status(self) -> PrinterStatus:
+        return PrinterStatus(PrinterState.READY, PaperSupply.ADEQUATE)
+
+    def check(self) -> None:
+        """All is well."""
+
+    def print_page(self, front: object, back: object = None) -> None:
+        self.bytes_sent += 1
+
+    def purge(self) -> None:
+        """All is well."""
+
+    def close(self) -> None:
+        """All is well."""
+
+
+# -- the bench file
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[toaster]\n", "there are printer, speaker, cash, card"),
+        ("[printer]\n", "missing required field `driver`"),
+        ("[printer]\ndriver = 'x:Y'\nwires = 2\n", "unknown field `wires`"),
+        ("= =", "Invalid"),
+    ],
+)
+def test_a_bench_that_is_wrong_is_one_line(tmp_path: Path, text: str, told: str) -> None:
+    (tmp_path / "bench.toml").write_text(text)
+    with pytest.raises(BenchError, match=re.escape(told)):
+        benches.read(tmp_path / "bench.toml")
+    with pytest.raises(BenchError, match="No such file"):
+        benches.read(tmp_path / "none.toml")
+
+
+def test_a_hand_that_fails_is_told(tmp_path: Path) -> None:
+    mark = tmp_path / "on"
+    faults = {"gone": Hand(on=f"touch {mark}", off="false"), "slow": Hand()}
+    hands = Hands({"printer": Table(driver="x:Y", faults=faults)})
+    assert [hands.can("printer", each) for each in ("gone", "slow", "none")] == [True, False, False]
+    hands.switch("printer", "gone", True)
+    assert mark.exists()
+    with pytest.raises(BenchError, match="ended with 1"):
+        hands.switch("printer", "gone", False)
+
+
+# -- drivers by name
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("nonsense", "is none of escpos, ipp"),
+        ("no.module:Class", "ModuleNotFoundError"),
+        ("docs.examples.small_printer:Nothing", "AttributeError"),
+        ("docs.examples.small_printer:NEVER", "is no class"),
+        ("conformance_bench:AddressOptions", "has no check, close, print_page"),
+    ],
+)
+def test_a_name_that_is_no_driver_says_what_there_is(name: str, told: str) -> None:
+    with pytest.raises(DriverError, match=re.escape(told)):
+        drivers.find(Kind.PRINTER, name, ("escpos", "ipp"))
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"address": "x:1", "width": 576, "colour": 1}, "no colour; "),
+        ({"address": "x:1"}, "width"),
+        ({"address": "x:1", "width": "wide"}, "Expected `int`, got `str` - at `$.width`"),
+        ("x", "a table"),
+    ],
+)
+def test_options_are_checked_by_the_drivers_own_types(given: object, told: str) -> None:
+    name = "docs.examples.small_printer:SmallPrinter"
+    with pytest.raises(DriverError, match=re.escape(told)):
+        drivers.options(Kind.PRINTER, name, given)
+
+
+def test_the_example_is_short() -> None:
+    assert len(EXAMPLE.read_text("utf-8").splitlines()) < 100
