@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from firmware.service import toml
 from hal.cash.frame import Checksum
-from testbed import toml
 from testbed.diagnose_drill import far_ends
 from testbed.diagnose_drill.far_ends import Reply
 from testbed.diagnose_drill.fault import Change, Fault, Put, bench, made, needs_root, says, switched
