@@ -100,7 +100,7 @@ async def life(machine: Machine, ends: FarEnds, out: Path) -> dict[str, object]:
     found["sheets"] = len(first.pages)
     machine.cut_power()
     began = time.monotonic()
-    await asyncio.to_thread(machine.start)
+    await asyncio.to_thread(start, machine)
     await asyncio.to_thread(wait_for_screen, machine, out / "after-the-cut.png")
     took("boot_to_screen_s")
     second = await ends.serve("hanako", "kazei", out)
@@ -130,7 +130,6 @@ def command(machine: Machine, words: str) -> str:
 
 def wait_for_screen(machine: Machine, path: Path) -> None:
     """Until the panel's first screen is on the display: many bright colours stand still."""
-    machine.booted()
     until(lambda: answers(machine), "the panel's page did not come")
     before = b""
 

@@ -68,13 +68,12 @@ class Machine:
             *("-device", "usb-ehci", "-device", "usb-tablet"),
             *("-device", "i6300esb", "-action", "watchdog=reset"),
             *("-serial", f"unix:{self.folder / 'shell'},server=on,wait=off"),
-            *("-serial", str(self._coins)),
+            *("-chardev", f"serial,id=coins,path={self._coins}", "-serial", "chardev:coins"),
             *("-qmp", f"unix:{self.folder / 'qmp'},server=on,wait=off"),
         ]
         log = (self.folder / "qemu.log").open("ab")
         self._process = subprocess.Popen(command, stdout=log, stderr=log)
-        until((self.folder / "shell").exists, "QEMU did not start")
-        self._connect()
+        until(self._connect, "QEMU did not start")
 
     def cut_power(self) -> None:
         """What is in the machine's memory is gone; what it wrote to the disk is there."""
@@ -93,21 +92,15 @@ class Machine:
         pattern = re.compile(rb"(.*?)" + mark.encode() + rb" (\d+)", re.S)
         found = self._wait(pattern, seconds, command)
         said = found[1].decode("utf-8", "replace").replace("\r", "")
-        # The terminal's echo of the command comes first.
-        said = said.split(f"{mark[4:]} $?\n", 1)[-1].strip()
+        said = said.split(f"{mark[4:]} $?\n", 1)[-1].strip()  # behind the terminal's echo
         if found[2] != b"0":
             raise MachineError(f"{command}: ended with {found[2].decode()}: {said}")
         return said
 
     def booted(self, seconds: float = HANG_S) -> None:
-        """Wait until the shell answers."""
-        end = time.monotonic() + seconds
-        while True:
-            with contextlib.suppress(MachineError):
-                self.run("true", 10)
-                return
-            if time.monotonic() > end:
-                raise MachineError(f"no shell within {seconds:.0f} s")
+        """Wait for the shell. Nothing may be typed before: the firmware would take it."""
+        self._wait(re.compile(b"the shell is ready"), seconds, "the start")
+        self.run("stty -echo")
 
     def picture(self, path: Path) -> Image.Image:
         """What is on the screen now."""
@@ -135,10 +128,17 @@ class Machine:
                     if "error" in answer:
                         raise MachineError(f"{command}: {answer['error']}")
 
-    def _connect(self) -> None:
-        self._shell = socket.socket(socket.AF_UNIX)
-        self._shell.connect(str(self.folder / "shell"))
+    def _connect(self) -> bool:
+        if self._process is not None and self._process.poll() is not None:
+            said = (self.folder / "qemu.log").read_text("utf-8", "replace").strip()
+            raise MachineError(f"QEMU ended: {said}")
         self._said = b""
+        self._shell = socket.socket(socket.AF_UNIX)
+        with contextlib.suppress(OSError):
+            self._shell.connect(str(self.folder / "shell"))
+            return True
+        self._leave()
+        return False
 
     def _leave(self) -> None:
         if self._shell is not None:
