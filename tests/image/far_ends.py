@@ -81,7 +81,7 @@ def write_site(rehearsal: Rehearsal, folder: Path) -> None:
     kiosk["kiosk"]["state"] = "/var/lib/madoguchi"
     kiosk["panel"]["listen"] = "127.0.0.1:8080"
     kiosk["card"]["listen"] = f"0.0.0.0:{reader}"
-    kiosk["cash"]["port"] = "/dev/ttyS1"
+    kiosk["cash"]["port"] = "/dev/ttyUSB0"
     kiosk["voice"]["recordings"] = "/usr/share/madoguchi/voice"
     (folder / "kiosk.toml").write_text(toml.dumps(kiosk))
     (folder / "line.conf").write_text(

@@ -65,10 +65,12 @@ class Machine:
             *("-drive", f"if=virtio,format=qcow2,cache=writeback,file={self.disk}"),
             *("-drive", f"if=virtio,format=raw,readonly=on,file={self._carried}"),
             *("-netdev", f"user,id=n{forwards}", "-device", "virtio-net-pci,netdev=n"),
-            *("-device", "usb-ehci", "-device", "usb-tablet"),
+            *("-device", "qemu-xhci", "-device", "usb-tablet"),
             *("-device", "i6300esb", "-action", "watchdog=reset"),
             *("-serial", f"unix:{self.folder / 'shell'},server=on,wait=off"),
-            *("-chardev", f"serial,id=coins,path={self._coins}", "-serial", "chardev:coins"),
+            # On a converter: the firmware takes every serial line of the board for its console.
+            *("-chardev", f"serial,id=coins,path={self._coins}"),
+            *("-device", "usb-serial,chardev=coins"),
             *("-qmp", f"unix:{self.folder / 'qmp'},server=on,wait=off"),
         ]
         log = (self.folder / "qemu.log").open("ab")
