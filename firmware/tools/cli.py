@@ -49,6 +49,10 @@ COMMANDS: Commands = {
         "firmware.tools.browser",
         "the panel's browser on a board, one for each resident",
     ),
+    ("update",): (
+        "firmware.tools.update.command",
+        "whether a build may be installed, started and kept",
+    ),
     ("version",): ("firmware.tools.version", "which build this is"),
 }
 PROVIDERS = ("city.commands", "hal.sim.commands", "testbed.commands")

@@ -18,13 +18,14 @@ from typing import Any, Final, Self
 import numpy as np
 
 from city import pki
+from firmware.service import toml
 from firmware.service.config import Config, load
 from firmware.texts import recordings
 from firmware.texts.texts import Texts
 from firmware.texts.voice import phrases
 from hal.sim.bench import Bench
 from hal.speaker import wav
-from testbed import rehearsal, toml
+from testbed import rehearsal
 from testbed.process import Process
 
 USER: Final = "nobody"  # whose rights the service has here, when the drill is run by root

@@ -14,13 +14,14 @@ from typing import Any
 import pytest
 from conformance_bench import PrinterOptions
 
+from firmware.service import toml
 from hal import drivers
 from hal.conformance import bench as benches
 from hal.conformance.bench import BenchError, Hand, Hands, Table
 from hal.drivers import DriverError, Kind
 from hal.printer.contract import Capabilities, PaperSupply, PrinterState, PrinterStatus
 from hal.sim.bench import Bench
-from testbed import rehearsal, toml
+from testbed import rehearsal
 from testbed.diagnose_drill.site import PEOPLE
 
 ROOT = Path(__file__).parents[2]

@@ -1,0 +1,189 @@
+"""`kiosk update` says whether a build may be installed, started and kept; RAUC and systemd act.
+
+RAUC calls `may-install` before it writes and `installed` after it. `madoguchi-gate.service` calls
+`started` at every boot. Timers call `restart` at night and `trial` every minute.
+
+Exit status 0: yes, or done. 1: no, and the lines say why. 2: the command is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from msgspec.structs import asdict, replace
+
+from firmware.tools.update import board, image, state
+from firmware.tools.update.image import BuildUnreadable, ImageBuild, is_newer
+from firmware.tools.update.rules import Act, Known, refusals
+from firmware.tools.update.state import UpdateState
+from firmware.tools.update.trial import Verdict, judge
+
+YES, NO = 0, 1
+CONFIG: Final = Path("/etc/madoguchi/kiosk.toml")
+READY_S: Final = 240.0  # from the gate's start until the kiosk shows its screen
+
+
+class Updates:
+    """One command's view of the board."""
+
+    def __init__(self, config: Path, folder: Path, running: ImageBuild) -> None:
+        self.config = config
+        self.folder = folder
+        self.running = running
+        self.state = state.load(folder, running.version)
+
+    def keep(self, new: UpdateState) -> None:
+        self.state = new
+        state.save(self.folder, new)
+
+    def may(self, act: Act, offered: ImageBuild | None = None) -> bool:
+        """Says on standard error why not."""
+        known = Known(
+            running=self.running,
+            books=board.books(self.config),
+            kiosk_runs=board.service().runs,
+            offered=offered,
+            floor=self.state.floor,
+            rejected=frozenset(self.state.rejected),
+            on_trial=self.state.on_trial,
+            staged=self.state.staged,
+        )
+        found = refusals(act, known)
+        for rule in found:
+            sys.stderr.write(f"kiosk update: {rule.code}: {rule.text}\n")
+        return not found
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Raises BuildUnreadable, OSError."""
+    given = _parser().parse_args(argv)
+    updates = Updates(given.config, given.state, image.read(given.image))
+    act: Callable[[Updates, argparse.Namespace], int] = given.act
+    return act(updates, given)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="kiosk update", description=__doc__)
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    for name, (act, text) in ACTIONS.items():
+        action = actions.add_parser(name, help=text)
+        action.set_defaults(act=act)
+        action.add_argument("--config", type=Path, default=CONFIG, metavar="FILE")
+        action.add_argument("--state", type=Path, default=state.FOLDER, metavar="FOLDER")
+        action.add_argument("--image", type=Path, default=image.INSTALLED, metavar="FILE")
+        if name in ("may-install", "installed"):
+            action.add_argument("bundle", type=Path, help="the folder of the mounted bundle")
+        if name == "started":
+            action.add_argument("--ready", type=float, default=READY_S, metavar="SECONDS")
+    return parser
+
+
+def _status(updates: Updates, _: argparse.Namespace) -> int:
+    print(json.dumps({"running": asdict(updates.running)} | asdict(updates.state)))
+    return YES
+
+
+def _may_install(updates: Updates, given: argparse.Namespace) -> int:
+    try:
+        offered = image.read(given.bundle / image.FILE)
+    except BuildUnreadable as error:
+        sys.stderr.write(f"kiosk update: {error}\n")
+        return NO
+    return YES if updates.may(Act.INSTALL, offered) else NO
+
+
+def _installed(updates: Updates, given: argparse.Namespace) -> int:
+    version = image.read(given.bundle / image.FILE).version
+    updates.keep(replace(updates.state, staged=version))
+    return YES
+
+
+def _restart(updates: Updates, _: argparse.Namespace) -> int:
+    """Asked twice: somebody may come between the first answer and the end of the service, and is
+    served to the end.
+    """
+    if not updates.may(Act.RESTART):
+        return NO
+    wrong = board.wrong_checks(updates.config)
+    board.run("systemctl", "stop", board.KIOSK)
+    if not updates.may(Act.RESTART):
+        board.run("systemctl", "start", board.KIOSK)
+        return NO
+    updates.keep(replace(updates.state, wrong_before=wrong))
+    return YES if board.run("systemctl", "reboot") else NO
+
+
+def _started(updates: Updates, given: argparse.Namespace) -> int:
+    """At every boot. A build that is on trial must show its screen in time, and find nothing wrong
+    that was right before. No other build is ever judged: it is the way back.
+    """
+    before = updates.state
+    updates.keep(at_start(before, updates.running.version, board.newest_entry(updates.config)))
+    for version in set(updates.state.rejected) - set(before.rejected):
+        sys.stderr.write(f"kiosk update: version {version} did not come up: fell back\n")
+    if not updates.state.on_trial:
+        return YES
+    if not board.wait_until(lambda: board.shows_its_screen(updates.config), given.ready):
+        sys.stderr.write(f"kiosk update: no screen within {given.ready:.0f} s\n")
+        return NO
+    wrong = set(board.wrong_checks(updates.config)) - set(updates.state.wrong_before)
+    for name in sorted(wrong):
+        sys.stderr.write(f"kiosk update: {name} is NG, and was not before\n")
+    return NO if wrong else YES
+
+
+def at_start(known: UpdateState, running: str, newest: int) -> UpdateState:
+    """What a boot of `running` changes. `newest`: number of the journal's newest entry.
+
+    The boot loader takes the newest build that it may. When that is not the one that was to be
+    tried, the other one did not come up.
+    """
+    tried = known.staged or known.on_trial
+    if tried and tried != running:
+        known = replace(known, staged="", on_trial="", rejected=(*known.rejected, tried))
+    if running != known.on_trial and is_newer(running, known.floor):
+        return replace(known, staged="", on_trial=running, since=newest)
+    return known
+
+
+def _trial(updates: Updates, _: argparse.Namespace) -> int:
+    """Whether the build on trial is trusted now, or given up."""
+    if not updates.state.on_trial:
+        return YES
+    unit = board.service()
+    entries = board.entries_since(updates.config, updates.state.since)
+    verdict = judge(entries, unit.starts, failed=unit.failed)
+    if verdict is Verdict.GOOD:
+        updates.keep(replace(updates.state, floor=updates.state.on_trial, on_trial=""))
+        print(f"version {updates.running.version} is trusted")
+    if verdict is not Verdict.BAD:
+        return YES
+    if not updates.may(Act.FALL_BACK):
+        return NO
+    return YES if _fall_back(updates) else NO
+
+
+def _fall_back(updates: Updates) -> bool:
+    """The slot is marked first: a cut in between leaves this build on trial, to be judged anew."""
+    version = updates.state.on_trial
+    sys.stderr.write(f"kiosk update: version {version} is given up\n")
+    if not board.run("rauc", "status", "mark-bad", "booted"):
+        return False
+    rejected = (*updates.state.rejected, version)
+    updates.keep(replace(updates.state, on_trial="", rejected=rejected))
+    return board.run("systemctl", "reboot")
+
+
+ACTIONS: Final = {
+    "status": (_status, "what is running, installed, on trial, and was rejected"),
+    "may-install": (_may_install, "whether this bundle may be installed now"),
+    "installed": (_installed, "remember that this bundle was installed"),
+    "restart": (_restart, "start the build that was installed, if nobody is disturbed"),
+    "started": (_started, "the health gate of a boot"),
+    "trial": (_trial, "whether the first journeys of a new build went well"),
+}

@@ -1,0 +1,38 @@
+"""Whether the first journeys of a new build went well. Pure: a function of the journal's entries.
+
+What a device or a person does wrong is no fault of the build. What only a program does wrong is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Final
+
+from firmware.service.entry import Entry, NewEntry
+
+JOURNEYS: Final = 3  # with all their sheets out, before a build is trusted
+STARTS: Final = 3  # of the service after it ended by itself, before it counts as dying
+# The beginning of a case's code that only the program itself can be the cause of: a process of a
+# resident that died or hung, a document that the build did not admit, a journal that it broke.
+FAULTS_OF_A_BUILD: Final = ("child.", "document.", "journal.", "program.")
+
+
+class Verdict(StrEnum):
+    """Of a build on trial."""
+
+    WAIT = "wait"
+    GOOD = "good"
+    BAD = "bad"
+
+
+def judge(entries: Sequence[Entry | NewEntry], starts: int, *, failed: bool) -> Verdict:
+    """`entries`: those since the build began to serve. `starts`: how often systemd has started the
+    service again; `failed`: it does not any more.
+    """
+    cases = (str(entry.facts["code"]) for entry in entries if entry.kind == "case")
+    if failed or starts >= STARTS or any(code.startswith(FAULTS_OF_A_BUILD) for code in cases):
+        return Verdict.BAD
+    printed = {entry.session for entry in entries if entry.kind == "sheet-done"}
+    ended = {entry.session for entry in entries if entry.kind == "ended"}
+    return Verdict.GOOD if len(printed & ended) >= JOURNEYS else Verdict.WAIT

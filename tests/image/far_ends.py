@@ -1,0 +1,89 @@
+"""The far ends of a board in QEMU: the bench and the city run here, outside of the machine."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+from city import pki
+from hal.sim.bench import Bench
+from testbed import customer, toml
+from testbed.customer import Errand, Journey, Watcher
+from testbed.process import Process
+from testbed.rehearsal import HOPPERS, KIOSK, Rehearsal, prepare
+from testbed.system import System
+
+OUTSIDE = "10.0.2.2"  # this machine, as QEMU's network shows it to the board
+PANEL_OUTSIDE = 8081  # on the board: the panel's page for us
+SLOW_S = 600.0  # an emulated board on a busy machine
+
+
+@dataclass(frozen=True)
+class FarEnds:
+    """What a journey needs of a system whose kiosk runs somewhere else."""
+
+    rehearsal: Rehearsal
+    bench: Bench
+
+    async def serve(self, resident: str, certificate: str, out: Path) -> Journey:
+        """One whole journey. Raises JourneyFailed."""
+        customer.STAGE_S = SLOW_S
+        customer.PAY_S = SLOW_S
+        system = cast(System, SimpleNamespace(rehearsal=self.rehearsal, bench=self.bench))
+        async with Watcher(self.rehearsal.panel).watching() as watcher:
+            journey = Journey(system, Errand(resident, certificate, out), watcher)
+            await journey.run()
+        return journey
+
+
+def rehearse(folder: Path, run: Path) -> Rehearsal:
+    """Keys, cards and configurations; the gateway's certificate names us as the board sees us."""
+    pki.make(folder / "pki", (KIOSK,), ("127.0.0.1", "localhost", OUTSIDE))
+    return prepare(folder, run)
+
+
+@asynccontextmanager
+async def far_ends(rehearsal: Rehearsal) -> AsyncIterator[FarEnds]:
+    """Raises ProcessDead, OSError."""
+    words = ("city", "--config", str(rehearsal.city_toml))
+    city = Process("city", words, "city ready", rehearsal.run / "city.log")
+    async with Bench(rehearsal.wiring, rehearsal.cards, HOPPERS) as bench:
+        try:
+            await city.start()
+            yield FarEnds(rehearsal, bench)
+        finally:
+            await city.stop()
+
+
+def write_site(rehearsal: Rehearsal, folder: Path) -> None:
+    """What a technician brings to the board: its configuration, keys, and the line's addresses."""
+    keys = folder / "keys"
+    keys.mkdir(parents=True)
+
+    def moved(value: Any) -> Any:
+        if isinstance(value, list):
+            return [moved(each) for each in value]
+        if isinstance(value, dict):
+            return {name: moved(each) for name, each in value.items()}
+        if isinstance(value, str) and Path(value).is_file():
+            name = "-".join(Path(value).parts[-2:])
+            (keys / name).write_bytes(Path(value).read_bytes())
+            return f"/etc/madoguchi/keys/{name}"
+        return value.replace("127.0.0.1", OUTSIDE) if isinstance(value, str) else value
+
+    kiosk = moved(tomllib.loads(rehearsal.kiosk_toml.read_text()))
+    reader = rehearsal.wiring.reader[1]
+    kiosk["kiosk"]["state"] = "/var/lib/madoguchi"
+    kiosk["panel"]["listen"] = "127.0.0.1:8080"
+    kiosk["card"]["listen"] = f"0.0.0.0:{reader}"
+    kiosk["cash"]["port"] = "/dev/ttyUSB0"
+    kiosk["voice"]["recordings"] = "/usr/share/madoguchi/voice"
+    (folder / "kiosk.toml").write_text(toml.dumps(kiosk))
+    (folder / "line.conf").write_text(
+        f"[Service]\nIPAddressAllow={OUTSIDE}/32\nSocketBindAllow=ipv4:tcp:{reader}\n"
+    )

@@ -1,0 +1,158 @@
+"""`scripts/image-test`: the image boots in QEMU, is provisioned, serves a resident, loses its
+power, and serves the next one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from far_ends import PANEL_OUTSIDE, FarEnds, far_ends, rehearse, write_site
+from machine import Machine, MachineError, until
+
+from testbed.process import ProcessDead
+from testbed.rehearsal import Rehearsal
+
+PROVISION = (
+    "mkdir -p /run/site && mount -o ro /dev/vdb /run/site && "
+    "cp -r /run/site/kiosk.toml /run/site/line.conf /run/site/keys /etc/madoguchi/ && "
+    "systemd-tmpfiles --create madoguchi.conf && mkdir -p /var/lib/madoguchi && "
+    "chown madoguchi:madoguchi /var/lib/madoguchi && chmod 700 /var/lib/madoguchi && "
+    "{kiosk} journal create --config /etc/madoguchi/kiosk.toml && sync && "
+    "systemctl daemon-reload && systemctl reset-failed && "
+    "systemctl --no-block restart madoguchi-kiosk madoguchi-panel"
+)
+DARK = 40  # a screen whose brightest place is darker shows nothing
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """0 when all of it happened; 1 with one line when it did not."""
+    parser = argparse.ArgumentParser(prog="image-test", description=__doc__)
+    parser.add_argument("--image", type=Path, default=Path("dist/image-test/madoguchi-x86-64.img"))
+    parser.add_argument("--folder", type=Path, default=Path("var/image"), help="keys and cards")
+    parser.add_argument("--out", type=Path, default=Path("var/image/out"), help="pictures, papers")
+    parser.add_argument("--bundles", type=Path, nargs="*", default=[], help="carried on a disk")
+    given = parser.parse_args(argv)
+    try:
+        with tempfile.TemporaryDirectory(prefix="board-") as run:
+            print(json.dumps(asyncio.run(play(given, Path(run))), indent=2))
+    except (MachineError, ProcessDead) as error:
+        sys.stderr.write(f"image-test: {error}\n")
+        return 1
+    return 0
+
+
+async def play(given: argparse.Namespace, run: Path) -> dict[str, object]:
+    given.out.mkdir(parents=True, exist_ok=True)
+    rehearsal = rehearse(given.folder.absolute(), run / "far-ends")
+    async with far_ends(rehearsal) as ends:
+        machine = board(rehearsal, given.image, given.bundles, run)
+        try:
+            return await life(machine, ends, given.out)
+        finally:
+            machine.cut_power()
+            serial = run / "board/serial.log"
+            if serial.exists():
+                (given.out / "serial.log").write_bytes(serial.read_bytes())
+
+
+def board(rehearsal: Rehearsal, image: Path, bundles: Sequence[Path], run: Path) -> Machine:
+    """With a disk that carries what a technician would."""
+    write_site(rehearsal, run / "site")
+    for bundle in bundles:
+        (run / "site" / bundle.name).hardlink_to(bundle)
+    carried = run / "carried"
+    carried.touch()
+    size = sum(path.stat().st_size for path in (run / "site").rglob("*")) * 5 // 4 + (32 << 20)
+    with carried.open("r+b") as file:
+        file.truncate(size)
+    subprocess.run(("mkfs.ext4", "-q", "-d", str(run / "site"), str(carried)), check=True)
+    reader = rehearsal.wiring.reader[1]
+    panel = urlsplit(rehearsal.panel).port
+    assert panel is not None
+    forwards = {panel: PANEL_OUTSIDE, reader: reader}
+    return Machine(run / "board", image, carried, forwards, rehearsal.wiring.coins)
+
+
+async def life(machine: Machine, ends: FarEnds, out: Path) -> dict[str, object]:
+    found: dict[str, object] = {}
+    began = time.monotonic()
+
+    def took(what: str) -> None:
+        found[what] = round(time.monotonic() - began, 1)
+        print(what, found[what], file=sys.stderr, flush=True)
+
+    await asyncio.to_thread(start, machine)
+    took("shell_s")
+    await asyncio.to_thread(provision, machine)
+    await asyncio.to_thread(wait_for_screen, machine, out / "attract.png")
+    took("provisioned_to_screen_s")
+    first = await ends.serve("taro", "juminhyo", out)
+    took("first_journey_s")
+    found["sheets"] = len(first.pages)
+    machine.cut_power()
+    began = time.monotonic()
+    await asyncio.to_thread(start, machine)
+    await asyncio.to_thread(wait_for_screen, machine, out / "after-the-cut.png")
+    took("boot_to_screen_s")
+    second = await ends.serve("hanako", "kazei", out)
+    took("journey_after_the_cut_s")
+    found["sheets_after_the_cut"] = len(second.pages)
+    verify = "{kiosk} journal verify --config /etc/madoguchi/kiosk.toml"
+    found["journal"] = await asyncio.to_thread(command, machine, verify)
+    return found
+
+
+def start(machine: Machine) -> None:
+    machine.start()
+    machine.booted()
+
+
+def provision(machine: Machine) -> None:
+    command(machine, PROVISION)
+
+
+def command(machine: Machine, words: str) -> str:
+    """`{kiosk}` in it is the program of the board's own unit."""
+    find = (
+        "sed -n 's/^ExecStart=\\([^ ]*\\) run .*/\\1/p' /etc/systemd/system/madoguchi-kiosk.service"
+    )
+    return machine.run(words.replace("{kiosk}", f"$({find})"))
+
+
+def wait_for_screen(machine: Machine, path: Path) -> None:
+    """Until the panel's first screen is on the display: many bright colours stand still."""
+    until(lambda: answers(machine), "the panel's page did not come")
+    before = b""
+
+    def still() -> bool:
+        nonlocal before
+        time.sleep(3)
+        picture = machine.picture(path)
+        now = picture.tobytes()
+        same, before = now == before, now
+        colours = picture.getcolors(1 << 24) or []
+        return same and len(colours) > 50 and picture.convert("L").getextrema()[1] > DARK
+
+    until(still, "the screen stayed dark")
+
+
+def answers(machine: Machine) -> bool:
+    try:
+        machine.run("systemctl is-active madoguchi-kiosk madoguchi-panel")
+    except MachineError:
+        time.sleep(2)
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main())
