@@ -126,13 +126,17 @@ def test_every_board_names_its_sockets_and_no_number(board: Path) -> None:
 
 
 def test_every_file_is_installed_where_its_first_line_says() -> None:
-    """A drop-in that is a choice (chromium.conf) is left to whoever chooses."""
+    """A drop-in that is a choice (chromium.conf) is left to whoever chooses; `image` is laid into
+    a disk image by scripts/image.
+    """
     install = (HERE.parent / "scripts/install").read_text()
     goes = dict(re.findall(r"^(\S+) +((?:etc|usr)/\S+)$", install, re.M))
     wanted = {
         str(path.relative_to(HERE))
         for path in HERE.rglob("*")
-        if path.is_file() and path.parent.name not in ("madoguchi-panel.service.d", "__pycache__")
+        if path.is_file()
+        and path.parent.name not in ("madoguchi-panel.service.d", "__pycache__")
+        and path.relative_to(HERE).parts[0] != "image"
     }
     boards = {name for name in wanted if name.startswith("boards/")}
     names = {Path(name).name for name in boards}
