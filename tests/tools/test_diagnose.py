@@ -113,6 +113,7 @@ def test_all_is_well_and_a_running_kiosk_keeps_its_devices(
     assert held == {"card", "sheets", "receipts", "coins", "cashless", "speaker"}
     assert "running kiosk" in busy["panel"]["detail"]
     assert "newest exchange: ok" in busy["coins"]["detail"]
+    assert "which says: ready" in busy["coins"]["detail"]
     assert busy["city"]["ok"], busy["city"]
 
 

@@ -13,6 +13,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ from typing import Any, Final, TextIO
 from firmware.service.build import build
 from firmware.service.config import Config
 from firmware.service.exchange_record import read_exchanges
+from firmware.service.status import read as read_status
 from firmware.tools.diagnose import (
     card,
     coins,
@@ -140,9 +142,16 @@ def _task(check: Check, config: Config) -> Task:
 
 
 def _held(check: Check, config: Config) -> Finding:
-    """The running kiosk is not disturbed: its own newest exchange with the device is told."""
+    """The running kiosk is not disturbed: what it says of the device itself is told, and its newest
+    exchange with it.
+    """
     mine = [e for e in read_exchanges(config.kiosk.state) if e.exchange.device == check.exclusive]
     detail = "held by the running kiosk"
+    with suppress(PermissionError):
+        status = read_status(config.kiosk.runtime)
+        trouble = status.report.devices.get(check.name) if status else None
+        if trouble is not None:
+            detail += f", which says: {trouble or 'ready'}"
     if mine:
         last = max(mine, key=lambda each: each.last)
         at = datetime.fromtimestamp(last.last, UTC)
