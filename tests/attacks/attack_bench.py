@@ -282,7 +282,7 @@ def _config(attack: Attack, kiosk: str) -> Config:
             "card": {"driver": "vpcd", "listen": "127.0.0.1:1"},
             "sheets": printer,
             "receipts": {**printer, "width": 576},
-            "cash": {"port": "none", "hoppers": []},
+            "cash": {"driver": "cctalk", "port": "none", "hoppers": []},
             "speaker": {"driver": "alsa"},
             "line": {
                 "city": "https://127.0.0.1:1",
