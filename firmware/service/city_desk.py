@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TypeVar
 
+from msgspec import structs
+
 from firmware.flow import commands, events
 from firmware.link import messages
 from firmware.link.client import (
@@ -80,6 +82,7 @@ class CityDesk:
     alarm: Callable[[str], None] = lambda code: None  # opens a case that pauses the kiosk
     # how this kiosk is, told with each hello
     status: Callable[[], messages.KioskStatus | None] = lambda: None
+    status_refused: bool = False  # a city of an older build refuses a hello that tells it
     terms: messages.Terms | None = None
     terms_at: float = 0.0
     rejected: str = ""  # why the document that came was not what it must be
@@ -98,9 +101,9 @@ class CityDesk:
                 journal=self.journal,
                 phones=bool(self.config.trust.phone_policies),
                 understands=messages.UNDERSTOOD,
-                status=self.status(),
+                status=None if self.status_refused else self.status(),
             )
-            received = await self.line.hello(hello)
+            received = await self._hello(hello)
             self._check_terms(received)
         except (LineFault, CityRefusal) as error:
             self._note("hello", error)
@@ -112,6 +115,18 @@ class CityDesk:
         return events.TermsReceived(
             terms=journey_terms(self.terms, phones=bool(self.config.trust.phone_policies))
         )
+
+    async def _hello(self, hello: messages.Hello) -> messages.Terms:
+        """Nobody goes without a certificate because the city does not understand how the kiosk is.
+        Raises LineFault, CityRefusal.
+        """
+        try:
+            return await self.line.hello(hello)
+        except CityRefusal as error:
+            if hello.status is None or error.refusal.code is not messages.RefusalCode.MALFORMED:
+                raise
+        self.status_refused = True
+        return await self.line.hello(structs.replace(hello, status=None))
 
     def _check_terms(self, received: messages.Terms) -> None:
         """What every document will be measured by: the city's clock, and its signed terms. Raises

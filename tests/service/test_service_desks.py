@@ -463,6 +463,24 @@ def test_every_refusal_of_the_city_is_told_as_it_is(
     assert any(key.startswith(f"refusal.{told}.") for key in Texts.load("ja").known)
 
 
+def test_a_city_that_does_not_know_the_status_is_asked_without_it(mocker: MockerFixture) -> None:
+    told: list[bool] = []
+
+    async def hello(message: messages.Hello) -> messages.Terms:
+        told.append(message.status is not None)
+        code = messages.RefusalCode.MALFORMED if message.status else messages.RefusalCode.BUSY
+        raise CityRefusal(messages.Refusal(code=code))
+
+    work = city(mocker, hello=hello)
+    cases: list[str] = []
+    work.alarm = cases.append
+    work.status = lambda: messages.KioskStatus(availability="ready")
+    for _ in range(2):
+        assert asyncio.run(work.fetch_terms()) == events.LineLost()
+    assert told == [True, False, False]
+    assert (cases, work.trouble) == ([], "")
+
+
 REFUSALS = [CityRefusal(messages.Refusal(code=code)) for code in messages.RefusalCode]
 
 
