@@ -250,11 +250,11 @@ class Resident:
         if not self._begun:
             return
         session = self._flow.session
-        self._teller.visit(session)
         returned, owed, held = session.returned + session.reversed, session.owed, session.undecided
         kept = session.credit + session.earned
         executor.happened("ended", kept=kept, returned=returned, owed=owed, held=held)
         log("session.ended", kept=kept, returned=returned, owed=owed, held=held)
+        self._teller.visit(session)  # the books before what only counts
 
     def _stop_safely(self, executor: Executor, error: Exception) -> None:
         """The machine is wrong, or an entry could not be written: no coin comes in, no page goes

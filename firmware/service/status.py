@@ -92,9 +92,10 @@ class Tally(msgspec.Struct, kw_only=True):
         self.visits[end] = self.visits.get(end, 0) + 1
 
     def count_stage(self, phase: Phase, seconds: float) -> None:
-        histogram = self.stages.setdefault(
-            phase.value, Histogram(counts=[0] * (len(BUCKETS_S) + 1))
-        )
+        empty = [0] * (len(BUCKETS_S) + 1)
+        histogram = self.stages.setdefault(phase.value, Histogram(counts=empty))
+        if len(histogram.counts) != len(empty):  # counted by a build with other limits
+            histogram = self.stages[phase.value] = Histogram(counts=empty)
         place = next((n for n, most in enumerate(BUCKETS_S) if seconds <= most), len(BUCKETS_S))
         histogram.counts[place] += 1
         histogram.total_s += seconds
@@ -137,7 +138,7 @@ def read(runtime: Path) -> Status | None:
     """None when there is none that this build understands. Raises PermissionError."""
     try:
         return msgspec.json.decode(status_file(runtime).read_bytes(), type=Status)
-    except (FileNotFoundError, NotADirectoryError, msgspec.MsgspecError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # msgspec's errors are of these
         return None
 
 

@@ -108,6 +108,20 @@ def test_counts_outlive_the_supervisor(tmp_path: Path) -> None:
     assert (found.why, found.report.availability) == ("", Availability.STARTING)
 
 
+@pytest.mark.parametrize("content", [b"", b"{}", b"null", b'{"kiosk":"\xff"}', b"\xff\xfe"])
+def test_a_damaged_file_holds_nobody_up(content: bytes, tmp_path: Path) -> None:
+    status.status_file(tmp_path).write_bytes(content)
+    assert status.read(tmp_path) is None
+    Noticeboard(config(tmp_path)).write()
+    assert status.read(tmp_path)
+
+
+def test_what_a_build_with_other_limits_counted_is_begun_anew() -> None:
+    tally = Tally(stages={Phase.PAY.value: status.Histogram(counts=[1, 2])})
+    tally.count_stage(Phase.PAY, 999.0)
+    assert tally.stages[Phase.PAY.value].counts[-1] == 1
+
+
 def test_a_folder_that_takes_nothing_is_one_line_and_no_end(
     board: Noticeboard, caplog: pytest.LogCaptureFixture
 ) -> None:
