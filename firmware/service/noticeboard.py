@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from firmware.service import status
@@ -26,9 +27,9 @@ class Noticeboard:
     _trouble: str = ""  # why it could not be written, as it was logged
 
     def __post_init__(self) -> None:
-        earlier = status.read(self.config.kiosk.runtime)
-        if earlier:
-            self._tally = earlier.tally
+        with suppress(OSError):
+            if earlier := status.read(self.config.kiosk.runtime):
+                self._tally = earlier.tally
 
     def hear(self, word: str) -> None:
         """Of the child that serves, or that says why the kiosk is closed."""

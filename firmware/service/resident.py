@@ -139,8 +139,9 @@ class Resident:
         def cash(event: CashEvent) -> None:
             loop.call_soon_threadsafe(self.post, as_journey_event(event))
 
-        if earlier := read_status(config.kiosk.runtime):
-            self._teller.remember(earlier.report)
+        with suppress(OSError):
+            if earlier := read_status(config.kiosk.runtime):
+                self._teller.remember(earlier.report)
         settle(line_config(config))
         line = Line(line_config(config))
         speaking = devices.threads[ThreadName.SPEAKER]

@@ -48,8 +48,10 @@ class Teller:
         log_events.listen("device.fault", self._fault)
 
     def remember(self, earlier: Report) -> None:
-        """What the process before this one told last."""
-        self.report, self.is_known = earlier, True
+        """What the process before this one told last. A kiosk that has just started knows nothing
+        of its devices.
+        """
+        self.report, self.is_known = earlier, bool(earlier.devices)
 
     def state(self, state: State) -> None:
         """The journey is in this state now."""

@@ -91,7 +91,9 @@ def test_the_kiosk_tells_what_it_saw() -> None:
         availability="starting", problem="paper-out", paper={"sheets": "out"}, cases=99
     )
     after = Teller()
-    after.remember(Report(availability=Availability.SERVING))
+    after.remember(Report(availability=Availability.STARTING))
+    assert after.for_the_city() is None, "just started: the city keeps what it was told before"
+    after.remember(Report(availability=Availability.SERVING, devices={"card": ""}))
     assert after.for_the_city() == KioskStatus(availability="serving")
 
 

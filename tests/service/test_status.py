@@ -116,6 +116,11 @@ def test_a_damaged_file_holds_nobody_up(content: bytes, tmp_path: Path) -> None:
     assert status.read(tmp_path)
 
 
+def test_one_that_cannot_be_read_holds_nobody_up_either(tmp_path: Path) -> None:
+    status.status_file(tmp_path).mkdir()
+    Noticeboard(config(tmp_path)).write()
+
+
 def test_what_a_build_with_other_limits_counted_is_begun_anew() -> None:
     tally = Tally(stages={Phase.PAY.value: status.Histogram(counts=[1, 2])})
     tally.count_stage(Phase.PAY, 999.0)
