@@ -1,4 +1,5 @@
-"""Which builds of the kiosk the city works with, and which one each kiosk says that it is.
+"""Which builds of the kiosk the city works with. `city.fleet` keeps which one each kiosk says that
+it is.
 
 As long as no build is accepted by name, every build is taken that is not refused. From the first
 accepted one on, a build that nobody has named is refused too: a kiosk that was left with an old
@@ -12,31 +13,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, select
 
 from city.registry import INSERT
-from city.tables import builds, kiosk_builds
+from city.tables import builds, fleet
 
 ACCEPTED, REFUSED = "accepted", "refused"
-
-
-def note(connection: Connection, kiosk: str, build: str, at: int) -> None:
-    """What this kiosk said at hello; written when it is another one than before. Each statement is
-    right beside any other transaction.
-    """
-    insert = INSERT[connection.dialect.name](kiosk_builds)
-    first = insert.values(kiosk=kiosk, build=build, since=at).on_conflict_do_nothing()
-    if connection.execute(first.returning(kiosk_builds.c.kiosk)).first():
-        return
-    other = (kiosk_builds.c.kiosk == kiosk) & (kiosk_builds.c.build != build)
-    connection.execute(update(kiosk_builds).where(other).values(build=build, since=at))
 
 
 def serves(connection: Connection, kiosk: str) -> bool:
     """Whether this kiosk may serve with the build that it told last. Asked of the database each
     time: a word given through one gateway holds at all of them.
     """
-    told = select(kiosk_builds.c.build).where(kiosk_builds.c.kiosk == kiosk)
+    told = select(fleet.c.build).where(fleet.c.kiosk == kiosk)
     return is_taken(connection, connection.execute(told).scalar() or "")
 
 
@@ -69,6 +58,6 @@ def listed(connection: Connection) -> Sequence[tuple[str, str, tuple[str, ...]]]
     """Build, its state ("" for none), and the kiosks that said last that they are this build."""
     states = {row.build: row.state for row in connection.execute(select(builds))}
     kiosks: dict[str, list[str]] = {build: [] for build in states}
-    for row in connection.execute(select(kiosk_builds).order_by(kiosk_builds.c.kiosk)):
+    for row in connection.execute(select(fleet).order_by(fleet.c.kiosk)):
         kiosks.setdefault(row.build, []).append(row.kiosk)
     return [(build, states.get(build, ""), tuple(kiosks[build])) for build in sorted(kiosks)]

@@ -124,7 +124,6 @@ def hello(city: City, kiosk: str, message: messages.Hello) -> messages.Terms:
         kept = journals.head_of(connection, kiosk)
         if message.journal and message.journal != kept:
             journals.keep(connection, kiosk, message.journal)
-        builds.note(connection, kiosk, message.build, seconds(now))
         return cases.paused(connection), kept, builds.serves(connection, kiosk)
 
     paused, journal, build_taken = city.mark(remember)

@@ -203,7 +203,7 @@ fleet = Table(
     Column("exact_only", Boolean, nullable=False),
 )
 
-# Builds of the kiosk that somebody has named, and the one that each kiosk said last that it is.
+# Builds of the kiosk that somebody has named.
 builds = Table(
     "builds",
     metadata,
@@ -211,14 +211,6 @@ builds = Table(
     Column("state", String(16), nullable=False),
     Column("named", BigInteger, nullable=False),
     CheckConstraint("state IN ('accepted', 'refused')", name="state"),
-)
-
-kiosk_builds = Table(
-    "kiosk_builds",
-    metadata,
-    Column("kiosk", String(64), primary_key=True),
-    Column("build", String(400), nullable=False),
-    Column("since", BigInteger, nullable=False),
 )
 
 audit = Table(

@@ -1,4 +1,4 @@
-"""Which builds of the kiosk the city takes, and which one each kiosk is.
+"""Which builds of the kiosk the city takes.
 
 Revision ID: 0005
 """
@@ -20,11 +20,4 @@ def upgrade() -> None:
         sa.Column("named", sa.BigInteger(), nullable=False),
         sa.CheckConstraint("state IN ('accepted', 'refused')", name=op.f("ck_builds_state")),
         sa.PrimaryKeyConstraint("build", name=op.f("pk_builds")),
-    )
-    op.create_table(
-        "kiosk_builds",
-        sa.Column("kiosk", sa.String(length=64), nullable=False),
-        sa.Column("build", sa.String(length=400), nullable=False),
-        sa.Column("since", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("kiosk", name=op.f("pk_kiosk_builds")),
     )
