@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
+from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import (
@@ -39,6 +40,7 @@ from hal.printer.contract import PaperSupply
 # Name without the prefix: what it is, its labels, and what it says. docs/telemetry.md is the
 # contract; a test compares the two.
 PREFIX: Final = "madoguchi_"
+SILENT_S: Final = 10.0  # of whoever has connected: then that connection is ended
 METRICS: Final = MappingProxyType(
     {
         "build": ("info", ("kiosk", "build"), "which kiosk, and which build it runs"),
@@ -76,11 +78,19 @@ def main(argv: Sequence[str]) -> int:
         sys.stdout.write(text.decode())
         return 0
     host, port = loopback(given.listen)
-    server, _ = start_http_server(port, host, registry)
+    server = serve(host, port, registry)
     sys.stdout.write(f"metrics ready http://{host}:{server.server_port}/metrics\n")
     sys.stdout.flush()
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
     return 0
+
+
+def serve(host: str, port: int, registry: CollectorRegistry) -> WSGIServer:
+    """In threads of its own. Raises OSError."""
+    server, _ = start_http_server(port, host, registry)
+    # each holds a thread, and the unit has few of them
+    server.RequestHandlerClass.timeout = SILENT_S  # type: ignore[attr-defined]
+    return server
 
 
 def loopback(listen: str) -> tuple[str, int]:

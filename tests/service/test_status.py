@@ -24,6 +24,7 @@ from firmware.service.log import CATALOGUE, log
 from firmware.service.noticeboard import Noticeboard
 from firmware.service.status import Availability, End, Report, Tally, availability
 from firmware.service.teller import Teller, count_in, told_report
+from firmware.tools import metrics
 from firmware.tools import status as command
 from firmware.tools.cli import CommandError
 from firmware.tools.metrics import METRICS, PREFIX, Exporter, loopback
@@ -227,6 +228,14 @@ def test_of_a_kiosk_that_does_not_run_nothing_is_told_as_if_it_held(board: Notic
 def test_metrics_are_served_to_this_machine_alone(listen: str) -> None:
     with pytest.raises(CommandError):
         loopback(listen)
+
+
+def test_a_client_that_says_nothing_is_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "SILENT_S", 0.05)
+    server = metrics.serve("127.0.0.1", 0, CollectorRegistry())
+    with server, socket.create_connection(server.server_address[:2], 60) as silent:
+        assert silent.recv(1) == b""
+        server.shutdown()
 
 
 def test_journald_gets_a_field_for_each_fact(tmp_path: Path) -> None:
