@@ -22,6 +22,7 @@ PICTURE = Path(__file__).with_name("out-of-service.pbm")
 DEVICE, FACTS = Path("/dev/fb0"), Path("/sys/class/graphics/fb0")
 CONSOLE = Path("/dev/tty1")
 UNITS = ("madoguchi-kiosk.service", "madoguchi-panel.service")
+AGAIN = "madoguchi-screen@out-of-service.service"  # would start them in the night
 AGAIN_S = 30.0  # from the picture to the next attempt
 ON, OFF = "0", "4"  # FB_BLANK_UNBLANK, FB_BLANK_POWERDOWN of linux/fb.h
 NO_CURSOR = "\x1b[2J\x1b[?25l"
@@ -78,8 +79,9 @@ def out_of_service() -> None:
 
 def night() -> None:
     """The kiosk first: its screen is there until whoever is being served has finished."""
-    for unit in UNITS:
+    for unit in (AGAIN, *UNITS):
         systemctl("stop", unit)
+    systemctl("stop", AGAIN)  # a unit that failed meanwhile has started it
     switch(OFF)
 
 

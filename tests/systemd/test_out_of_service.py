@@ -69,7 +69,9 @@ def test_without_a_screen_the_kiosk_is_started_again_all_the_same(
     for action in screen.ACTIONS.values():
         action()
     again = [("reset-failed", *screen.UNITS), ("--no-block", "start", *screen.UNITS)]
-    assert said == [*again, *(("stop", unit) for unit in screen.UNITS), *again]
+    stopped = [screen.AGAIN, *screen.UNITS, screen.AGAIN]
+    assert said == [*again, *(("stop", unit) for unit in stopped), *again]
+    assert screen.AGAIN.partition("@")[2] in [f"{action}.service" for action in screen.ACTIONS]
 
 
 def test_it_needs_nothing_but_python() -> None:
