@@ -205,3 +205,11 @@ def test_the_timers_start_what_the_program_can_do() -> None:
     for timer in HERE.glob("*.timer"):
         [action] = re.findall(r"^Unit=madoguchi-screen@(\w+)\.service$", timer.read_text(), re.M)
         assert action in screen.ACTIONS and timer.stem == f"madoguchi-{action}"
+
+
+def test_whatever_can_be_enabled_is_stopped_before_it_is_removed() -> None:
+    script = (HERE.parent / "scripts/install").read_text()
+    stopped = re.findall(r"units=\((.*)\)", script) + re.findall(r"disable --now (.*) 2>", script)
+    units = [path for path in HERE.glob("madoguchi-*") if path.suffix in (".service", ".timer")]
+    can = {path.name.removesuffix(".service") for path in units if "[Install]" in path.read_text()}
+    assert can <= set(" ".join(stopped).split())
