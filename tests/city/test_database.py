@@ -208,13 +208,16 @@ def test_what_the_database_itself_refuses(rehearsal: Rehearsal) -> None:
 def test_a_gateways_role_cannot_lift_the_guards(
     rehearsal: Rehearsal, postgres: Postgres, template: str
 ) -> None:
-    """As docs/deployment.md grants it: everything a gateway does goes on, and the log stays
+    """As docs/database.md grants it: everything a gateway does goes on, and the log stays
     append-only.
     """
     name = postgres.create(template)
     postgres.run(
         "DROP ROLE IF EXISTS gateway; CREATE ROLE gateway LOGIN;"
         "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO gateway;"
+        "ALTER DEFAULT PRIVILEGES IN SCHEMA public "
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO gateway;"
+        "CREATE TABLE later (a int);"
         "REVOKE DELETE ON audit FROM gateway; REVOKE INSERT, UPDATE, DELETE ON alembic_version "
         "FROM gateway",
         name,
@@ -222,6 +225,8 @@ def test_a_gateways_role_cannot_lift_the_guards(
     engine = connect(postgres.url(name, "gateway"))
     try:
         transact(engine, Mode.DECIDE, lambda connection: audit.append(connection, "test", 0))
+        with engine.begin() as connection:  # a table of a later revision
+            connection.execute(text("INSERT INTO later VALUES (1)"))
         for statement in (
             "UPDATE audit SET entry = '{}'",
             "DELETE FROM audit",
