@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import ctypes
+import math
 import os
 import select
 import shutil
@@ -41,6 +42,7 @@ RETRY_S: Final = 0.1
 ANSWER_S: Final = 5.0  # of a process that has accepted, until its headers
 ASKED_S: Final = 0.5  # between SIGTERM and SIGKILL
 CRASHED_S: Final = 1.0  # pause after a browser that ended by itself
+BEAT_S: Final = 5.0  # systemd hears no more often that this program lives
 START: Final = """<!DOCTYPE html>
 <meta http-equiv="refresh" content="0; url={panel}">
 """
@@ -95,8 +97,9 @@ def _serve_one(address: str, runtime: Path, command: Sequence[str]) -> None:
     """
     with _resident(address, runtime) as (life, key):
         with _browser(f"http://{address}{PAGE}#{key}", command) as browser:
+            told = -math.inf
             while browser.poll() is None and not _over(life, RETRY_S):
-                notify.send("WATCHDOG=1")
+                told = _beat(told)
             by_itself = browser.poll()
         if by_itself is not None and not _over(life, CRASHED_S):
             sys.stderr.write(f"browser: ended by itself ({by_itself}), started again\n")
@@ -108,9 +111,10 @@ def _resident(address: str, runtime: Path) -> Iterator[tuple[socket.socket, str]
     PermissionError when this user may not have the key.
     """
     host, _, port = address.rpartition(":")
+    told = -math.inf
     while True:
         key = panel_key.read(runtime)
-        notify.send("WATCHDOG=1")
+        told = _beat(told)
         with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
             wire = stack.enter_context(socket.create_connection((host, int(port)), ANSWER_S))
             wire.sendall(f"GET {ALIVE}?key={key} HTTP/1.1\r\nHost: {address}\r\n\r\n".encode())
@@ -120,6 +124,17 @@ def _resident(address: str, runtime: Path) -> Iterator[tuple[socket.socket, str]
         time.sleep(RETRY_S)
     with kept:
         yield wire, key
+
+
+def _beat(told: float) -> float:
+    """Feed systemd's watchdog, unless it was fed a moment ago: each time wakes systemd too. `told`
+    and the result: when it was, monotonic seconds.
+    """
+    now = time.monotonic()
+    if now - told < BEAT_S:
+        return told
+    notify.send("WATCHDOG=1")
+    return now
 
 
 def _over(life: socket.socket, seconds: float) -> bool:

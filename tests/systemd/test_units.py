@@ -199,6 +199,7 @@ def test_the_panels_program_is_watched() -> None:
     service = settings("madoguchi-panel.service")
     assert service["NotifyAccess"] == "main"
     assert int(service["WatchdogSec"]) >= 10 * browser.ANSWER_S
+    assert int(service["WatchdogSec"]) >= 10 * browser.BEAT_S
 
 
 def test_the_timers_start_what_the_program_can_do() -> None:

@@ -5,6 +5,7 @@ ended.
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import shutil
 import signal
@@ -242,3 +243,15 @@ def test_the_panel_says_nothing_until_it_ends(listener: socket.socket) -> None:
         writer.close()
 
     asyncio.run(story())
+
+
+def test_systemd_hears_of_it_now_and_then_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    now = 100.0
+    monkeypatch.setattr("firmware.service.notify.send", said.append)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    told = browser._beat(-math.inf)
+    for _ in range(100):
+        now += browser.RETRY_S
+        told = browser._beat(told)
+    assert 2 <= len(said) <= 1 + 10 / browser.BEAT_S
