@@ -192,6 +192,8 @@ def _admitted(
     if made is None:
         raise PapersError(f"{kiosk}: is no name for a kiosk")
     kiosks.admit(connection, made)
+    if not kiosks.good(connection, made):
+        raise PapersError(f"{kiosk}: this key was revoked: the board needs another one")
     audit.append(connection, event, at, kiosk=kiosk, certificate=made.fingerprint)
     return der
 

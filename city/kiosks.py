@@ -186,8 +186,13 @@ def revoke(connection: Connection, which: str) -> int:
 
 
 def issued_for(connection: Connection, kiosk: str, key: str) -> bytes | None:
-    """The certificate this kiosk has for this key."""
-    mine = (table.c.kiosk == kiosk) & (table.c.key == key) & table.c.revoked.is_(False)
+    """The good certificate this kiosk has for this key."""
+    mine = (
+        (table.c.kiosk == kiosk)
+        & (table.c.key == key)
+        & (table.c.not_after > int(time.time()))
+        & table.c.revoked.is_(False)
+    )
     return connection.execute(select(table.c.certificate).where(mine)).scalar()
 
 

@@ -19,8 +19,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID
+from sqlalchemy import update
 
-from city import builds, kiosks, pki
+from city import builds, kiosks, pki, tables
 from city.handlers import Refused
 from city.renewal import Renewal, renew
 from firmware.link import messages
@@ -138,6 +139,10 @@ def refusals(rehearsal: Rehearsal, stick: Path, folder: Path, case: str) -> list
         city(rehearsal, "sign", stick)
         (stick / "kiosk-1.pem").unlink()
         (stick / "kiosk-1.csr").write_bytes(line_key.request("kiosk-1", other))
+    elif case == "this key was revoked":
+        city(rehearsal, "sign", stick)
+        (stick / "kiosk-1.pem").unlink()
+        city(rehearsal, "revoke", "kiosk-1")
     elif case == "not an Ed25519 key":
         return ["--attest", rehearsal.pki.kiosk_ca_key]
     return ["--fleet", folder / "fleet.toml"]
@@ -153,6 +158,7 @@ def refusals(rehearsal: Rehearsal, stick: Path, folder: Path, case: str) -> list
         "not a measurement",
         "not accepted here",
         "another key",
+        "this key was revoked",
         "not an Ed25519 key",
     ],
 )
@@ -180,6 +186,20 @@ def test_a_board_that_was_replaced_is_signed_when_somebody_says_so(
     assert city(rehearsal, "sign", stick, "--another") == 0
     made = x509.load_pem_x509_certificate((stick / "kiosk-1.pem").read_bytes())
     assert made.public_key() == other.public_key()
+
+
+def test_a_certificate_that_is_over_is_not_the_answer_again(
+    rehearsal: Rehearsal, board: Board
+) -> None:
+    stick = board("kiosk-1")
+    city(rehearsal, "sign", stick)
+    over = (stick / "kiosk-1.pem").read_bytes()
+    with rehearsal.city.engine.begin() as connection:
+        connection.execute(update(tables.kiosk_certificates).values(not_after=1))
+    assert city(rehearsal, "sign", stick) == 0
+    assert (stick / "kiosk-1.pem").read_bytes() != over
+    with rehearsal.city.engine.begin() as connection:
+        assert kiosks.live(connection, "kiosk-1") == 1
 
 
 def test_renewed_by_the_city_for_the_key_that_the_kiosk_has(
