@@ -32,6 +32,7 @@ WELL: Final = frozenset({"ready", "serving", "off-hours", "starting"})
 PAGE, DATA = "/", "/fleet.json"
 HEADERS: Final = {
     "Cache-Control": "no-store",
+    "Refresh": "10",  # seconds; also of a page that says that the database is away
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
     "X-Content-Type-Options": "nosniff",
 }
@@ -123,19 +124,31 @@ def _loopback(listen: str) -> tuple[str, int]:
     raise ConfigError(f"--listen: {listen} is no address of this machine alone")
 
 
-async def _serve(look: Look, host: str, port: int) -> None:
+def application(look: Look) -> web.Application:
+    """The page, and its data. 503 while the database does not answer."""
+
+    async def seen() -> Sequence[Seen]:
+        try:
+            return await asyncio.to_thread(look)
+        except DatabaseError as error:
+            raise web.HTTPServiceUnavailable(text=f"{error}\n", headers=HEADERS) from None
+
     async def page(_: web.Request) -> web.Response:
-        found = await asyncio.to_thread(look)
-        return web.Response(text=as_page(found), content_type="text/html", headers=HEADERS)
+        text = as_page(await seen())
+        return web.Response(text=text, content_type="text/html", headers=HEADERS)
 
     async def data(_: web.Request) -> web.Response:
-        found = await asyncio.to_thread(look)
-        return web.Response(body=as_json(found), content_type="application/json", headers=HEADERS)
+        body = as_json(await seen())
+        return web.Response(body=body, content_type="application/json", headers=HEADERS)
 
     app = web.Application()
     app.router.add_get(PAGE, page)
     app.router.add_get(DATA, data)
-    runner = web.AppRunner(app, access_log=None)
+    return app
+
+
+async def _serve(look: Look, host: str, port: int) -> None:
+    runner = web.AppRunner(application(look), access_log=None)
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port).start()

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from aiohttp import ClientResponse
+from aiohttp.test_utils import TestClient, TestServer
 from sqlalchemy import Connection
 
 from city import cases, database, fleet
 from city.database import Mode, transact
-from city.fleet_command import WELL, as_json, as_page, as_text, cells, needs_nobody
+from city.fleet import Seen
+from city.fleet_command import (
+    DATA,
+    PAGE,
+    WELL,
+    application,
+    as_json,
+    as_page,
+    as_text,
+    cells,
+    needs_nobody,
+)
 from firmware.link.messages import PROTOCOL, Hello, KioskStatus
 from firmware.service.status import WELL as WELL_AT_THE_KIOSK
 from firmware.service.status import Availability, Report
@@ -76,6 +90,19 @@ def test_text_json_and_page_say_the_same(connection: Connection) -> None:
     assert "&lt;b&gt;1&lt;/b&gt;" in page and "<b>1" not in page
     assert len(cells(found[0])) == 6
     assert "No kiosk said hello yet" in as_page([])
+
+
+@pytest.mark.parametrize("place", [PAGE, DATA])
+def test_a_page_without_a_database_comes_back_by_itself(place: str) -> None:
+    def look() -> Sequence[Seen]:
+        raise database.DatabaseError("the database does not answer")
+
+    async def ask() -> ClientResponse:
+        async with TestClient(TestServer(application(look))) as client:
+            return await client.get(place)
+
+    answer = asyncio.run(ask())
+    assert (answer.status, answer.headers["Refresh"]) == (503, "10")
 
 
 def test_both_ends_agree_on_what_is_well() -> None:
