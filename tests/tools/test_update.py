@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +14,9 @@ from msgspec.structs import asdict
 from firmware.service.cases import create_journal, journal_path
 from firmware.service.entry import NewEntry, new_entry
 from firmware.service.journal import VERSION, Journal
+from firmware.tools.diagnose import TITLES
+from firmware.tools.diagnose.finding import Finding
+from firmware.tools.diagnose.finding import Verdict as Verdicts
 from firmware.tools.update import board, command, image, state
 from firmware.tools.update.board import read_service
 from firmware.tools.update.image import BuildUnreadable, ImageBuild, is_newer
@@ -260,6 +265,34 @@ def test_the_gate_judges_a_build_on_trial_only(
     assert update(kiosk, "started", "--ready", "0") == 1
 
 
+def test_a_disk_that_takes_nothing_does_not_start_the_board_again_and_again(
+    kiosk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(_: Path, __: UpdateState) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(state, "save", full)
+    monkeypatch.setattr(board, "shows_its_screen", lambda _: True)
+    assert update(kiosk, "started") == 0
+    assert "No space left" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verdict", Verdicts)
+def test_only_what_is_wrong_counts_against_a_build(
+    verdict: Verdicts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[str] = []
+
+    def diagnose(_: Path, names: Sequence[str]) -> list[Finding]:
+        asked.extend(names)
+        return [Finding("recordings", verdict, "")]
+
+    monkeypatch.setattr(board.diagnose, "diagnose", diagnose)
+    wrong = board.wrong_checks(tmp_path)
+    assert wrong == (("recordings",) if verdict is Verdicts.NG else ())
+    assert set(asked) <= set(TITLES)
+
+
 def test_what_was_wrong_before_is_no_fault_of_the_new_build(
     kiosk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -279,9 +312,9 @@ def test_a_bundle_that_does_not_say_what_it_is_is_refused(
     assert "build.json" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("text", ("", "{", '{"floor": 3}', '{"later": 1}'))
+@pytest.mark.parametrize("text", ("", "{", '{"floor": 3}', '{"later": 1}', '{"floor": "\xff"}'))
 def test_a_state_that_cannot_be_read_lets_nothing_older_in(tmp_path: Path, text: str) -> None:
-    (tmp_path / state.FILE).write_text(text)
+    (tmp_path / state.FILE).write_text(text, "latin-1")
     assert state.load(tmp_path, "20") == UpdateState(floor="20")
 
 

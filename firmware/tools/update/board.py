@@ -20,6 +20,7 @@ from firmware.service.entry import Entry, JournalBroken
 from firmware.service.journal import Journal
 from firmware.service.till import entries
 from firmware.tools import diagnose
+from firmware.tools.diagnose.finding import Verdict
 from firmware.tools.diagnose.system import Listener, who_listens
 from firmware.tools.update.rules import Books
 
@@ -27,9 +28,9 @@ KIOSK: Final = "madoguchi-kiosk.service"
 # Whose money it is. What the city has earned is no reason to wait.
 SOMEBODYS: Final = (Title.OPEN, Title.HELD, Title.INQUIRY)
 # Checks that a build can fail by itself. Devices, line and clock are no fault of it.
-CHECKS_OF_A_BUILD: Final = frozenset(
+CHECKS_OF_A_BUILD: Final = tuple(
     "configuration panel mincho gothic screen-fonts recordings card-ca issuing-keys terms-keys "
-    "journal core".split()
+    "journal".split()
 )
 LOOK_S: Final = 2.0
 
@@ -88,8 +89,8 @@ def _journal(config: Config) -> contextlib.closing[Journal]:
 
 def wrong_checks(config: Path) -> tuple[str, ...]:
     """What the diagnosis finds NG of what a build can be the cause of."""
-    found = diagnose.diagnose(config)
-    return tuple(f.name for f in found if not f.ok and f.name in CHECKS_OF_A_BUILD)
+    found = diagnose.diagnose(config, CHECKS_OF_A_BUILD)
+    return tuple(each.name for each in found if each.verdict is Verdict.NG)
 
 
 def shows_its_screen(config: Path) -> bool:

@@ -123,7 +123,11 @@ def _started(updates: Updates, given: argparse.Namespace) -> int:
     that was right before. No other build is ever judged: it is the way back.
     """
     before = updates.state
-    updates.keep(at_start(before, updates.running.version, board.newest_entry(updates.config)))
+    now = at_start(before, updates.running.version, board.newest_entry(updates.config))
+    try:
+        updates.keep(now)
+    except OSError as error:  # a full disk: the board is to start and to show that
+        sys.stderr.write(f"kiosk update: {error}\n")
     for version in set(updates.state.rejected) - set(before.rejected):
         sys.stderr.write(f"kiosk update: version {version} did not come up: fell back\n")
     if not updates.state.on_trial:

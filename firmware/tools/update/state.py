@@ -36,7 +36,7 @@ def load(folder: Path, running: str) -> UpdateState:
     """
     try:
         return msgspec.json.decode((folder / FILE).read_bytes(), type=UpdateState)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, ValueError):  # msgspec's errors are ValueErrors
         return UpdateState(floor=running)
 
 
