@@ -64,7 +64,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     availability: Availability = Availability.STARTING
     problem: str = ""  # a key of the texts; "" for none
     devices: dict[str, str] = {}  # device -> its trouble, "" for none
-    paper: dict[str, str] = {}  # printer -> ok, low, out or unknown
+    paper: dict[str, str] = {}  # printer -> a `PaperSupply`
     change: dict[str, int] = {}  # yen -> coins that are certainly in its hoppers
     exact_only: bool = False
     cases: int = 0  # open ones
@@ -114,7 +114,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     at: float  # seconds since 1970, when it was written
     report: Report
     why: str = ""  # one line, when the kiosk could not start
-    case: str = ""  # of a kiosk that the supervisor has closed
+    case: str = ""  # of a kiosk that the supervisor has closed, or what was not signed so
     disk_free: int = 0  # bytes, for the journal
     tally: Tally
 

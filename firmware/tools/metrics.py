@@ -136,6 +136,8 @@ def _state(status: Status, running: bool) -> Iterator[Metric]:
     now = {one.value: one is report.availability for one in Availability}
     yield StateSetMetricFamily(PREFIX + "availability", METRICS["availability"][2], value=now)
     yield _gauge("problem", [((report.problem,), 1.0)] if report.problem else [])
+    if not report.devices:  # nobody has looked since it was started or closed
+        return
     yield _gauge("device_ready", [((n,), float(not t)) for n, t in report.devices.items()])
     paper = StateSetMetricFamily(PREFIX + "paper", METRICS["paper"][2], labels=["printer"])
     for printer, supply in report.paper.items():

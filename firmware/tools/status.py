@@ -78,8 +78,10 @@ def lines(config: Config, status: Status | None, now: float) -> Iterator[tuple[s
     if report.change:
         coins = "  ".join(f"{value} yen x {count}" for value, count in report.change.items())
         yield "change", coins + ("  (exact amounts only)" if report.exact_only else "")
-    yield "cases", f"{report.cases} open"
-    yield "city", f"{report.waiting} outcomes waiting" if report.waiting else "has every outcome"
+    if report.devices:  # else nobody has looked since it was started, closed or stopped
+        waiting = f"{report.waiting} outcomes waiting" if report.waiting else "has every outcome"
+        yield "cases", f"{report.cases} open"
+        yield "city", waiting
     yield "disk", f"{status.disk_free / 2**20:.0f} MiB free"
     visits = ", ".join(f"{count} {end}" for end, count in sorted(status.tally.visits.items()))
     yield "visits", visits or "none yet"

@@ -215,6 +215,17 @@ def test_metrics_are_those_of_the_table(board: Noticeboard) -> None:
     assert (stage["0.5"], stage["10.0"], stage["320.0"], stage["+Inf"]) == (2, 3, 3, 4)
 
 
+def test_what_nobody_has_looked_at_is_not_told_as_none(board: Noticeboard) -> None:
+    board.closed("storage", "5" * 32)
+    board.write()
+    found = families(board)
+    assert PREFIX + "problem" in found
+    assert not {PREFIX + "cases_open", PREFIX + "outcomes_waiting"} & set(found)
+    told = status.read(board.config.kiosk.runtime)
+    said = dict(command.lines(board.config, told, time.time()))
+    assert (said["case"], said.keys() & {"cases", "city"}) == ("5" * 32, set())
+
+
 def test_of_a_kiosk_that_does_not_run_nothing_is_told_as_if_it_held(board: Noticeboard) -> None:
     assert [s.value for s in families(board)[PREFIX + "up"].samples] == [0]
     board.stopped()
