@@ -54,16 +54,24 @@ def _list(config: Config) -> int:
 def _name(config: Config, build: str, state: str) -> int:
     at = seconds(starting(config.clock.start)())
 
+    refused: list[str] = []
+
     def change(connection: Connection) -> bool:
         if state:
             builds.name(connection, build, state, at)
         elif not builds.forget(connection, build):
             return False
         audit.append(connection, f"build-{state or 'forgotten'}", at, build=build)
+        refused[:] = [
+            f"{one} ({' '.join(kiosks)})"
+            for one, _, kiosks in builds.listed(connection)
+            if kiosks and not builds.is_taken(connection, one)
+        ]
         return True
 
     if not work(config, Mode.DECIDE, change):
         sys.stderr.write(f"city: {build} was not named\n")
         return 1
     sys.stdout.write(f"{build}\t{state or 'forgotten'}\n")
+    sys.stderr.writelines(f"city: runs and is refused from here on: {one}\n" for one in refused)
     return 0

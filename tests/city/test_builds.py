@@ -103,3 +103,14 @@ def test_the_command(
 
     with rehearsal.city.engine.begin() as connection:
         assert events(connection)[-3:] == ["build-accepted", "build-refused", "build-forgotten"]
+
+
+def test_whoever_names_a_build_is_told_whom_that_closes(
+    rehearsal: Rehearsal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked(rehearsal, "old")
+    place = ("--config", str(rehearsal.folder / "city.toml"))
+    assert main(["city", "builds", "accept", "new", *place]) == 0
+    assert "refused from here on: old (kiosk-1)" in capsys.readouterr().err
+    assert main(["city", "builds", "accept", "old", *place]) == 0
+    assert capsys.readouterr().err == ""
