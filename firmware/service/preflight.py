@@ -42,7 +42,6 @@ def check(config: Config) -> None:
     _drivers(config)
     _fonts(config)
     _voice(config)
-    _runtime(config)
     page()
 
 
@@ -87,7 +86,8 @@ def _fonts(config: Config) -> None:
     guard(section.width, height, section.dpi, guard_style(section))  # built once, for all pages
 
 
-def _runtime(config: Config) -> None:
+def require_runtime(config: Config) -> None:
+    """The folder of the status and of the panel's key is there. Raises StartError."""
     try:
         require_folder(config.kiosk.runtime)
     except OSError as error:

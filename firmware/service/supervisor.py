@@ -39,7 +39,7 @@ from firmware.service.listeners import Listeners, open_listeners
 from firmware.service.log import configure, log
 from firmware.service.noticeboard import Noticeboard
 from firmware.service.pipe import ENDED, READY, kept_entry
-from firmware.service.preflight import StartError, check, lock_state
+from firmware.service.preflight import StartError, check, lock_state, require_runtime
 from firmware.service.resident import Resident
 from firmware.service.room import storage_trouble
 
@@ -387,6 +387,7 @@ def main(path: Path, serve: Serve = Resident) -> int:
         configure(config.kiosk.log)
         config.kiosk.state.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock_state(config)
+        require_runtime(config)
         notices = Noticeboard(config)
         notices.write()
         check(config)

@@ -180,7 +180,7 @@ def test_a_damaged_journal_is_one_line(tmp_path: Path) -> None:
 
 @pytest.fixture
 def overseer(tmp_path: Path) -> Supervisor:
-    config: Any = SimpleNamespace(kiosk=SimpleNamespace(state=tmp_path))
+    config: Any = SimpleNamespace(kiosk=SimpleNamespace(state=tmp_path, runtime=tmp_path))
     return Supervisor(config, Listeners(NOTHING, None))
 
 
