@@ -32,6 +32,7 @@ from firmware.service.cases import journal_path
 from firmware.service.cash_desk import CashDesk
 from firmware.service.entry import NewEntry
 from firmware.service.handlers.outbox import deliver
+from firmware.service.health_desk import HealthDesk
 from firmware.service.journal import Journal, JournalBroken, new_id
 from firmware.service.listeners import Listeners
 from firmware.service.paper_desk import PaperDesk
@@ -329,6 +330,7 @@ def test_a_case_opened_while_health_is_asked_keeps_the_next_person_out(
         mocker, PaperDesk, sheets_trouble=slow, receipts_trouble=lambda: ""
     )
     bench.executor.health.cash = stand_in(mocker, CashDesk, trouble=lambda: "")
+    mocker.patch.object(HealthDesk, "_city_trouble", return_value="")
 
     async def run() -> None:
         bench.executor.carry_out(commands.CheckHealth())
