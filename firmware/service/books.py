@@ -19,6 +19,7 @@ from firmware.service import charge_recovery
 from firmware.service.cases import journal_path
 from firmware.service.coin_recovery import COUNTED, Question, known, question
 from firmware.service.entry import Entry, JournalBroken, NewEntry, new_entry, new_id, outcome_of
+from firmware.service.flight_record import keep_for_case
 from firmware.service.journal import Journal
 from firmware.service.log import log
 from firmware.service.record import to_the_log
@@ -84,8 +85,12 @@ class Books:
         if charges_due:
             self._ask_terminal()
         with self._journal() as journal:
+            earlier = {case.id for case in journal.cases()}
             for code in settle(journal):
                 log("service.settled", code=code)
+            for case in journal.cases():
+                if case.id not in earlier:
+                    self._opened(case.id, case.code)
 
     def _question(self, journal: Journal) -> Question:
         """What is written and what is kept, of sessions that nobody ended."""
@@ -121,7 +126,7 @@ class Books:
         """
         with contextlib.suppress(JournalBroken), self._journal() as journal:
             found = next((case.id for case in journal.cases() if case.code == code), "")
-            return found or journal.open_case("", code, pauses=pauses)
+            return found or self._opened(journal.open_case("", code, pauses=pauses), code)
         known = (
             given for given in self.kept if given.kind == "case" and given.facts["code"] == code
         )
@@ -132,4 +137,9 @@ class Books:
         given = new_entry("", "case", case=new_id(), code=code, pauses=pauses)
         to_the_log(given)
         self.keep(given)
+        self._opened(str(given.facts["case"]), code)
         return given
+
+    def _opened(self, case: str, code: str) -> str:
+        keep_for_case(self._path.parent, case, code)
+        return case

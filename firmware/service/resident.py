@@ -35,6 +35,8 @@ from firmware.service.devices import Devices
 from firmware.service.entry import JournalBroken, NewEntry, new_id
 from firmware.service.event_entries import ENTRIES
 from firmware.service.executor import Executor, Forbidden
+from firmware.service.flight_record import FlightRecord
+from firmware.service.flight_steps import RecordedFlow
 from firmware.service.give_back import give_back
 from firmware.service.journal import Journal
 from firmware.service.listeners import Listeners
@@ -64,8 +66,7 @@ MONEY_SHOWN_S = 15.0  # what went back and what is owed, before the kiosk closes
 
 
 class Resident:
-    """`send` reports to the supervisor (pipe.py): ready, alive, ended, and what could not be
-    written down.
+    """`send` reports to the supervisor (pipe.py): ready, alive, ended, what was not written down.
 
     `flow` makes the journey's machine; another than the kiosk's is for proofs.
     """
@@ -77,9 +78,9 @@ class Resident:
         self._listeners = listeners
         self._send = send
         self._queue: asyncio.Queue[events.Event | Exception] = asyncio.Queue()
-        # Random, so that a page left over from an earlier resident cannot touch a screen of this
-        # one.
+        # Random: a page left over from an earlier resident touches no screen of this one.
         self._flow = flow(secrets.randbelow(2**30))
+        self._recorded = RecordedFlow(self._flow, FlightRecord(config.kiosk.state))
         self._vault = Vault(session=new_id())
         self._begun = False
         self._unwritable = False  # the journal takes nothing more
@@ -103,7 +104,7 @@ class Resident:
             await panel.start(self._touched)
             self._start_devices(executor, loop)
             devices.speaker.watch(partial(self._plugged, loop))
-            self._carry(executor, self._flow.start())
+            self._carry(executor, self._recorded.start())
             self._send(READY)
             heart = loop.create_task(self._beat())
             code = await self._serve(executor)
@@ -127,9 +128,7 @@ class Resident:
         self._queue.put_nowait(event)
 
     def fail(self, error: Exception) -> None:
-        """Work that the journey waits for has broken in a way nobody foresaw: stop safely, when its
-        turn comes.
-        """
+        """Work that the journey waits for has broken, unforeseen: stop safely, in its turn."""
         self._queue.put_nowait(error)
 
     def _executor(self, journal: Journal, devices: Devices, panel: WebPanel) -> Executor:
@@ -211,7 +210,7 @@ class Resident:
             raise JournalBroken("what happened could not be written down")
         executor.permits.observe(event)
         before = self._flow.state
-        commands = self._flow.handle(event)
+        commands = self._recorded.handle(event)
         if self._flow.state is not before:
             log("state", state=self._flow.state.value, event=events.trigger(event))
             self._teller.state(self._flow.state)

@@ -29,6 +29,8 @@ COMMANDS: Commands = {
     ("cases",): ("firmware.tools.cases", "what an operator has to look into"),
     ("diagnose",): ("firmware.tools.diagnose", "check each configured device"),
     ("exchanges",): ("firmware.tools.exchanges", "the newest exchanges with each device"),
+    ("incident",): ("firmware.tools.incident", "what an engineer needs, in one file"),
+    ("replay",): ("firmware.tools.replay", "explain an incident, step by step"),
     ("card-check",): ("firmware.tools.card_check", "a card on a PC/SC reader, step by step"),
     ("cash",): ("firmware.tools.cash", "the operator's money: count, refill, empty, close the day"),
     ("journal",): (

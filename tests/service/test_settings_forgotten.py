@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,7 +22,7 @@ from firmware.service.resident import Resident
 from hal.panel.contract import PanelTouch
 
 CONFIG: Any = SimpleNamespace(
-    kiosk=SimpleNamespace(phone="", languages=("ja", "en", "ne")),
+    kiosk=SimpleNamespace(state=Path("/nowhere"), phone="", languages=("ja", "en", "ne")),
     panel=SimpleNamespace(sides={}),
     voice=SimpleNamespace(volume=80),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from firmware.flow import commands, events
+from firmware.service.flight_record import keep_for_case
 from firmware.service.handlers.base import Handler, Table
 from firmware.service.health_desk import case_open
 from firmware.service.log import log
@@ -26,6 +27,7 @@ def open_case(place: Workplace, command: commands.OpenCase) -> None:
 
 def announce_case(place: Workplace, case: str, command: commands.OpenCase) -> None:
     """A case is written down: the journey learns of one that pauses the kiosk."""
+    keep_for_case(place.config.kiosk.state, case, command.code)
     log("case.opened", case=case, code=command.code, pauses=command.pauses)
     if command.pauses:
         place.post(case_open(case))  # now: the next person may be about to touch "start"

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from firmware.flow import commands, events
 from firmware.service.device_threads import ThreadName
+from firmware.service.flight_record import keep_for_case
 from firmware.service.handlers.base import Handler, Table
 from hal.printer.contract import Outlet
 
@@ -50,6 +51,7 @@ class PaperHandler(Handler):
         session = place.vault.session
         place.happened("owed", amount=command.owed)
         case = place.record.open_case(session, "claim", pauses=False)
+        keep_for_case(place.config.kiosk.state, case, "claim")
         place.threads.spawn(place.slips.claim(session, command.owed, case))
 
     table: ClassVar[Table] = {

@@ -1,0 +1,262 @@
+"""`kiosk incident` and `kiosk replay`: what is in a bundle, and what is said of a bad one."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from firmware.flow import events
+from firmware.flow.machine import Flow
+from firmware.service.cases import create_journal, journal_path
+from firmware.service.entry import new_id
+from firmware.service.flight_record import (
+    CASES_KEPT,
+    SIZE,
+    SLOT,
+    SLOTS,
+    FlightRecord,
+    What,
+    case_path,
+    keep_for_case,
+    path,
+    read_all,
+    read_steps,
+)
+from firmware.service.flight_steps import RecordedFlow
+from firmware.service.journal import Journal
+from firmware.tools.cli import main
+from firmware.tools.incident import FLIGHT, KIND, MANIFEST, without_secrets
+
+TOML = """
+[kiosk]
+id = "kiosk-1"
+state = "state"
+runtime = "run"
+[panel]
+[card]
+driver = "vpcd"
+listen = "127.0.0.1:0"
+[sheets]
+address = "127.0.0.1:9100"
+width = 4720
+[receipts]
+address = "127.0.0.1:9101"
+width = 576
+[cash]
+port = "cash"
+acceptor = 2
+hoppers = []
+[speaker]
+driver = "alsa"
+[line]
+city = "https://user:hunter2@127.0.0.1:1"
+city_ca = "ca.pem"
+certificate = "kiosk.pem"
+key = "kiosk.key"
+[trust]
+card_ca = ["card.pem"]
+issuing_keys = ["issuing.pem"]
+terms_keys = ["terms.pem"]
+[voice]
+recordings = "voice"
+"""
+
+
+def serve(state: Path) -> None:
+    """A process begins and finds the reader empty."""
+    flow = RecordedFlow(Flow(), FlightRecord(state))
+    flow.start()
+    flow.handle(events.CardAbsent())
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Path:
+    (tmp_path / "kiosk.toml").write_text(TOML)
+    create_journal(tmp_path / "state")
+    return tmp_path
+
+
+@pytest.fixture
+def incident(board: Path) -> Callable[[], Path]:
+    def write() -> Path:
+        out = board / "incident.zip"
+        config = str(board / "kiosk.toml")
+        assert main(["incident", "--config", config, "--out", str(out)]) == 0
+        return out
+
+    return write
+
+
+def test_a_bundle_says_what_is_in_it(
+    board: Path, incident: Callable[[], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = board / "state"
+    serve(state)
+    journal = Journal(journal_path(state))
+    case = journal.open_case("", "child.silent", pauses=True)
+    journal.close()
+    keep_for_case(state, case, "child.silent")
+    out = incident()
+    told = capsys.readouterr().out
+    with zipfile.ZipFile(out) as bundle:
+        parts = {name: json.loads(bundle.read(name)) for name in bundle.namelist()}
+    assert {*parts} - {MANIFEST} == {*parts[MANIFEST]["parts"]}
+    for name, what in parts[MANIFEST]["parts"].items():
+        assert f"{name:<15} {what}" in told
+    assert "hunter2" not in json.dumps(parts)
+    assert parts["cases.json"][0]["id"] == case
+    assert main(["replay", str(out), "--case", case]) == 1
+    told = capsys.readouterr().out
+    assert f">>> FIRST: a case was opened: code=child.silent case={case}" in told
+
+
+def test_all_was_well(
+    board: Path, incident: Callable[[], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    serve(board / "state")
+    assert main(["replay", str(incident())]) == 0
+    assert capsys.readouterr().out.endswith("All was as it should be.\n")
+
+
+def test_a_part_that_cannot_be_read_is_named(
+    board: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    journal_path(board / "state").write_bytes(b"damage" * 1000)
+    given = ["--config", str(board / "kiosk.toml"), "--out", str(board / "out.zip")]
+    assert main(["incident", *given]) == 1
+    assert "cases.json      NOT IN IT: " in capsys.readouterr().out
+    assert main(["incident", *given]) == 2
+    assert "is there already" in capsys.readouterr().err
+
+
+def made(folder: Path, manifest: object, flight: object = ()) -> Path:
+    out = folder / "made.zip"
+    with zipfile.ZipFile(out, "w") as bundle:
+        bundle.writestr(MANIFEST, json.dumps(manifest))
+        bundle.writestr(FLIGHT, json.dumps(flight))
+    return out
+
+
+GOOD = {"kind": KIND, "version": 1, "made": 0, "kiosk": "k", "build": "1.2.3", "parts": {}}
+STRANGE = {"number": 1, "process": 1, "at": 0, "what": "R", "words": "out/elsewhere epoch=1"}
+
+
+@pytest.mark.parametrize(
+    ("manifest", "flight", "words"),
+    [
+        (GOOD | {"version": 9}, [], "use the build that wrote it, 1.2.3"),
+        (GOOD | {"kind": "holiday"}, [], "write it again with `kiosk incident`"),
+        ({"kind": KIND}, [], "write it again with `kiosk incident`"),
+        (GOOD, [{"number": "?"}], "write it again with `kiosk incident`"),
+        (GOOD, [STRANGE], "use the build that wrote it, 1.2.3"),
+        (GOOD, [STRANGE | {"words": "no facts = here"}], "use the build that wrote it, 1.2.3"),
+        (GOOD, [], "its flight record is empty"),
+    ],
+)
+def test_a_bundle_that_is_no_use_is_one_line(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    manifest: object,
+    flight: object,
+    words: str,
+) -> None:
+    assert main(["replay", str(made(tmp_path, manifest, flight))]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert words in line
+
+
+def test_a_truncated_or_foreign_file_is_one_line(
+    board: Path, incident: Callable[[], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    serve(board / "state")
+    whole = incident().read_bytes()
+    broken = board / "broken.zip"
+    for data in (b"", b"no zip", whole[: len(whole) // 2], whole[:-10], whole[50:]):
+        broken.write_bytes(data)
+        assert main(["replay", str(broken)]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "copy it again" in line or "write it again" in line
+    with zipfile.ZipFile(broken, "w") as bundle:
+        bundle.writestr("holiday.txt", "")
+    assert main(["replay", str(broken)]) == 2
+    assert "has no flight record" in capsys.readouterr().err
+    assert main(["replay", str(board / "nothing.zip")]) == 2
+    assert "no such file" in capsys.readouterr().err
+
+
+def test_secrets_stay_out() -> None:
+    given = {
+        "sheets": {"driver": "mine", "options": {"login": "x"}, "address": "ipp://u:p@host/a"},
+        "api_token": "t",
+        "kept": [{"password": "p", "pace": 1.0}],
+    }
+    assert without_secrets(given) == {
+        "sheets": {
+            "driver": "mine",
+            "options": {"login": "(left out)"},
+            "address": "ipp://host/a",
+        },
+        "api_token": "(left out)",
+        "kept": [{"password": "(left out)", "pace": 1.0}],
+    }
+
+
+# -- the record itself
+
+
+def test_a_process_that_is_killed_leaves_its_steps(tmp_path: Path) -> None:
+    if (child := os.fork()) == 0:
+        FlightRecord(tmp_path).add(What.EVENT, "card-absent")
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert [(step.process, step.words) for step in read_all(tmp_path)] == [(child, "card-absent")]
+
+
+def test_the_record_never_grows_and_the_next_process_goes_on(tmp_path: Path) -> None:
+    for first in (0, SLOTS):
+        record = FlightRecord(tmp_path)
+        for number in range(first, first + SLOTS):
+            record.add(What.EVENT, f"n{number}")
+        record.close()
+        record.add(What.EVENT, "closed")
+    assert path(tmp_path).stat().st_size == SIZE
+    assert path(tmp_path).stat().st_mode & 0o777 == 0o600
+    assert [step.words for step in read_all(tmp_path)] == [f"n{SLOTS + n}" for n in range(SLOTS)]
+
+
+def test_a_damaged_slot_is_left_out(tmp_path: Path) -> None:
+    record = FlightRecord(tmp_path)
+    for number in range(3):
+        record.add(What.EVENT, f"n{number}")
+    data = bytearray(path(tmp_path).read_bytes())
+    data[2 * SLOT.size + 40] ^= 1
+    path(tmp_path).write_bytes(data + b"more")
+    assert [step.words for step in read_all(tmp_path)] == ["n0", "n2"]
+    path(tmp_path).write_bytes(os.urandom(1000))
+    assert read_all(tmp_path) == []
+
+
+def test_the_newest_cases_are_kept(tmp_path: Path) -> None:
+    FlightRecord(tmp_path).add(What.EVENT, "card-absent")
+    cases = [new_id() for _ in range(CASES_KEPT + 3)]
+    for number, case in enumerate(cases):
+        keep_for_case(tmp_path, case, "claim")
+        os.utime(case_path(tmp_path, case), (number, number))
+    kept = [case for case in cases if case_path(tmp_path, case).exists()]
+    assert len(kept) == CASES_KEPT
+    newest = read_steps(case_path(tmp_path, cases[-1]))
+    assert [step.what for step in newest] == [What.EVENT, What.CASE]
+    assert newest[-1].words == f"code=claim case={cases[-1]}"
+
+
+def test_where_nothing_can_be_written_nobody_is_held_up(tmp_path: Path) -> None:
+    FlightRecord(tmp_path / "nowhere").add(What.EVENT, "card-absent")
+    keep_for_case(tmp_path / "nowhere", new_id(), "claim")
+    keep_for_case(tmp_path, "../elsewhere", "claim")
+    assert not [*tmp_path.iterdir()]
