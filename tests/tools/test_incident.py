@@ -116,6 +116,35 @@ def test_a_bundle_says_what_is_in_it(
     assert f">>> FIRST: a case was opened: code=child.silent case={case}" in told
 
 
+def test_a_case_from_list_to_export(board: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = ["--config", str(board / "kiosk.toml")]
+    journal = Journal(journal_path(board / "state"))
+    journal.write("5" * 32, "begun")
+    case = journal.open_case("5" * 32, "print.unknown", pauses=True)
+    journal.write("5" * 32, "held", amount=300, case=case)
+    journal.open_case("", "child.silent", pauses=True)
+    journal.close()
+    keep_for_case(board / "state", case, "print.unknown")
+    assert main(["cases", "show", case[:12], *config]) == 0
+    told = capsys.readouterr().out
+    assert "code\tprint.unknown\n" in told
+    assert f"held\tamount=300 case={case}\n" in told
+    assert f"kiosk replay --case {case}" in told
+    given = ["cases", "reconcile", case, "--reason", "a sheet lay there", *config]
+    assert main(given) == 2
+    assert "--fee" in capsys.readouterr().err
+    assert main([*given, "--fee", "returned"]) == 0
+    for bad in ("", "nothing"):
+        assert main(["cases", "show", bad, *config]) == 2
+        assert "`kiosk cases list`" in capsys.readouterr().err
+    export = ["cases", "export", "--out", str(board / "cases.jsonl"), *config]
+    assert main(export) == 0
+    first, second = map(json.loads, (board / "cases.jsonl").read_text().splitlines())
+    assert (first["case"], first["held"], first["fee"]) == (case, 300, "returned")
+    assert (first["note"], second["closed_at"]) == ("a sheet lay there", "")
+    assert main(export) == 2
+
+
 def test_all_was_well(
     board: Path, incident: Callable[[], Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
