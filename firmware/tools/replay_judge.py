@@ -133,8 +133,8 @@ def _follow(model: Model, turn: Turn) -> None:
 def _look_for_answers(before: Reached | None, turn: Turn, waiting: list[Asked]) -> None:
     """Who was asked must answer before the state's time for it runs out."""
     answered = next((each for each in waiting if turn.name in ANSWERS[each.name][1]), None)
-    if answered:
-        waiting.remove(answered)
+    if answered:  # what is asked again meanwhile has one answer
+        waiting[:] = [each for each in waiting if each.name != answered.name]
     is_stale = any(name == "Note" for name, _ in turn.commands)
     waits = before is not None and SPECS[before.state].device
     times_out = turn.name == "time-up" and waits and not is_stale

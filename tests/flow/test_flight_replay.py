@@ -16,6 +16,7 @@ from flow_rig import Ended, Rig
 from firmware.flow import commands, events
 from firmware.flow.machine import Flow, UnhandledEvent
 from firmware.flow.states import State
+from firmware.flow.timers import Timer
 from firmware.service.flight_record import FlightRecord, What, read_all
 from firmware.service.flight_steps import COMMAND_FACTS, EVENT_FACTS, RecordedFlow
 from firmware.tools.replay_judge import ANSWER_S, Process, judge
@@ -128,6 +129,17 @@ def test_silence_behind_the_longest_time_is_found(kiosk: Kiosk) -> None:
         "coin-returned",
         "the coin unit did not answer StopCoins",
     )
+
+
+def test_what_is_asked_again_has_one_answer(kiosk: Kiosk) -> None:
+    rig = flow_rig.Rig()
+    rig.start()
+    rig.fire(Timer.REMIND)
+    rig.answer("health")
+    rig.answer("terms")
+    kiosk.time += ANSWER_S + 1
+    rig.send(events.CardAbsent())
+    assert [each.first_wrong for each in kiosk.judged()] == [None]
 
 
 def test_a_case_is_found(kiosk: Kiosk) -> None:
