@@ -329,7 +329,7 @@ def test_a_case_opened_while_health_is_asked_keeps_the_next_person_out(
     bench.executor.health.paper = stand_in(
         mocker, PaperDesk, sheets_trouble=slow, receipts_trouble=lambda: ""
     )
-    bench.executor.health.cash = stand_in(mocker, CashDesk, trouble=lambda: "")
+    mocker.patch.object(CashDesk, "trouble", return_value="")
     mocker.patch.object(HealthDesk, "_city_trouble", return_value="")
 
     async def run() -> None:
