@@ -56,7 +56,7 @@ class Reached:
     state: State
     epoch: int
     screen: int
-    numbers: Mapping[str, int]
+    numbers: Mapping[str, Any]
 
 
 def reached(name: str, facts: Mapping[str, str]) -> Reached:
