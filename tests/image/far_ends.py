@@ -79,6 +79,7 @@ def write_site(rehearsal: Rehearsal, folder: Path) -> None:
     kiosk = moved(tomllib.loads(rehearsal.kiosk_toml.read_text()))
     reader = rehearsal.wiring.reader[1]
     kiosk["kiosk"]["state"] = "/var/lib/madoguchi"
+    kiosk["kiosk"]["runtime"] = "/run/madoguchi"
     kiosk["panel"]["listen"] = "127.0.0.1:8080"
     kiosk["card"]["listen"] = f"0.0.0.0:{reader}"
     kiosk["cash"]["port"] = "/dev/ttyUSB0"

@@ -125,6 +125,7 @@ def test_rauc_asks_the_installed_build_and_never_the_new_one() -> None:
 def test_every_board_says_what_the_script_asks(board: Path) -> None:
     said = set(re.findall(r"^(\w+)=", board.read_text(), re.M))
     assert {
+        "model",
         "architecture",
         "stub",
         "loader",
@@ -133,10 +134,13 @@ def test_every_board_says_what_the_script_asks(board: Path) -> None:
         "drivers",
         "cmdline",
     } <= said
+    model = re.search(r"^model=(.*)$", board.read_text(), re.M)
+    assert model and (IMAGE.parent / "boards" / model[1]).is_dir()
 
 
 def test_what_is_written_lies_in_memory_or_on_the_data_partition() -> None:
     lines = (IMAGE / "root/etc/fstab").read_text().splitlines()
     mounts = {line.split()[1]: line.split()[3] for line in lines if not line.startswith("#")}
-    assert set(mounts) == {"/var", "/efi", "/tmp", "/etc/madoguchi"}
+    credentials = {"/etc/credstore", "/etc/credstore.encrypted"}
+    assert set(mounts) == {"/var", "/efi", "/tmp", "/etc/madoguchi"} | credentials
     assert all("noexec" in mounts[place] for place in ("/var", "/efi"))
