@@ -11,8 +11,9 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from city import pki
+from firmware.service import toml
 from hal.sim.bench import Bench
-from testbed import customer, toml
+from testbed import customer
 from testbed.customer import Errand, Journey, Watcher
 from testbed.process import Process
 from testbed.rehearsal import HOPPERS, KIOSK, Rehearsal, prepare
@@ -80,6 +81,7 @@ def write_site(rehearsal: Rehearsal, folder: Path) -> None:
     reader = rehearsal.wiring.reader[1]
     kiosk["kiosk"]["state"] = "/var/lib/madoguchi"
     kiosk["kiosk"]["runtime"] = "/run/madoguchi"
+    kiosk["kiosk"]["pace"] = 5.0  # people wait for an emulated board
     kiosk["panel"]["listen"] = "127.0.0.1:8080"
     kiosk["card"]["listen"] = f"0.0.0.0:{reader}"
     kiosk["cash"]["port"] = "/dev/ttyUSB0"

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from testbed.process import ProcessDead
 from testbed.rehearsal import Rehearsal
 
 PROVISION = (
-    "mkdir -p /run/site && mount -o ro /dev/vdb /run/site && "
+    "systemctl start etc-madoguchi.mount && mkdir -p /run/site && mount -o ro /dev/vdb /run/site && "
     "cp -r /run/site/kiosk.toml /run/site/line.conf /run/site/keys /etc/madoguchi/ && "
     "systemd-tmpfiles --create madoguchi.conf && mkdir -p /var/lib/madoguchi && "
     "chown madoguchi:madoguchi /var/lib/madoguchi && chmod 700 /var/lib/madoguchi && "
@@ -57,6 +58,9 @@ async def play(given: argparse.Namespace, run: Path) -> dict[str, object]:
         machine = board(rehearsal, given.image, given.bundles, run)
         try:
             return await life(machine, ends, given.out)
+        except (MachineError, ProcessDead):
+            await asyncio.to_thread(keep_what_it_says, machine, given.out)
+            raise
         finally:
             machine.cut_power()
             serial = run / "board/serial.log"
@@ -111,6 +115,14 @@ async def life(machine: Machine, ends: FarEnds, out: Path) -> dict[str, object]:
     return found
 
 
+def keep_what_it_says(machine: Machine, out: Path) -> None:
+    """Its screen and its log, for whoever looks for the cause."""
+    with contextlib.suppress(MachineError, OSError):
+        machine.picture(out / "failed.png")
+        said = machine.run("systemctl --failed --no-pager; journalctl -b --no-pager -o short", 300)
+        (out / "failed.log").write_text(said)
+
+
 def start(machine: Machine) -> None:
     machine.start()
     machine.booted()
@@ -140,7 +152,7 @@ def wait_for_screen(machine: Machine, path: Path) -> None:
         now = picture.tobytes()
         same, before = now == before, now
         colours = picture.getcolors(1 << 24) or []
-        return same and len(colours) > 50 and picture.convert("L").getextrema()[1] > DARK
+        return same and len(colours) > 50 and max(picture.convert("L").tobytes()) > DARK
 
     until(still, "the screen stayed dark")
 
