@@ -26,8 +26,8 @@ def foreign(keys: Path, bundle: Path, out: Path) -> None:
 
 
 def dead(keys: Path, bundle: Path, out: Path, version: str) -> None:
-    """A build with a good signature that never comes up: its kernels name a root that is not
-    there.
+    """A good signature, and kernels that know another root: the first block that is read is not the
+    one that they expect.
     """
     certificate = keys / "update.pem"
     with tempfile.TemporaryDirectory(dir=out.parent) as folder:
@@ -55,7 +55,8 @@ def _run(*words: str) -> None:
 if __name__ == "__main__":
     _keys, _bundle, _out = map(Path, sys.argv[1:4])
     _out.mkdir(parents=True, exist_ok=True)
-    for _name in ("foreign.raucb", "dead.raucb"):
+    for _name in ("new.raucb", "foreign.raucb", "dead.raucb"):
         (_out / _name).unlink(missing_ok=True)
+    (_out / "new.raucb").hardlink_to(_bundle)
     foreign(_keys, _bundle, _out / "foreign.raucb")
     dead(_keys, _bundle, _out / "dead.raucb", sys.argv[4])

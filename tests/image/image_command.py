@@ -18,12 +18,13 @@ from urllib.parse import urlsplit
 
 from far_ends import PANEL_OUTSIDE, FarEnds, far_ends, rehearse, write_site
 from machine import Machine, MachineError, until
+from updates import updates
 
 from testbed.process import ProcessDead
 from testbed.rehearsal import Rehearsal
 
 PROVISION = (
-    "systemctl start etc-madoguchi.mount && mkdir -p /run/site && mount -o ro /dev/vdb /run/site && "
+    "mkdir -p /run/site && mount -o ro /dev/vdb /run/site && "
     "cp -r /run/site/kiosk.toml /run/site/line.conf /run/site/keys /etc/madoguchi/ && "
     "systemd-tmpfiles --create madoguchi.conf && mkdir -p /var/lib/madoguchi && "
     "chown madoguchi:madoguchi /var/lib/madoguchi && chmod 700 /var/lib/madoguchi && "
@@ -40,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--image", type=Path, default=Path("dist/image-test/madoguchi-x86-64.img"))
     parser.add_argument("--folder", type=Path, default=Path("var/image"), help="keys and cards")
     parser.add_argument("--out", type=Path, default=Path("var/image/out"), help="pictures, papers")
-    parser.add_argument("--bundles", type=Path, nargs="*", default=[], help="carried on a disk")
+    parser.add_argument("--updates", type=Path, help="new.raucb, foreign.raucb, dead.raucb")
     given = parser.parse_args(argv)
     try:
         with tempfile.TemporaryDirectory(prefix="board-") as run:
@@ -55,9 +56,13 @@ async def play(given: argparse.Namespace, run: Path) -> dict[str, object]:
     given.out.mkdir(parents=True, exist_ok=True)
     rehearsal = rehearse(given.folder.absolute(), run / "far-ends")
     async with far_ends(rehearsal) as ends:
-        machine = board(rehearsal, given.image, given.bundles, run)
+        bundles = sorted(given.updates.glob("*.raucb")) if given.updates else []
+        machine = board(rehearsal, given.image, bundles, run)
         try:
-            return await life(machine, ends, given.out)
+            found = await life(machine, ends, given.out)
+            if bundles:
+                found |= await updates(machine, ends, given.out, command, wait_for_screen)
+            return found
         except (MachineError, ProcessDead):
             await asyncio.to_thread(keep_what_it_says, machine, given.out)
             raise
