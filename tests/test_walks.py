@@ -33,7 +33,7 @@ TO_THE_TILL = (
 )
 
 # Whole journeys, on a machine that may be busy.
-pytestmark = [pytest.mark.wires, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.wires, pytest.mark.timeout(1000)]
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def shared() -> Iterator[SharedSystem]:
         yield shared
 
 
-@pytest.mark.timeout(600)  # a walk that fails is made shorter first
+@pytest.mark.timeout(1000)  # a walk that fails is made shorter first
 def test_walks(shared: SharedSystem) -> None:
     tally = run_walks(shared, WALKS, STEPS, first=3)
     assert not tally.failures, "\n".join(
