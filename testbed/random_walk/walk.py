@@ -20,7 +20,7 @@ from testbed.screen import Seen
 from testbed.system import System
 
 PACE = 0.05
-NOTICE_S = 4.0  # for the kiosk to notice what was done
+NOTICE_S = 15.0  # for the kiosk to notice what was done
 # an operator's hands need a moment: no printer is filled between two questions of the kiosk
 HANDS_S = 0.6
 QUIET_S = 0.04  # without a new screen: it waits for the customer
@@ -30,7 +30,7 @@ ASIDE_S = 0.1  # for a touch that must change nothing to change something
 STILL_S = 25.0  # all limits of a journey one after the other, at this pace
 IDLE_S = 120.0  # for the last customer to be gone
 CALM_S = 3.0  # for the kiosk to notice what was broken until now
-REPORTED_S = 10.0  # for the city to hear the outcomes
+REPORTED_S = 60.0  # for the city to hear the outcomes
 DEVICE = frozenset(
     state.screen for state, spec in SPECS.items() if spec.device or state is State.ENDING
 )
