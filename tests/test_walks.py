@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,8 +38,8 @@ pytestmark = [pytest.mark.wires, pytest.mark.timeout(1000)]
 
 
 @pytest.fixture(scope="module")
-def shared() -> Iterator[SharedSystem]:
-    with SharedSystem(FOLDER) as shared:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedSystem]:
+    with SharedSystem(FOLDER, tmp_path_factory.mktemp("walks") / "failed") as shared:
         yield shared
 
 
@@ -96,8 +97,11 @@ def test_a_coin_that_nobody_counted_is_noticed(
     assert (found.letter, found.did) == ("c", ("coin 10",))
 
 
-def test_a_machine_that_forgets_the_change_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    with SharedSystem(FOLDER, wrong.program("change is forgotten")) as shared:
+def test_a_machine_that_forgets_the_change_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program = wrong.program("change is forgotten")
+    with SharedSystem(FOLDER, tmp_path / "failed", program) as shared:
         found = play(
             shared,
             monkeypatch,

@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(argv)
     began = time.monotonic()
     kiosk = wrong.program(given.defect) if given.defect else KIOSK
-    with SharedSystem(given.folder, kiosk) as shared:
+    with SharedSystem(given.folder, given.folder / "failed-walk", kiosk) as shared:
         if given.numbers:
             tally = _one_walk(shared, given)
         elif given.minutes:

@@ -72,12 +72,14 @@ class SharedSystem:
     """The system, kept at work between walks, in an event loop that stands still meanwhile; a new
     one after a failure.
 
-    A context manager. `folder` keeps keys, cards and voice. `kiosk`: another program than the
-    kiosk's, as `System` has it.
+    A context manager. `folder` keeps keys, cards and voice; several processes may share it.
+    `failed`: the folder for the logs of the last walk that failed, of this process alone.
+    `kiosk`: another program than the kiosk's, as `System` has it.
     """
 
-    def __init__(self, folder: Path, kiosk: tuple[str, ...] = KIOSK) -> None:
+    def __init__(self, folder: Path, failed: Path, kiosk: tuple[str, ...] = KIOSK) -> None:
         self._folder = folder
+        self._failed = failed
         self._kiosk = kiosk
         self._runner = asyncio.Runner()
         self._system: System | None = None
@@ -137,9 +139,8 @@ class SharedSystem:
 
     def _keep(self, system: System) -> None:
         """The logs of the last walk that failed."""
-        kept = self._folder / "failed-walk"
-        shutil.rmtree(kept, ignore_errors=True)
-        shutil.copytree(system.rehearsal.run, kept, ignore=_left_out)
+        shutil.rmtree(self._failed, ignore_errors=True)
+        shutil.copytree(system.rehearsal.run, self._failed, ignore=_left_out)
 
     async def _end(self) -> None:
         system = self._system
