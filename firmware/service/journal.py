@@ -40,7 +40,7 @@ from firmware.service.entry import (
 )
 from firmware.service.head import HeadFile, HeadUnreadable
 from firmware.service.journal_check import check
-from firmware.service.journal_file import VERSION, connect, head_path, make, own
+from firmware.service.journal_file import VERSION, connect, create_files, head_path
 
 __all__ = [
     "KINDS",
@@ -121,15 +121,11 @@ class Journal:
     @classmethod
     def create(cls, path: Path) -> Journal:
         """Make it, once in the life of a kiosk. Raises JournalBroken when one is, or was, there."""
-        for there in (path, head_path(path)):
-            if there.exists():
-                raise JournalBroken(f"{there} is there already: nothing was made")
-        identity = new_id()
         try:
-            make(path, identity)
-            HeadFile(head_path(path)).create(JournalHead(identity, 0, identity))
-            own(path)
-        except (sqlite3.Error, OSError) as error:
+            create_files(path, new_id())
+        except FileExistsError as error:
+            raise JournalBroken(str(error)) from None
+        except (sqlite3.Error, OSError, HeadUnreadable) as error:
             raise JournalBroken(f"{path}: {error}") from None
         return cls(path)
 

@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -65,6 +66,56 @@ def test_it_is_made_once(tmp_path: Path, path: Path) -> None:
         Journal.create(path)
     with pytest.raises(JournalMissing, match="kiosk journal create"):
         Journal(tmp_path / "other.sqlite")
+
+
+STEPS = ("os.open", "os.pwrite", "os.fsync", "os.chown", "pathlib.Path.rename", "sqlite3.connect")
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "behind"])
+def test_a_power_cut_while_it_is_made_leaves_nothing_in_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: bool
+) -> None:
+    """At each step: either it is there and whole, or the next call makes it."""
+    cut_at = 0
+    for cut_at in range(100):
+        folder = tmp_path / str(cut_at)
+        folder.mkdir()
+        with monkeypatch.context() as patch:
+            if _make_with_a_cut(folder / "journal.sqlite", patch, cut_at, after):
+                break
+        with contextlib.suppress(JournalBroken):  # it was made, all of it, before the cut
+            Journal.create(folder / "journal.sqlite").close()
+        with contextlib.closing(Journal(folder / "journal.sqlite")) as journal:
+            assert not list(journal.entries())
+        assert {file.name for file in folder.iterdir()} == {"journal.sqlite", "journal.head"}
+    assert 10 < cut_at < 100
+
+
+def _make_with_a_cut(path: Path, patch: pytest.MonkeyPatch, cut_at: int, after: bool) -> bool:
+    """Whether it was made, because it takes fewer steps than that."""
+    left = iter(range(cut_at, -1, -1))
+
+    def cutting(step: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **named: Any) -> Any:
+            cut = next(left, -1) == 0
+            if cut and not after:
+                raise KeyboardInterrupt
+            result = step(*args, **named)
+            if cut:
+                raise KeyboardInterrupt
+            return result
+
+        return call
+
+    for name in STEPS:
+        home, _, attribute = name.rpartition(".")
+        owner = Path if home == "pathlib.Path" else sys.modules[home]
+        patch.setattr(name, cutting(getattr(owner, attribute)))
+    try:
+        Journal.create(path).close()
+    except KeyboardInterrupt:
+        return False
+    return True
 
 
 def test_nobody_else_may_read_it(path: Path) -> None:
