@@ -62,9 +62,12 @@ TOGETHER = (
 # Tests that are many, alike and slow: of each kind the suite runs one in so many, and
 # `scripts/test --all` runs all.
 SAMPLED = {
+    "tests/city/test_city_sheets.py::test_the_kiosk_takes_every_certificate": 2,
+    "tests/city/test_hard_sheets.py::test_the_kiosk_takes_people_who_are_hard_to_print": 2,
     "tests/model_check/test_interlock.py::test_a_wrong_machine_gets_nothing_forbidden_out": 3,
     "tests/model_check/test_model_check.py::test_nothing_forbidden_goes_out_of_a_wrong_machine": 3,
     "tests/model_check/test_model_check.py::test_the_defect_is_found": 3,
+    "tests/panel/test_drawing.py::test_axe_finds_nothing": 2,
     "tests/panel/test_render.py::test_every_screen_renders": 3,
     "tests/service/test_coin_crash.py": 2,
     "tests/service/test_crash.py": 2,
@@ -79,10 +82,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--all", action="store_true", help="also what is otherwise only sampled")
 
 
-def _sample(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is not in the sample, unless tests were named or all are wanted."""
+def _wants_all(config: pytest.Config) -> bool:
+    """Whether all tests of these kinds are wanted: by option, or because files were named."""
     named = [each for each in config.args if "::" in each or each.endswith(".py")]
-    if config.getoption("--all") or named:
+    return bool(config.getoption("--all") or named)
+
+
+@pytest.fixture(scope="session")
+def all_wanted(pytestconfig: pytest.Config) -> bool:
+    """For a test that draws its cases itself: all of them, or a sample."""
+    return _wants_all(pytestconfig)
+
+
+def _sample(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is not in the sample, unless all are wanted."""
+    if _wants_all(config):
         return
     seen: Counter[str] = Counter()
     kept, left_out = [], []

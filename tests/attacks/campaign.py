@@ -160,15 +160,19 @@ class Campaign:
             drawn.setdefault(attempt.name, attempt)
         return list(drawn.values())
 
-    def every_kind(self, seed: int, stages: Sequence[str]) -> Iterator[Became]:
-        """At the door: one attempt of every family of these stages that can be made at all."""
-        dice = random.Random(seed)
+    def every_kind(self, seed: int, stages: Sequence[str], one_in: int = 1) -> Iterator[Became]:
+        """At the door: one attempt of every family of these stages that can be made at all.
+
+        `one_in`: only one family in so many.
+        """
         for stage in (stage for stage in stages if stage in STAGES):
             families: dict[str, list[list[Attempt]]] = defaultdict(list)
             for repertoire in self._repertoires.values():
                 for family, attempts in repertoire.families(stage).items():
                     families[family].append(attempts)
-            for same in families.values():
+            for family, same in islice(families.items(), 0, None, one_in):
+                # not one for all: a new family would change what is drawn of every other
+                dice = random.Random(f"{seed} {stage} {family}")
                 tried = (dice.choice(dice.choice(same)) for _ in range(TRIES))
                 yield from islice(self._possible(tried), 1)
 

@@ -17,10 +17,10 @@ from city import audit, tables
 from firmware.link import messages, sealing
 
 KIOSKS: Final = ("kiosk-1", "kiosk-2", "kiosk-3", "kiosk-4")
-CHALLENGES: Final = 9_200
-SESSIONS: Final = 300
-ORDERS: Final = 300
-RELEASES: Final = 200
+CHALLENGES: Final = 9_740
+SESSIONS: Final = 100
+ORDERS: Final = 100
+RELEASES: Final = 60
 T = TypeVar("T")
 
 

@@ -358,8 +358,10 @@ def test_who_stands_still_within_a_transaction_loses_it(
 ) -> None:
     """A gateway that is frozen while it holds the log's lock must not stop the others."""
     url = postgres.url(postgres.create(template))
-    monkeypatch.setattr(database, "IDLE_MS", 200)
-    frozen, other = connect(url), connect(url)
+    with monkeypatch.context() as patience:
+        patience.setattr(database, "IDLE_MS", 200)
+        frozen = connect(url)
+    other = connect(url)
     try:
         with pytest.raises(DBAPIError), frozen.begin() as connection:
             audit.append(connection, "half", 0)
