@@ -49,6 +49,8 @@ TURNED_AWAY: Final = {
 CIPHERS: Final = "@SECLEVEL=2:ECDHE+AES:ECDHE+CHACHA20:DHE+AES:RSA+AES:!aNULL:!eNULL:!SHA1:!aDSS"
 NOT_ACCEPTED: Final = "its certificate is not accepted"
 OVERLOADED: Final = frozenset({429, 503})
+# seconds; whoever closes a connection so soon behind an answer does so behind every answer
+SOON_S: Final = 2.0
 
 
 class NotReached(IppTrouble):
@@ -157,6 +159,8 @@ class IppWire:
         self._fingerprint = fingerprint.replace(":", "").lower()
         self._tls = _pinned(ca) if parts.scheme == "ipps" else None
         self._kept: _Line | None = None
+        self._kept_at = 0.0
+        self._hangs_up = False  # it closed the last connection right behind an answer
         self.sent = 0  # bytes handed to the kernel, whole requests
         self.received = 0
 
@@ -164,24 +168,36 @@ class IppWire:
         """Raises IppTrouble. `deadline`: monotonic.
 
         `repeatable`: asking twice does no harm. A kept connection that the printer closes at this
-        very moment is then opened again.
+        very moment is then opened again. What is not repeatable is not sent over a kept connection
+        to a printer that closed the last one.
         """
         line, self._kept = self._kept, None
         if line is not None and not line.is_open:
+            self._note_closed()
+            line.close()
+            line = None
+        elif line is not None and self._hangs_up and not repeatable:
             line.close()
             line = None
         if line is not None:
             try:
-                return self._exchange(line, request, deadline)
+                answer = self._exchange(line, request, deadline)
             except Lost:
+                self._note_closed()
                 if not repeatable or time.monotonic() >= deadline:
                     raise
+            else:
+                self._hangs_up = False
+                return answer
         return self._exchange(self._connect(deadline), request, deadline)
 
     def close(self) -> None:
         line, self._kept = self._kept, None
         if line is not None:
             line.close()
+
+    def _note_closed(self) -> None:
+        self._hangs_up = self._hangs_up or time.monotonic() - self._kept_at < SOON_S
 
     def _exchange(self, line: _Line, request: bytes, deadline: float) -> IppResponse:
         keep = False
@@ -209,7 +225,7 @@ class IppWire:
             raise Lost(_named(error)) from error
         finally:
             if keep:
-                self._kept = line
+                self._kept, self._kept_at = line, time.monotonic()
             else:
                 line.close()
         return answer
