@@ -14,6 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from leaks import shows
 
 from firmware.flow import events
 from firmware.flow.session import Token
@@ -372,9 +373,8 @@ def test_nothing_personal_is_logged_or_shown(
         + repr([vars(record) for record in caplog.records])
     )
     assert "card.done" in shown
+    assert not shows(PIN, shown) and not shows("9999", shown)
     for secret in (
-        PIN,
-        "9999",
         "T0001234567890A",
         at.vault.certificate.hex()[:32],
         repr(at.vault.certificate[:16]),

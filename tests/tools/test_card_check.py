@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
+from leaks import shows
 from pcsc_daemon import NAME, Daemon, missing
 
 from firmware.tools.card_check import main
@@ -102,7 +103,8 @@ def check(
         capfd.readouterr()
         code = main(["--reader", reader, "--json", "--wait", "3", *words])
         out, err = capfd.readouterr()
-        for secret in (PIN, "9999", CN, serial, "Traceback"):
+        assert not shows(PIN, out + err) and not shows("9999", out + err)
+        for secret in (CN, serial, "Traceback"):
             assert secret not in out + err
         return code, json.loads(out)
 
