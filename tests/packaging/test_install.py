@@ -31,7 +31,7 @@ class Target:
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         command = [ROOT / "scripts/install", *role_words(self.role), "--root", self.root, *words]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
     def use(self, build: str) -> None:
         done = self.run("--use", build)

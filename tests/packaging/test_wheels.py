@@ -27,7 +27,7 @@ sys.exit(main(sys.argv[3:]))
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("wheels")
-    subprocess.run([ROOT / "scripts" / "build", out], check=True, capture_output=True, timeout=110)
+    subprocess.run([ROOT / "scripts" / "build", out], check=True, capture_output=True, timeout=300)
     return out
 
 
@@ -80,7 +80,7 @@ def board(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..
     def run(*words: str) -> str:
         packages = sysconfig.get_path("purelib")
         command = [sys.executable, "-I", "-S", "-c", RUN, str(folder), packages, *words]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
         return done.stdout + done.stderr
 
     return run

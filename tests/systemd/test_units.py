@@ -69,7 +69,7 @@ def folder(path: Path) -> Path:
 
 def analyze(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
     command = ["systemd-analyze", words[0], f"--root={root}", "--no-pager", *words[1:]]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
 def named(unit: str) -> str:

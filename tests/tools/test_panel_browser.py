@@ -201,7 +201,7 @@ def test_no_resident_no_browser(keeper: Keeper) -> None:
 def test_what_cannot_be_started_is_one_line(config: Path, resident: Start) -> None:
     resident()
     command = [sys.executable, "-c", KEEPER, "--config", str(config), "--", "/no/such/browser"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("browser: ")
     assert len(done.stderr.splitlines()) == 1

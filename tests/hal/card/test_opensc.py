@@ -45,7 +45,7 @@ def run(daemon: Daemon, tmp_path: Path) -> Run:
 
     def run(*command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=30
+            command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120
         )
 
     return run
