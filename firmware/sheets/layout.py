@@ -72,8 +72,8 @@ class _Comparison:
     def check(self) -> None:
         if not all(_within(box, AREAS["body"]) for box in self._boxes):
             raise self._fault(SheetReason.BOXES)
-        widths = [self._reader.width(glyph.text) for glyph in self._glyphs]
-        check_apart(self._glyphs, widths, self._all_lines(), self._number)
+        inks = [self._reader.ink(glyph.text) for glyph in self._glyphs]
+        check_apart(self._glyphs, inks, self._all_lines(), self._number)
         grid = Grid(self._boxes, self._rules, self._number)
         stamp = self._check_stamp()
         cells: dict[Cell, list[Glyph]] = {}

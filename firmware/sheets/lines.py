@@ -17,6 +17,7 @@ from typing import Final
 
 from firmware.sheets.fault import SheetFault, SheetReason
 from firmware.sheets.glyphs import Glyphs, clusters
+from firmware.sheets.overlap import Ink
 from firmware.sheets.own_font import OwnFont
 from firmware.sheets.page import POINT, Glyph
 
@@ -30,6 +31,9 @@ SPACE: Final = 0.18  # that a space has more than no space
 # that may stay free at a line's end: a letter, and marks that may not begin a line
 NO_ROOM: Final = 3.2
 EDGE: Final = 0.15  # by which lines may begin, or end, apart
+# Controls and combining marks. The font has a letter for some of them, which the paper would show;
+# a screen hides them, or draws them into the letter before: 5番1\u00ad1号 is 5番11号 there.
+NOT_ALONE: Final = frozenset({"Cc", "Cf", "Mn", "Mc", "Me"})
 PADDING: Final = 2.5  # mm between text and its cell's border, or its area's end
 
 
@@ -49,6 +53,8 @@ def letters_of(text: str, font: Glyphs, page: int) -> list[Letter]:
         if cluster.isspace():
             apart = bool(letters)
             continue
+        if unicodedata.category(cluster[0]) in NOT_ALONE:
+            raise SheetFault(SheetReason.MISSING_GLYPH, page)
         letters.append(Letter(font.canonical(cluster, page), apart))
         apart = False
     return letters
@@ -85,6 +91,9 @@ class Reader:
     def width(self, letter: str) -> float:
         """Of its size."""
         return self.widths.advance(self.font.place(letter))
+
+    def ink(self, letter: str) -> Ink:
+        return self.widths.ink(self.font.place(letter))
 
     def _lines(self, glyphs: Sequence[Glyph]) -> Iterator[list[Glyph]]:
         """Each line from the left; lines are well apart."""

@@ -17,9 +17,11 @@ from fontTools.ttLib import TTFont, TTLibError
 from fontTools.ttLib.tables.DefaultTable import DefaultTable
 
 from firmware.sheets.glyphs import FONT, FontUnusable, unusable
+from firmware.sheets.overlap import Ink
 
 # Flags of a component of a composite glyph (OpenType, table glyf).
 WORDS, SCALE, MORE, SCALE_XY, SCALE_2X2 = 0x0001, 0x0008, 0x0020, 0x0040, 0x0080
+HEADER: Final = 10  # bytes of a drawing: how many contours, then the box around them
 COPIED: Final = ("head", "hhea", "hmtx", "maxp")
 
 
@@ -44,6 +46,13 @@ class OwnFont:
         at = 4 * min(glyph, self._long - 1)
         width: int = struct.unpack_from(">H", self._copied["hmtx"], at)[0]
         return width / self._upem
+
+    def ink(self, glyph: int) -> Ink:
+        """How far its drawing reaches; one without a drawing reaches nowhere."""
+        drawing = self._drawing(glyph)
+        box = struct.unpack_from(">4h", drawing, 2) if len(drawing) >= HEADER else (0, 0, 0, 0)
+        left, bottom, right, top = (side / self._upem for side in box)
+        return Ink(left, bottom, right, top)
 
     def subset(self, glyphs: Iterable[int]) -> bytes:
         """A font with the drawings of these glyphs alone, at their own numbers."""
@@ -87,9 +96,9 @@ def load_own_font(path: Path = FONT) -> OwnFont:
 
 def _components(drawing: bytes) -> Iterable[int]:
     """The glyphs that a composite glyph is put together from."""
-    if len(drawing) < 10 or struct.unpack_from(">h", drawing)[0] >= 0:
+    if len(drawing) < HEADER or struct.unpack_from(">h", drawing)[0] >= 0:
         return
-    at, flags = 10, MORE
+    at, flags = HEADER, MORE
     while flags & MORE:
         flags, index = struct.unpack_from(">HH", drawing, at)
         yield index

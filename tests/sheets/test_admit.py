@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
@@ -351,6 +351,48 @@ def two_letters_on_one_place() -> Case:
     return pdf(juminhyo(), lambda data: with_operators(data, move))
 
 
+def title_over_the_number() -> Case:
+    """The title as large and as high as the form allows, the unique number as low: both stand where
+    they may, and the title's strokes run through the number.
+    """
+
+    def move(given: list[Any]) -> list[Any]:
+        made = list(given)
+        for at in text_places(given, lambda x, y: x > 400 and y > 790):  # 固有番号 and its value
+            (*_, x, _), name = given[at]
+            made[at] = ([1, 0, 0, -1, float(x) - 128, 794.7], name)
+        for at in text_places(given, lambda _, y: 760 < y < 780):
+            (*_, x, _), name = given[at]
+            made[at] = ([1.14, 0, 0, -1.14, x, 777.6], name)
+        return made
+
+    return pdf(juminhyo(), lambda data: with_operators(data, move))
+
+
+def text_places(given: list[Any], where: Callable[[float, float], bool]) -> Iterator[int]:
+    """Of the matrices by which a text is put there, in points from the lower left."""
+    for at, (operands, name) in enumerate(given):
+        if str(name) == "cm" and where(float(operands[4]), float(operands[5])):
+            yield at
+
+
+def shown_otherwise_on_the_screen(mark: str, drawn: str) -> Case:
+    """An address with a mark that the screen hides, or draws into the letter before. The font has
+    one drawing for it and for another letter, which the paper shows.
+    """
+
+    def head(mark: str) -> tuple[Row, ...]:
+        address = f"兵庫県明石市中崎一丁目5番1{mark}1号"
+        return (Row(label="住所", value=address), *case.content.sheets[0].head[1:])
+
+    case = juminhyo()
+    record = {**case.records["m1"], "住所": head(mark)[0].value}
+    said = case.change_sheet(head=head(drawn))
+    sheet = msgspec.structs.replace(said.content.sheets[0], head=head(mark))
+    content = msgspec.structs.replace(said.content, sheets=(sheet,))
+    return replace(said, records={"m1": record}, content=content)
+
+
 def named(name: str) -> Person:
     return msgspec.structs.replace(first_person(juminhyo()), name=name)
 
@@ -594,9 +636,12 @@ FLAWS: dict[SheetReason, list[Callable[[], Case]]] = {
         lambda: pdf(juminhyo(), first_text(lambda _: [3], "Tr")),
         lambda: pdf(juminhyo(), first_text(lambda o: [o[0], 0], "Tf")),
         two_letters_on_one_place,
+        title_over_the_number,
     ],
     R.MISSING_GLYPH: [
-        lambda: pdf(juminhyo(), first_text(lambda _: [pikepdf.String(b"\x00\x00")], "Tj"))
+        lambda: pdf(juminhyo(), first_text(lambda _: [pikepdf.String(b"\x00\x00")], "Tj")),
+        lambda: shown_otherwise_on_the_screen("\u00ad", "\u2212"),  # a soft hyphen
+        lambda: shown_otherwise_on_the_screen("\u0336", "\u2014"),  # a stroke through a letter
     ],
     R.PRIVATE_USE: [private_use],
     R.SLANTED_TEXT: [
@@ -624,6 +669,8 @@ FLAWS: dict[SheetReason, list[Callable[[], Case]]] = {
         lambda: on_top(juminhyo(), "0.5 w 60 100 m 100 100 l S"),
         lambda: on_top(juminhyo(), "0.5 w 60 400 m 100 410 l S"),
         lambda: on_top(juminhyo(), "9 w 42.5 737 m 552.7 737 l S"),
+        # as thick as a line may be, and as near to its border: over the feet of the address
+        lambda: on_top(juminhyo(), "2 w 42.5 724.5 m 552.7 724.5 l S"),
     ],
     R.BOXES: [
         lambda: on_top(juminhyo(), "0.5 w 60 60 40 40 re S"),
