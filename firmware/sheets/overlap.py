@@ -8,7 +8,7 @@ middle is beside a letter can cover its last stroke all the same: 三丁目 read
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -24,6 +24,8 @@ BESIDE: Final = 0.07  # of the letter's size
 BELOW: Final = 0.03
 SHARE: Final = 0.25  # of the ink's width, or height, at most
 CLEAR_MM: Final = 0.2  # between a letter's ink and that of a line, at least
+# What hangs lower than that, the foot of a bracket or of a cedilla, may come nearer to a line.
+LOWEST: Final = -0.2  # of the letter's size
 
 Spans = npt.NDArray[np.float64]  # rows of left, top, right, bottom in mm
 
@@ -47,7 +49,8 @@ def check_apart(
     np.fill_diagonal(touching, False)
     if touching.any():
         raise SheetFault(SheetReason.HIDDEN_TEXT, page)
-    strokes = _spans(_strokes(glyph, ink) for glyph, ink in zip(glyphs, inks, strict=True))
+    above = [replace(ink, bottom=max(ink.bottom, LOWEST)) for ink in inks]
+    strokes = _spans(_strokes(glyph, ink) for glyph, ink in zip(glyphs, above, strict=True))
     if _touching(strokes, _spans(_drawn(line) for line in lines)).any():
         raise SheetFault(SheetReason.RULES, page)
 
