@@ -94,6 +94,11 @@ def _offer(offer: messages.Offer, answer: messages.SessionAnswer) -> offers.Offe
 
 
 def _option(option: messages.Option, answer: messages.SessionAnswer) -> offers.Option:
+    """Raises LineFault where people are asked for in another order than they are told in: the voice
+    says who is chosen, and who is confirmed, by their place.
+    """
+    if option.id == "members" and [each.id for each in option.choices] != list(answer.members):
+        raise LineFault(LineReason.MALFORMED)
     return offers.Option(
         option.id,
         option.type,

@@ -30,6 +30,7 @@ from firmware.sheets import era
 from firmware.sheets.fault import SheetFault, SheetReason
 
 BIRTH, ADDRESS = "生年月日", "住所"  # what the screen shows of the holder besides the name
+READING: Final = "フリガナ"  # by which the voice names people, where the city tells it
 
 # The questions before each form. Another one would be on the screen and decide nothing on the
 # paper.
@@ -258,7 +259,9 @@ class _Composition:
         """Record to the labels that must be open in it; None: all that the record has."""
         form, wanted = self._form, self._wanted()
         rows = {NAME, *(label for label in form.rows if label in wanted)}
-        needed: dict[str, frozenset[str] | None] = {key: frozenset(rows) for key in self._people}
+        needed: dict[str, frozenset[str] | None] = {
+            key: frozenset(rows | self._spoken(key)) for key in self._people
+        }
         head = {label for label in form.head if label in wanted}
         shown = needed.get(self._session.holder) or frozenset()
         needed[self._session.holder] = shown | head | {NAME, BIRTH, ADDRESS}
@@ -267,6 +270,11 @@ class _Composition:
         if form.form == "kazei":
             needed[self._tax_record] = self._tax_labels()
         return needed
+
+    def _spoken(self, key: str) -> frozenset[str]:
+        """Who cannot see the screen has chosen people by how their names are read."""
+        chosen_by_ear = self._form.form == "juminhyo" and key in self._session.readings
+        return frozenset({READING}) if chosen_by_ear else frozenset()
 
     @property
     def _tax_record(self) -> str:
@@ -337,7 +345,8 @@ class _Composition:
 
     def _person(self, key: str) -> Person:
         record = self._records[key]
-        if record[NAME] != self._session.members[key]:
+        spoken = self._session.readings.get(key, "") if self._spoken(key) else ""
+        if record[NAME] != self._session.members[key] or (spoken and record[READING] != spoken):
             raise SheetFault(SheetReason.MEMBERS)
         rows = self._rows(record, self._form.rows)
         if self._form.form == "kazei":

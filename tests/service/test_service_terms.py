@@ -18,6 +18,9 @@ MEMBERS = {"m1": "明石　太郎", "m2": "明石　花子", "m3": "明石　葛
 BIRTH, ADDRESS = "昭和55年5月14日", "兵庫県明石市大久保町ゆりのき通一丁目98番7号"
 
 
+HOUSEHOLD = tuple(messages.Choice(id=key, name="明石　太郎") for key in MEMBERS)
+
+
 def option(id_: str, *choices: messages.Choice) -> messages.Option:
     return messages.Option(id=id_, type="one" if id_ == "year" else "many", choices=choices)
 
@@ -45,6 +48,20 @@ def shown(id_: str, choice: str, name: str) -> str:
     """What the screen calls this choice."""
     opened = terms.session_opened(1, answer(option(id_, messages.Choice(id=choice, name=name))))
     return opened.offers[0].options[0].choices[0].name
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [HOUSEHOLD[::-1], HOUSEHOLD[1:], (HOUSEHOLD[0], HOUSEHOLD[2], HOUSEHOLD[1])],
+    ids=["turned round", "without the first", "two exchanged"],
+)
+def test_people_are_asked_for_in_the_order_in_which_they_are_confirmed(
+    asked: tuple[messages.Choice, ...],
+) -> None:
+    """Who hears the kiosk chooses the second person: it must be the second one to confirm, too."""
+    with pytest.raises(LineFault) as fault:
+        terms.session_opened(1, answer(option("members", *asked)))
+    assert fault.value.reason is LineReason.MALFORMED
 
 
 def test_when_a_refusal_ends_by_itself_is_passed_on() -> None:
@@ -91,7 +108,8 @@ def test_people_and_years_are_called_what_the_document_will_call_them() -> None:
     """An option that names the second person as the first, or one year as another, changes nothing
     on the screen.
     """
-    assert shown("members", "m2", "明石　太郎") == "明石　花子"
+    opened = terms.session_opened(1, answer(option("members", *HOUSEHOLD)))
+    assert [each.name for each in opened.offers[0].options[0].choices] == [*MEMBERS.values()]
     assert shown("year", "y2025", "令和8年度") == "令和7年度"
     assert shown("year", "y2019", "") == "平成31年度"
     assert shown("fields", "mynumber", "続柄") == ""  # the texts know it
@@ -104,8 +122,6 @@ def test_a_person_or_a_year_that_does_not_exist_is_not_offered(id_: str, choice:
 
 
 def test_nothing_of_the_person_is_in_a_repr() -> None:
-    opened = terms.session_opened(
-        1, answer(option("members", messages.Choice(id="m1", name="明石　太郎")))
-    )
+    opened = terms.session_opened(1, answer(option("members", *HOUSEHOLD)))
     for told in (opened, opened.holder, opened.offers, answer()):
         assert not [value for value in (*MEMBERS.values(), BIRTH, ADDRESS) if value in repr(told)]

@@ -48,6 +48,7 @@ from firmware.sheets.fault import EXPLAINED, SheetReason
 from firmware.sheets.prepare import Target
 
 R = SheetReason
+READING = "カツラギ　タロウ"  # of everybody in these records
 
 
 @pytest.mark.parametrize("name", RIGHT)
@@ -57,6 +58,12 @@ def test_a_right_document_is_admitted(name: str) -> None:
     assert found.fee == 100
     assert found.unique_number == "A7K29QXM4T8R"
     assert len(found.sheets) == RIGHT[name]().content.pages
+
+
+def test_people_are_printed_who_are_read_as_the_voice_has_said() -> None:
+    readings = {"m1": READING, "m2": READING}
+    found = session(juminhyo(2), readings=readings).run()
+    assert isinstance(found, Admitted), found
 
 
 # -- helpers
@@ -540,6 +547,7 @@ FLAWS: dict[SheetReason, list[Callable[[], Case]]] = {
         lambda: with_person(juminhyo(), name=HANAKO),
         lambda: session(juminhyo(), holder="m9"),
         lambda: session(juminhyo(2), members={"m1": TARO, "m2": TARO}),
+        lambda: session(juminhyo(2), readings={"m1": READING, "m2": "ツジ　ハナコ"}),
         lambda: juminhyo(3).change_sheet(people=juminhyo(3).content.sheets[0].people[:2]),
         lambda: replace(
             juminhyo(3, chosen=("m2",)), choices={"scope": ("some",), "members": ("m2", "m8")}
