@@ -74,6 +74,9 @@ class Journal:
         self.identity = ""
         self._log = path.with_name(f"{path.name}-wal")
         self._head = HeadFile(head_path(path))
+        if path.is_symlink():
+            # SQLite would keep its log beside the other file: no room could be reserved in it
+            raise JournalBroken(f"{path} is a link: link or mount its folder instead")
         known = self._known(path)
         if not path.exists():
             raise JournalBroken(f"{path} is gone: {known.seq} entries are missing")

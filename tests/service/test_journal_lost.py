@@ -147,6 +147,13 @@ def older(path: Path) -> Path:
     return copy
 
 
+def linked(path: Path) -> None:
+    """It lies on another disk, as somebody may do who has run out of room."""
+    elsewhere = path.parent / "elsewhere"
+    elsewhere.mkdir()
+    path.symlink_to(path.rename(elsewhere / path.name))
+
+
 LOSSES: dict[str, tuple[Callable[[Path], object], str]] = {
     "deleted": (lambda p: p.unlink(), "is gone: 3 entries are missing"),
     "emptied": (lambda p: p.write_bytes(b""), "version 0"),
@@ -160,6 +167,7 @@ LOSSES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "exchanged": (lambda p: shutil.copy(other(p), p), "another journal"),
     "rolled back": (lambda p: shutil.copy(older(p), p), "entry 4 is not as it was written"),
+    "a link": (linked, "is a link"),
     "its head gone": (lambda p: head_path(p).unlink(), "journal.head is gone"),
     "its head damaged": (lambda p: head_path(p).write_bytes(b"\0" * 2 * SLOT), "neither slot"),
     "a case taken out": (
