@@ -202,7 +202,7 @@ def table(became: Sequence[Became], report: dict[str, Any]) -> str:
     lines += [
         "",
         f"{report['reasons_reached']} of {report['reasons_total']} reasons reached; not: "
-        + (", ".join(report["reasons_not_reached"]) or "none"),
+        + (", ".join(report["unreached"]) or "none"),
         *(
             f"{one.outcome}: {one.attempt.name}\n    {one.by}"
             for one in became

@@ -12,6 +12,7 @@ from pathlib import Path
 import pdf_pages
 import pytest
 from attack_bench import Attack
+from attack_command import summary, table
 from attempts import Attempt
 from campaign import BAD, CAUGHT, HARMLESS, Became, Campaign
 from city_bench import Authority, Rehearsal
@@ -22,6 +23,7 @@ from mutations import Kind
 from stages import AT_THE_DOOR, STAGES, WEIGHTS
 
 from city.pki import Files
+from firmware.sheets.fault import SheetReason
 
 SEED = 9
 DOOR, KIOSK = 60, 12
@@ -145,3 +147,11 @@ def test_the_command_tells_its_stages() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert all(stage in done.stdout for stage in STAGES)
+
+
+def test_the_command_tells_what_became_of_its_attempts() -> None:
+    attempt = Attempt("taro: juminhyo", "content", "heading: empty", "alter", "heading: empty")
+    became = [Became(attempt, CAUGHT, "heading"), Became(attempt, BAD[0], "another heading")]
+    told = table(became, summary(became, seed=1, at="door", seconds=0.1))
+    assert "2 attempts" in told and "1 wrong sheets, 1 caught" in told
+    assert f"1 of {len(SheetReason)} reasons reached; not: active-content, " in told
