@@ -4,7 +4,7 @@ begins with it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from firmware.link import messages
@@ -30,10 +30,22 @@ def check_offers(offers: Iterable[messages.Offer]) -> None:
     kinds: set[str] = set()
     for offer in offers:
         options = [option.id for option in offer.options]
-        fits = all(map(_fits, offer.options))
+        fits = all(map(_fits, offer.options)) and _is_in_order(offer.options)
         if offer.kind in kinds or len(set(options)) != len(options) or not fits:
             raise LineFault(LineReason.MALFORMED)
         kinds.add(offer.kind)
+
+
+def _is_in_order(options: Sequence[messages.Option]) -> bool:
+    """A question depends on a choice of one before it. An answer that undid an earlier question
+    would leave the journey at a question that is not there.
+    """
+    known: set[tuple[str, str]] = set()
+    for option in options:
+        if option.when is not None and option.when not in known:
+            return False
+        known |= {(option.id, choice.id) for choice in option.choices}
+    return True
 
 
 def _fits(option: messages.Option) -> bool:

@@ -30,6 +30,10 @@ FIELDS = option("fields", "many", ("relationship", "mynumber"), maximum=2)
 YEAR = option("year", "one", ("y2026", "y2025"), default=("y2026",))
 
 
+def test_a_question_may_depend_on_one_before_it() -> None:
+    check_offers([offer(SCOPE, option("fields", "many", ("mynumber",), when=("scope", "self")))])
+
+
 def test_the_questions_of_the_forms_are_taken() -> None:
     check_offers(
         [offer(SCOPE, FIELDS, COPIES), offer(YEAR, COPIES, kind="kazei"), offer(kind="inkan")]
@@ -58,6 +62,10 @@ def test_the_questions_of_the_forms_are_taken() -> None:
         (option("fields", "many", ("relationship", "nationality")),),
         (option("fields", "many", ("question",)),),
         (FIELDS, FIELDS),
+        # asked behind an answer that comes later, that nobody can give, or of their own
+        (option("scope", "one", ("self",), when=("fields", "mynumber")), FIELDS),
+        (SCOPE, option("fields", "many", ("mynumber",), when=("scope", "some"))),
+        (SCOPE, option("fields", "many", ("mynumber",), when=("fields", "mynumber"))),
     ],
 )
 def test_a_question_that_no_form_has_is_refused(options: tuple[messages.Option, ...]) -> None:
