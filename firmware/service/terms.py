@@ -38,7 +38,7 @@ def terms(message: messages.Terms, *, phones: bool) -> offers.Terms:
         city_name=_localized(message.city_name),
         refusal=""
         if message.open
-        else (closed.code if closed else messages.RefusalCode.CLOSED).value,
+        else refusal(closed.code if closed else messages.RefusalCode.CLOSED),
         opens_at=(closed.opens_at or "") if closed else "",
         notices=tuple(
             offers.Notice(each.kind, _localized(each.title), each.fee, each.open)

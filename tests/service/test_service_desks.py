@@ -566,3 +566,13 @@ def test_a_closed_city_is_never_open() -> None:
     assert (
         terms.terms(message(open=False), phones=True).refusal == messages.RefusalCode.CLOSED.value
     )
+
+
+@pytest.mark.parametrize("code", messages.RefusalCode)
+def test_whatever_the_city_closes_for_has_words(code: messages.RefusalCode) -> None:
+    """A screen that cannot be drawn ends the process, and the next one, and the kiosk is out of
+    service.
+    """
+    closed = message(open=False, refusal=messages.Refusal(code=code))
+    found = terms.terms(closed, phones=False).refusal
+    assert Texts.load("ja").has(f"refusal.{found}.cause")
