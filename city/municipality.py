@@ -72,7 +72,7 @@ class Maintenance(DatedData, frozen=True, kw_only=True, rename={"begin": "from",
 
 class Fee(DatedData, frozen=True, kw_only=True, rename={"since": "from"}):
     since: date
-    yen: Annotated[int, Meta(ge=0, le=10_000)]  # a copy
+    yen: Annotated[int, Meta(ge=0, le=10_000, multiple_of=10)]  # a copy, to be paid in coins
 
 
 class Issuer(DatedData, frozen=True, kw_only=True, rename={"since": "from"}):

@@ -21,6 +21,8 @@ Moment = Annotated[
     str, Meta(max_length=35, pattern="^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}")
 ]  # ISO 8601 with zone
 Yen = Annotated[int, Meta(ge=0, le=100_000)]
+# what coins can pay: the smallest one that a kiosk takes has 10 yen
+Price = Annotated[int, Meta(ge=0, le=100_000, multiple_of=10)]
 Seconds = Annotated[int, Meta(ge=0, le=40_000_000)]
 Small = Annotated[int, Meta(ge=0, le=99)]
 Version = Annotated[int, Meta(ge=0, le=2**53 - 1)]  # what every JSON reader holds exactly

@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from firmware.link.base import CityCode, Key, Localized, Message, Text, Yen
+from firmware.link.base import CityCode, Key, Localized, Message, Price, Text
 
 FormName = Literal["juminhyo", "inkan", "kazei"]
 Labels = Annotated[tuple[Text, ...], Meta(max_length=64)]
@@ -25,7 +25,7 @@ Address = Annotated[
 
 class FormFee(Message, frozen=True):
     since: date
-    yen: Yen  # one copy
+    yen: Price  # one copy
 
 
 class FormIssuer(Message, frozen=True):

@@ -233,6 +233,7 @@ def _fault(tmp_path: Path, text: str) -> str:
             "certificates[0] (juminhyo).fees: two",
         ),
         ("yen = 100 }", "yen = -100 }", "$.certificates[0].fees[1].yen"),
+        ("yen = 100 }", "yen = 105 }", "$.certificates[0].fees[1].yen"),  # no coins of 5 yen
         (
             "statement.part =",
             "statement.seal =",

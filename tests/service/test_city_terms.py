@@ -104,6 +104,16 @@ def test_terms_that_are_signed_and_on_time_are_taken() -> None:
     )  # where clocks are not compared
 
 
+def test_a_fee_that_no_coins_pay_is_not_asked_for() -> None:
+    """Of 105 yen 5 would stay owed to everybody who pays in coins."""
+    body = msgspec.json.encode(FORMS).replace(b'"yen":100', b'"yen":105')
+    signature = signing.sign_form_terms(TERMS_KEY, body)
+    given = {"form_terms": body, "form_terms_signature": signature}
+    desk, event = greeted(**given, certificates=notice(fee=105))
+    assert event == events.LineLost()
+    assert desk.problem() == "config"
+
+
 @pytest.mark.parametrize(
     "changes",
     [
