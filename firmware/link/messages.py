@@ -199,7 +199,8 @@ class Choice(Message, frozen=True):
 
 class Option(Message, frozen=True):
     """A question before the order. `when` names (option, choice) that must have been chosen for it
-    to be asked.
+    to be asked; that option stands before it. The choices of `members` are all members of the
+    session, in their order.
 
     The answers travel in `OrderRequest.choices`; the one option of type "count" is `copies` and
     travels in `OrderRequest.copies`. An option that was not asked is left out; one left out
