@@ -165,14 +165,17 @@ def _with_key(screen: Screen, offered: Sequence[str], button: re.Match[str]) -> 
 
 
 def page(
-    assets: str = "", offered: Sequence[str] = (), size: PanelSize = DEFAULT_SIZE
+    assets: str = "",
+    offered: Sequence[str] = (),
+    size: PanelSize = DEFAULT_SIZE,
+    under_test: bool = False,
 ) -> tuple[str, dict[str, tuple[bytes, str]]]:
     """The shell and what it loads (path: content, content type). `assets` is prefixed to the
-    shell's own paths.
+    shell's own paths. `under_test`: a banner over every screen says so.
     """
     shell = _environment().get_template("page.jinja")
     everyone = [Texts.load(name) for name in offered or languages()]
-    html = shell.render(assets=assets, everyone=everyone, shape=size.shape)
+    html = shell.render(assets=assets, everyone=everyone, shape=size.shape, under_test=under_test)
     files = {
         path: ((FOLDER / "static" / name).read_bytes(), kind)
         for path, (name, kind) in FILES.items()
