@@ -73,6 +73,8 @@ FILES = {
     "/panel/pages.js": ("pages.js", "text/javascript"),
     "/panel/panel.js": ("panel.js", "text/javascript"),
 }
+# What a kiosk with a virtual device loads too.
+UNDER_TEST = {"/panel/under_test.css": ("under_test.css", "text/css")}
 
 
 @functools.cache
@@ -176,8 +178,9 @@ def page(
     shell = _environment().get_template("page.jinja")
     everyone = [Texts.load(name) for name in offered or languages()]
     html = shell.render(assets=assets, everyone=everyone, shape=size.shape, under_test=under_test)
+    wanted = {**FILES, **UNDER_TEST} if under_test else FILES
     files = {
         path: ((FOLDER / "static" / name).read_bytes(), kind)
-        for path, (name, kind) in FILES.items()
+        for path, (name, kind) in wanted.items()
     }
     return html, {"/panel/size.css": (size.style_sheet(), "text/css"), **files}

@@ -93,6 +93,18 @@ class Process:
         return reached[-1] if reached else 0
 
     @property
+    def case_codes(self) -> Sequence[str]:
+        """Of the cases that were opened in it, each once."""
+        opened = [parsed(f"case {words}")[1]["code"] for turn in self.turns for words in turn.cases]
+        asked = [
+            facts.get("code", "")
+            for turn in self.turns
+            for name, facts in turn.commands
+            if name == "OpenCase"
+        ]
+        return [*dict.fromkeys((*asked, *opened))]
+
+    @property
     def is_grave(self) -> bool:
         """More than a device that failed: a case, a process that ended, a flow that stopped."""
         return any(_cases(turn) or turn.death or turn.stopped for turn in self.turns)

@@ -13,6 +13,7 @@ from itertools import groupby
 from typing import Final
 
 from firmware.service.exchange_record import Recorded
+from firmware.tools.case_guide import guide
 from firmware.tools.replay_judge import Process, Turn
 from firmware.tools.replay_words import command_text
 from hal.faults import Reason
@@ -105,6 +106,9 @@ def _verdict(process: Process, silent: Sequence[Recorded]) -> Iterator[str]:
     yield f"The first step that was not as it should be: step {first + 1}, {turn.text}:"
     yield from (f"  {wrong}" for wrong in turn.wrong)
     yield from (f"  {each.books}" for each in process.turns if each.books)
+    for code in process.case_codes:
+        if known := guide(code):
+            yield f"{code}: {known.happened}: {known.en}"
 
 
 def moment(seconds: float) -> str:
