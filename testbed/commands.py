@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 COMMANDS: Mapping[tuple[str, ...], tuple[str, str]] = {
     ("demo",): ("testbed.demo", "the whole rehearsal, with the dock or with --auto"),
+    ("dock",): ("testbed.dock", "try a board with a virtual device in place of a missing one"),
     ("scenario",): ("testbed.scenario.command", "run journeys from files"),
     ("model-check",): (
         "testbed.model_check.command",

@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             seldom=False,
             **_wires(given),
         )
-        return asyncio.run(_dock(rehearsal, PORT if given.port is None else given.port))
+        return asyncio.run(run_dock(rehearsal, PORT if given.port is None else given.port))
     except (RehearsalError, ProcessDead) as error:
         sys.stderr.write(f"demo: {error}\n")
     except KeyboardInterrupt:
@@ -152,8 +152,8 @@ def _prepare(folder: Path) -> int:
     return 0
 
 
-async def _dock(rehearsal: Rehearsal, port: int) -> int:
-    """Until Ctrl-C, or until a part dies."""
+async def run_dock(rehearsal: Rehearsal, port: int) -> int:
+    """Until Ctrl-C, or until a part dies. Raises ProcessDead, RehearsalError."""
     ended = _ended()
     config = str(rehearsal.kiosk_toml)
     log = rehearsal.run / "voice.log"

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from firmware.tools.cli import main
 from testbed.customer import Watcher
 from testbed.demo import FOLDER
 from testbed.model_check import wrong
@@ -129,6 +130,24 @@ def test_a_kiosk_that_obeys_older_screens_is_noticed(
     found = play(shared, monkeypatch, "touch start", "touch an older screen")
     assert found is not None
     assert found.letter == "f"
+
+
+def test_an_incident_of_a_walk_is_explained(
+    shared: SharedSystem,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A process is killed between the fee and the paper: what died, of what, and the money."""
+    bundle = tmp_path / "incident.zip"
+    monkeypatch.setattr(shared, "incident", bundle)
+    assert play(shared, monkeypatch, *TO_THE_TILL, "coin 500", "kill the process") is None
+    assert main(["replay", str(bundle)]) == 1
+    told = capsys.readouterr().out
+    first = told.index(">>> FIRST: ")
+    assert told[first:].splitlines()[0].endswith("something else killed it with SIGKILL")
+    assert told.index("wants AcceptCoins (due 100)") < first
+    assert "the supervisor closed the session's books: " in told[first:]
 
 
 def test_a_slot_left_open_is_noticed(shared: SharedSystem, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,7 +69,7 @@ class Guide:
         return f"![{title}](pictures/{self.language}-{name}.png)"
 
 
-GUIDES_MADE: Final = ("resident", "operator")
+GUIDES_MADE: Final = ("resident", "operator", "technician")
 
 
 def guides() -> list[Guide]:

@@ -73,6 +73,8 @@ FILES = {
     "/panel/pages.js": ("pages.js", "text/javascript"),
     "/panel/panel.js": ("panel.js", "text/javascript"),
 }
+# What a kiosk with a virtual device loads too.
+UNDER_TEST = {"/panel/under_test.css": ("under_test.css", "text/css")}
 
 
 @functools.cache
@@ -165,16 +167,20 @@ def _with_key(screen: Screen, offered: Sequence[str], button: re.Match[str]) -> 
 
 
 def page(
-    assets: str = "", offered: Sequence[str] = (), size: PanelSize = DEFAULT_SIZE
+    assets: str = "",
+    offered: Sequence[str] = (),
+    size: PanelSize = DEFAULT_SIZE,
+    under_test: bool = False,
 ) -> tuple[str, dict[str, tuple[bytes, str]]]:
     """The shell and what it loads (path: content, content type). `assets` is prefixed to the
-    shell's own paths.
+    shell's own paths. `under_test`: a banner over every screen says so.
     """
     shell = _environment().get_template("page.jinja")
     everyone = [Texts.load(name) for name in offered or languages()]
-    html = shell.render(assets=assets, everyone=everyone, shape=size.shape)
+    html = shell.render(assets=assets, everyone=everyone, shape=size.shape, under_test=under_test)
+    wanted = {**FILES, **UNDER_TEST} if under_test else FILES
     files = {
         path: ((FOLDER / "static" / name).read_bytes(), kind)
-        for path, (name, kind) in FILES.items()
+        for path, (name, kind) in wanted.items()
     }
     return html, {"/panel/size.css": (size.style_sheet(), "text/css"), **files}

@@ -19,7 +19,8 @@ from firmware.service import charge_recovery
 from firmware.service.cases import journal_path
 from firmware.service.coin_recovery import COUNTED, Question, known, question
 from firmware.service.entry import Entry, JournalBroken, NewEntry, new_entry, new_id, outcome_of
-from firmware.service.flight_record import keep_for_case
+from firmware.service.flight_record import What, keep_for_case, note
+from firmware.service.flight_steps import told
 from firmware.service.journal import Journal
 from firmware.service.log import log
 from firmware.service.record import to_the_log
@@ -86,11 +87,18 @@ class Books:
             self._ask_terminal()
         with self._journal() as journal:
             earlier = {case.id for case in journal.cases()}
+            unfinished = journal.unfinished()
             for code in settle(journal):
                 log("service.settled", code=code)
+            for session in unfinished:
+                self._note_money(journal.entries(session)[-1])
             for case in journal.cases():
                 if case.id not in earlier:
                     self._opened(case.id, case.code)
+
+    def _note_money(self, end: Entry) -> None:
+        sums = {name: end.facts[name] for name in ("kept", "returned", "owed", "held")}
+        note(self._path.parent, What.BOOKS, told("books", sums))
 
     def _question(self, journal: Journal) -> Question:
         """What is written and what is kept, of sessions that nobody ended."""

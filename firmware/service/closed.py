@@ -78,7 +78,11 @@ class Closed:
         loop = asyncio.get_running_loop()
         ended = asyncio.Event()
         loop.add_signal_handler(signal.SIGTERM, ended.set)
-        shell = page(offered=self._config.kiosk.languages, size=self._config.panel.size)
+        shell = page(
+            offered=self._config.kiosk.languages,
+            size=self._config.panel.size,
+            under_test=bool(self._config.kiosk.under_test),
+        )
         key = hand_over(self._config.kiosk.runtime)
         self._panel = WebPanel(self._listeners.panel, *shell, key=key)
         speaker = devices.speaker(self._config.speaker)

@@ -70,6 +70,10 @@ class Kiosk(Section, frozen=True, kw_only=True):
     # All waiting times for a person are multiplied by this. Limits that wait for devices keep their
     # own.
     pace: Annotated[float, Meta(ge=0.01, le=10)] = 1.0
+    # The tables whose device is a virtual one, for a technician's test (`kiosk dock`). Then every
+    # screen and sheet says TEST, and the kiosk starts only with a rehearsal's certificate and
+    # without any real money.
+    under_test: tuple[str, ...] = ()
 
 
 Side: TypeAlias = Literal["left", "right", "below"]

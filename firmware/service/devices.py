@@ -26,6 +26,7 @@ from firmware.service.config import (
 )
 from firmware.service.device_threads import ThreadName
 from firmware.service.kept_wires import KeptWires
+from firmware.service.marked_printer import MarkedPrinter
 from hal import drivers
 from hal.card.contract import CardReader
 from hal.card.recorded import RecordedReader
@@ -171,6 +172,8 @@ class Devices:
             "sheets": printer("sheets", config.sheets),
             "receipts": printer("receipts", config.receipts),
         }
+        if config.kiosk.under_test:
+            made = {name: MarkedPrinter(each) for name, each in made.items()}
         for name, connection in wires.take().items():
             driver = made.get(name)
             if isinstance(driver, KeepsConnection):

@@ -2,8 +2,9 @@
 state folder, and a copy of its end beside each case.
 
 A resident's process writes each step at once, so the file survives that process, whatever kills
-it. `flight_steps.py` says what a step holds: names, states and numbers, and nothing of a person.
-Never raises: what cannot be recorded is not, and nobody waits for it.
+it. The supervisor writes how a process ended that did not end in order, and what became of its
+money (`note`). `flight_steps.py` says what a step holds: names, states and numbers, and nothing of
+a person. Never raises: what cannot be recorded is not, and nobody waits for it.
 """
 
 from __future__ import annotations
@@ -43,6 +44,12 @@ class What(StrEnum):
     REACHED = "R"  # the state after the event
     STOPPED = "X"  # the flow had no answer
     CASE = "K"  # a case was opened
+    DIED = "D"  # the process ended, and not in order
+    BOOKS = "B"  # what became of the money of a session that nobody ended
+
+
+# Of the process that served, whoever wrote them.
+BESIDE: Final = frozenset({What.CASE, What.DIED, What.BOOKS})
 
 
 @dataclass(frozen=True)
@@ -78,6 +85,13 @@ class FlightRecord:
             file, self._file = self._file, -1
             if file >= 0:
                 os.close(file)
+
+
+def note(state: Path, what: What, words: str) -> None:
+    """One step by the supervisor, while no process serves. Never raises."""
+    record = FlightRecord(state)
+    record.add(what, words)
+    record.close()
 
 
 def path(state: Path) -> Path:

@@ -120,20 +120,20 @@ def event_words(event: events.Event, stay: int = 0) -> str:
         facts = {"open": not event.terms.refusal, "phones": event.terms.phones}
     if stay:
         facts = {"stay": stay}
-    return _words(events.trigger(event), facts)
+    return told(events.trigger(event), facts)
 
 
 def command_words(command: commands.Command) -> str:
     """Its name in the program, and the facts of the table."""
     if isinstance(command, commands.ShowScreen):
-        return _words("ShowScreen", {"screen": command.screen.number, "shown": command.screen.name})
+        return told("ShowScreen", {"screen": command.screen.number, "shown": command.screen.name})
     facts = {name: getattr(command, name) for name in COMMAND_FACTS if hasattr(command, name)}
-    return _words(type(command).__name__, facts)
+    return told(type(command).__name__, facts)
 
 
 def moment_words(moment: Moment) -> str:
     """The state, and the numbers by which late events are known."""
-    return _words(
+    return told(
         moment.state.value,
         {
             "epoch": moment.session.epoch,
@@ -146,11 +146,12 @@ def moment_words(moment: Moment) -> str:
     )
 
 
-def _words(name: str, facts: Mapping[str, object]) -> str:
-    return " ".join((name, *(f"{key}={_told(value)}" for key, value in facts.items())))
+def told(name: str, facts: Mapping[str, object]) -> str:
+    """The words of one step. `parsed` reads them."""
+    return " ".join((name, *(f"{key}={_value(value)}" for key, value in facts.items())))
 
 
-def _told(value: object) -> str:
+def _value(value: object) -> str:
     """A number, yes or no, or a code; whatever else there might be is not told."""
     if value is None:
         return NOT_TOLD

@@ -16,6 +16,7 @@ from firmware.flow.session import Session
 from firmware.link.client import Line, LineSetupError
 from firmware.link.signing import SignatureError
 from firmware.panel.render import page
+from firmware.service import under_test
 from firmware.service.card_desk import load_trust
 from firmware.service.city_desk import line_config, trust
 from firmware.service.config import Config, guard_style
@@ -38,6 +39,8 @@ class StartError(Exception):
 
 def check(config: Config) -> None:
     """Raises StartError."""
+    if trouble := under_test.trouble(config):
+        raise StartError(f"kiosk.under_test: {trouble}")
     _trust(config)
     _drivers(config)
     _fonts(config)

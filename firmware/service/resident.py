@@ -95,7 +95,11 @@ class Resident:
         loop = asyncio.get_running_loop()
         journal = Journal(journal_path(self._config.kiosk.state))
         devices = Devices.open(self._config, self._listeners.card, self._listeners.wires)
-        html, files = page(offered=self._config.kiosk.languages, size=self._config.panel.size)
+        html, files = page(
+            offered=self._config.kiosk.languages,
+            size=self._config.panel.size,
+            under_test=bool(self._config.kiosk.under_test),
+        )
         key = hand_over(self._config.kiosk.runtime)
         panel = WebPanel(self._listeners.panel, html, files, key=key)
         executor = self._executor(journal, devices, panel)

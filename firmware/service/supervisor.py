@@ -35,6 +35,8 @@ from firmware.service.coin_recovery import recover
 from firmware.service.config import Config, ConfigError, load
 from firmware.service.deaths import MANY, Deaths
 from firmware.service.entry import JournalBroken, JournalFull
+from firmware.service.flight_record import What, note
+from firmware.service.flight_steps import told
 from firmware.service.listeners import Listeners, open_listeners
 from firmware.service.log import configure, log
 from firmware.service.noticeboard import Noticeboard
@@ -267,6 +269,9 @@ class Supervisor:
                     self._deaths_closed.add(time.monotonic())
                 continue
             self._served += 1
+            if child.active and code != 0:
+                by = {"code": code, "supervisor": bool(child.signalled)}
+                note(self._config.kiosk.state, What.DIED, told("died", by))
             # One that waited has no session, and another's may be going on.
             unsettled = child.active and code != 0 and not self._stops
             if (unsettled or self._books.kept) and not self._settle():

@@ -20,6 +20,7 @@ from firmware.service.entry import Case
 from firmware.service.flight_record import case_path
 from firmware.service.journal import Journal
 from firmware.service.till import close_case
+from firmware.tools.case_guide import guide
 from firmware.tools.cli import CommandError
 
 
@@ -84,6 +85,8 @@ def _show(config: Config, given: argparse.Namespace) -> int:
         (case,) = found
         rows = journal.rows(case["session"]) if case["session"] else []
     print(*(f"{name}\t{value}" for name, value in case.items()), sep="\n")
+    if known := guide(case["code"]):
+        print(f"happened\t{known.happened}\nto do\t{known.en}\n対処\t{known.ja}")
     for row in rows:
         facts = " ".join(f"{name}={value}" for name, value in row["facts"].items())
         print(row["seq"], row["at"], row["kind"], facts, sep="\t")

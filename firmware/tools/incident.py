@@ -19,7 +19,7 @@ import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -28,14 +28,16 @@ from firmware.service.build import build
 from firmware.service.cases import list_cases
 from firmware.service.config import Config, load
 from firmware.service.entry import JournalBroken
-from firmware.service.exchange_record import read_exchanges
+from firmware.service.exchange_record import Recorded, read_exchanges
 from firmware.service.flight_record import Step, What, read_all
 from firmware.tools.cli import CommandError
 
 KIND: Final = "madoguchi-incident"
-VERSION: Final = 1
+VERSION: Final = 2
+READS: Final = (1, 2)  # of version 1: nothing of how a process ended
 MANIFEST: Final = "incident.json"
 FLIGHT: Final = "flight.json"
+EXCHANGES: Final = "exchanges.json"
 LEFT_OUT: Final = "(left out)"
 MOST_BYTES: Final = 64 * 2**20  # of one part: a bundle is a few megabytes at most
 _USER: Final = re.compile(r"(?<=//)[^/@\s]*@")
@@ -55,6 +57,14 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     kiosk: str
     build: str
     parts: dict[str, str]
+
+
+class Incident(NamedTuple):
+    """What `kiosk replay` reads of a bundle."""
+
+    manifest: Manifest
+    steps: Sequence[Step]
+    exchanges: Sequence[Recorded]
 
 
 def main(argv: Sequence[str]) -> int:
@@ -99,12 +109,14 @@ def write(out: Path, config: Config, source: Path) -> tuple[Manifest, bool]:
     return manifest, missed
 
 
-def read(bundle: Path) -> tuple[Manifest, Sequence[Step]]:
-    """Its manifest and its flight record. Raises BundleError."""
+def read(bundle: Path) -> Incident:
+    """Raises BundleError."""
     try:
         with zipfile.ZipFile(bundle) as opened:
             manifest = _manifest(bundle, _part(opened, MANIFEST))
             steps = msgspec.json.decode(_part(opened, FLIGHT), type=list[Step])
+            wires = _part(opened, EXCHANGES) if EXCHANGES in opened.namelist() else b"[]"
+            exchanges = msgspec.json.decode(wires, type=list[Recorded])
     except FileNotFoundError:
         raise BundleError(f"{bundle}: no such file") from None
     except zipfile.BadZipFile:
@@ -119,7 +131,7 @@ def read(bundle: Path) -> tuple[Manifest, Sequence[Step]]:
         raise BundleError(
             f"{bundle} cannot be read ({error}): write it again with `kiosk incident`"
         ) from None
-    return manifest, steps
+    return Incident(manifest, steps, exchanges)
 
 
 def _part(opened: zipfile.ZipFile, name: str) -> bytes:
@@ -132,9 +144,9 @@ def _manifest(bundle: Path, data: bytes) -> Manifest:
     manifest = msgspec.json.decode(data, type=Manifest)
     if manifest.kind != KIND:
         raise ValueError(f"it is of kind {manifest.kind!r}")
-    if manifest.version != VERSION:
+    if manifest.version not in READS:
         raise BundleError(
-            f"{bundle} is of version {manifest.version}, this build reads version {VERSION}: "
+            f"{bundle} is of version {manifest.version}, this build reads up to {VERSION}: "
             f"use the build that wrote it, {manifest.build}"
         )
     return manifest
@@ -196,6 +208,6 @@ PARTS: Final[Mapping[str, Callable[[Config, Path], tuple[object, str]]]] = {
     "config.json": _configuration,
     "status.json": _status,
     "cases.json": _cases,
-    "exchanges.json": _exchanges,
+    EXCHANGES: _exchanges,
     FLIGHT: _flight,
 }

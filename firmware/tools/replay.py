@@ -1,10 +1,11 @@
 """`kiosk replay BUNDLE` explains an incident that `kiosk incident` wrote.
 
 The recorded events are given to the model, the kiosk's own flow, and printed as a timeline in plain
-English, with the first step at which something was not as it should be: an event without an answer
-in the table, a state that the table does not lead to, a command that nobody answered in time, a
-case, or a process that ended in the middle. It needs no kiosk and no configuration. 0: all was as
-it should be; 1: something was not; 2: the bundle cannot be used.
+English, with the first step at which something was not as it should be: a device or the city that
+failed, an event without an answer in the table, a state that the table does not lead to, a command
+that nobody answered in time, a case, or a process that ended in the middle. What a device left
+without an answer on its wire stands between the steps. It needs no kiosk and no configuration.
+0: all was as it should be; 1: something was not; 2: the bundle cannot be used.
 """
 
 from __future__ import annotations
@@ -12,15 +13,14 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from firmware.service.build import build
 from firmware.tools.cli import CommandError
-from firmware.tools.incident import BundleError, Manifest, read
-from firmware.tools.replay_judge import Process, Turn, judge
+from firmware.tools.incident import BundleError, Incident, read
+from firmware.tools.replay_judge import Process, judge
 from firmware.tools.replay_model import Unreadable
-from firmware.tools.replay_words import command_text
+from firmware.tools.replay_timeline import moment, silences, timeline
 
 
 def main(argv: Sequence[str]) -> int:
@@ -32,24 +32,29 @@ def main(argv: Sequence[str]) -> int:
     which.add_argument("--process", type=int, metavar="PID", help="this process, as the log has it")
     which.add_argument("--all", action="store_true", help="every process of the record")
     given = parser.parse_args(argv)
-    manifest, steps = read(given.bundle)
+    incident = read(given.bundle)
     try:
-        processes = judge(steps)
+        processes = judge(incident.steps)
     except Unreadable as error:
         raise BundleError(
-            f"{given.bundle}: {error}: use the build that wrote it, {manifest.build}"
+            f"{given.bundle}: {error}: use the build that wrote it, {incident.manifest.build}"
         ) from None
     if not processes:
         raise BundleError(
             f"{given.bundle}: its flight record is empty: the kiosk has served nobody yet"
         )
-    chosen = processes if given.all else [_choose(processes, given.case, given.process)]
-    sys.stdout.writelines(f"{line}\n" for line in _report(manifest, processes, chosen))
+    shown = _choose(processes, incident, given.case, given.process)
+    chosen = processes if given.all else [shown]
+    sys.stdout.writelines(f"{line}\n" for line in _report(incident, processes, chosen))
     return int(any(process.first_wrong is not None for process in chosen))
 
 
-def _choose(processes: Sequence[Process], case: str | None, number: int | None) -> Process:
-    """Unless it is asked for: the newest in which something was wrong, else the newest."""
+def _choose(
+    processes: Sequence[Process], incident: Incident, case: str | None, number: int | None
+) -> Process:
+    """Unless it is asked for: the newest in which something grave happened, else in which something
+    was wrong, else in which a wire was silent, else the newest.
+    """
     if case is not None:
         found = [each for each in processes if _has_case(each, case)]
         missing = f"no case {case!r} in the flight record: its steps were overwritten, or --all"
@@ -57,7 +62,10 @@ def _choose(processes: Sequence[Process], case: str | None, number: int | None) 
         found = [each for each in processes if each.number == number]
         missing = f"no process {number} in the flight record"
     else:
-        found = [each for each in processes if each.first_wrong is not None] or [*processes]
+        wrong = [each for each in processes if each.first_wrong is not None]
+        silent = [each for each in processes if silences(each, incident.exchanges)]
+        grave = [each for each in wrong if each.is_grave]
+        found = grave or wrong or silent or [*processes]
         missing = ""
     if not found:
         raise CommandError(missing)
@@ -69,9 +77,10 @@ def _has_case(process: Process, case: str) -> bool:
 
 
 def _report(
-    manifest: Manifest, processes: Sequence[Process], chosen: Sequence[Process]
+    incident: Incident, processes: Sequence[Process], chosen: Sequence[Process]
 ) -> Iterator[str]:
-    yield f"Incident of {manifest.kiosk}, written {_time(manifest.made)} by {manifest.build}"
+    manifest = incident.manifest
+    yield f"Incident of {manifest.kiosk}, written {moment(manifest.made)} by {manifest.build}"
     if manifest.build != build():
         yield f"This build is {build()}: where its table is another, the model may differ."
     wrong = [str(each.number) for each in processes if each.first_wrong is not None]
@@ -80,36 +89,4 @@ def _report(
         yield f"  ({', '.join(wrong)}; --process shows one, --all every one)"
     for process in chosen:
         yield ""
-        yield from _timeline(process)
-
-
-def _timeline(process: Process) -> Iterator[str]:
-    first = process.first_wrong
-    yield f"Process {process.number}, from {_time(process.turns[0].at)} (seconds from there)"
-    before = ""
-    for index, turn in enumerate(process.turns):
-        yield _line(turn, process.turns[0].at, before)
-        before = turn.state.state.value if turn.state else before
-        mark = ">>> FIRST:" if index == first else "  !"
-        yield from (f"{'':>10}  {mark} {wrong}" for wrong in turn.wrong)
-    if first is None:
-        yield "All was as it should be."
-    else:
-        turn = process.turns[first]
-        yield f"The first step that was not as it should be: step {first + 1}, {turn.text}:"
-        yield f"  {turn.wrong[0]}"
-
-
-def _line(turn: Turn, begin: float, before: str) -> str:
-    after = turn.state.state.value if turn.state else ""
-    went = f"; {before or 'from here'} -> {after}" if after and after != before else ""
-    wants = [text for name, facts in turn.commands if (text := command_text(name, facts))]
-    wanted = f"; wants {', '.join(wants)}" if wants else ""
-    return f"{turn.at - begin:>10.3f}  {turn.text}{went}{wanted}"
-
-
-def _time(seconds: float) -> str:
-    try:
-        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
-    except (ValueError, OverflowError, OSError):
-        return "?"
+        yield from timeline(process, incident.exchanges)

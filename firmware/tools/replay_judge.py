@@ -4,20 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
+from firmware.flow.states import State
 from firmware.flow.table import SPECS
-from firmware.service.flight_record import Step, What, in_order
+from firmware.service.flight_record import BESIDE, Step, What, in_order
 from firmware.service.flight_steps import parsed
 from firmware.tools.replay_model import Model, Reached, Unreadable, event_of, reached
-from firmware.tools.replay_words import ANSWERS, command_text, event_text
+from firmware.tools.replay_words import (
+    ANSWERS,
+    BY_A_PERSON,
+    UNSEEN_DEATH,
+    books_text,
+    command_text,
+    death_text,
+    event_text,
+    trouble,
+)
 
 ANSWER_S: Final = 120.0  # the longest time of a device's state is shorter
+SLOW_S: Final = 2.0  # whoever gives up a wait that was longer has a reason
 
 
 @dataclass
 class Turn:
-    """An event with all that came of it. `wrong`: what was not as it should be, in order."""
+    """An event with all that came of it. `wrong`: what was not as it should be, in order.
+
+    `death`: how the process ended behind it, when it did not end in order; `books`: what became
+    of the money then.
+    """
 
     at: float
     text: str
@@ -28,6 +44,8 @@ class Turn:
     commands: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     stopped: str = ""
     cases: list[str] = field(default_factory=list)
+    death: str = ""
+    books: str = ""
     wrong: list[str] = field(default_factory=list)
 
 
@@ -57,8 +75,39 @@ class Process:
 
     @property
     def first_wrong(self) -> int | None:
-        """The index of the first turn at which something was wrong."""
-        return next((index for index, turn in enumerate(self.turns) if turn.wrong), None)
+        """The index of the first turn at which something was wrong. What was over when the kiosk
+        last became ready explains nothing, unless there is nothing else.
+        """
+        wrong = [index for index, turn in enumerate(self.turns) if turn.wrong]
+        return next((index for index in wrong if index >= self._ready), next(iter(wrong), None))
+
+    @property
+    def _ready(self) -> int:
+        """The index of the last turn at which the first screen was reached."""
+        states = [turn.state.state if turn.state else None for turn in self.turns]
+        reached = [
+            index
+            for index, (before, after) in enumerate(pairwise([None, *states]))
+            if after is State.MENU and before is not after
+        ]
+        return reached[-1] if reached else 0
+
+    @property
+    def case_codes(self) -> Sequence[str]:
+        """Of the cases that were opened in it, each once."""
+        opened = [parsed(f"case {words}")[1]["code"] for turn in self.turns for words in turn.cases]
+        asked = [
+            facts.get("code", "")
+            for turn in self.turns
+            for name, facts in turn.commands
+            if name == "OpenCase"
+        ]
+        return [*dict.fromkeys((*asked, *opened))]
+
+    @property
+    def is_grave(self) -> bool:
+        """More than a device that failed: a case, a process that ended, a flow that stopped."""
+        return any(_cases(turn) or turn.death or turn.stopped for turn in self.turns)
 
 
 def judge(steps: Iterable[Step]) -> Sequence[Process]:
@@ -66,17 +115,24 @@ def judge(steps: Iterable[Step]) -> Sequence[Process]:
     processes = _processes(in_order(steps))
     for index, process in enumerate(processes):
         _judge(process)
-        if index < len(processes) - 1 and process.turns and not process.ended:
-            process.turns[-1].wrong.append("the process ended here without ending its session")
+        _look_for_death(process, newest=index == len(processes) - 1)
+        for turn in process.turns:
+            turn.wrong += [f"a case was opened: {case}" for case in _cases(turn)]
     return processes
+
+
+def _look_for_death(process: Process, *, newest: bool) -> None:
+    """A process that ended without ending its session. The newest one may be serving."""
+    last = process.turns[-1]
+    if last.death or not (newest or process.ended):
+        last.wrong.append(last.death or UNSEEN_DEATH)
 
 
 def _processes(steps: Sequence[Step]) -> list[Process]:
     found: list[Process] = []
     for step in steps:
         begins = step.what is What.START
-        # A case may be opened by the supervisor: it belongs to whoever was serving.
-        other = step.what is not What.CASE and found and found[-1].number != step.process
+        other = step.what not in BESIDE and found and found[-1].number != step.process
         if not found or begins or other:
             found.append(Process(step.process))
         _add(found[-1], step)
@@ -85,9 +141,13 @@ def _processes(steps: Sequence[Step]) -> list[Process]:
 
 def _add(process: Process, step: Step) -> None:
     try:
-        name, facts = parsed(step.words or "-")
-    except ValueError:
+        _add_words(process, step, *parsed(step.words or "-"))
+    except (ValueError, KeyError):
         raise Unreadable(f"step {step.number} has no words that this build knows") from None
+
+
+def _add_words(process: Process, step: Step, name: str, facts: dict[str, str]) -> None:
+    """Raises ValueError, KeyError, Unreadable."""
     turns = process.turns
     if step.what is What.EVENT:
         turns.append(Turn(step.at, event_text(name, facts), name, facts))
@@ -104,15 +164,19 @@ def _add(process: Process, step: Step) -> None:
         turns[-1].stopped = step.words
     elif step.what is What.CASE:
         turns[-1].cases.append(step.words)
+    elif step.what is What.DIED:
+        turns[-1].death = death_text(facts)
+    elif step.what is What.BOOKS:
+        turns[-1].books = books_text(facts)
 
 
 def _judge(process: Process) -> None:
     model, waiting = Model(), list[Asked]()
     for turn in process.turns:
         before = model.at
+        turn.wrong += filter(None, [trouble(turn.name, turn.facts)])
         _follow(model, turn)
         _look_for_answers(before, turn, waiting)
-        turn.wrong += [f"a case was opened: {case}" for case in _cases(turn)]
 
 
 def _follow(model: Model, turn: Turn) -> None:
@@ -142,11 +206,22 @@ def _look_for_answers(before: Reached | None, turn: Turn, waiting: list[Asked]) 
         who = ANSWERS[each.name][0]
         turn.wrong.append(f"{who} did not answer {each.name} within {turn.at - each.at:.1f} s")
         waiting.remove(each)
-    epoch = turn.state.epoch if turn.state else 0
-    waiting[:] = [each for each in waiting if not 0 < each.epoch < epoch]
+    for each in [each for each in waiting if _is_given_up(each, turn)]:
+        waited = turn.at - each.at
+        if waited > SLOW_S and each.name not in BY_A_PERSON:
+            who = ANSWERS[each.name][0]
+            turn.wrong.append(f"{who} had not answered {each.name} for {waited:.1f} s, and it ends")
+        waiting.remove(each)
     for name, facts in turn.commands:
         if name in ANSWERS:
             waiting.append(Asked(name, int(facts.get("epoch", 0)), turn.at))
+
+
+def _is_given_up(asked: Asked, turn: Turn) -> bool:
+    """What belongs to an earlier epoch, or to a session that ends, is not waited for."""
+    epoch = turn.state.epoch if turn.state else 0
+    ends = any(name == "EndSession" for name, _ in turn.commands)
+    return asked.epoch > 0 and (ends or asked.epoch < epoch)
 
 
 def _cases(turn: Turn) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping
 from typing import Final
 
@@ -37,7 +38,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "printers-ready": "the printers are ready",
     "printers-not-ready": "a printer is not ready",
     "sheet-printed": "a sheet came out",
-    "sheet-failed": "a sheet did not certainly come out",
+    "sheet-failed": "a sheet has failed",
     "paper-taken": "the sheets were taken",
     "receipt-done": "the receipt has ended",
     "health": "the kiosk was looked over",
@@ -66,6 +67,34 @@ ANSWERS: Final[Mapping[str, tuple[str, frozenset[str]]]] = {
         ("PrintReceipt", "the receipt printer", "receipt-done"),
     )
 }
+BY_A_PERSON: Final = frozenset({"Charge"})  # answered when somebody has held a card to it
+# Events that tell of something broken: the fact that says what, and its values that are nobody's
+# fault; None: any value tells of it.
+TROUBLE: Final[Mapping[str, tuple[str, frozenset[str] | None]]] = {
+    "card-failed": ("cause", frozenset({"removed", NOT_TOLD})),
+    "city-refused": ("code", frozenset({NOT_TOLD})),
+    "document-rejected": ("reason", None),
+    "line-lost": ("", None),
+    "coins-failed": ("reason", None),
+    "payout-failed": ("reason", None),
+    "charge-unknown": ("", None),
+    "reverse-failed": ("", None),
+    "printers-not-ready": ("reason", None),
+    "sheet-failed": ("reason", None),
+    "receipt-done": ("printed", frozenset({"yes"})),
+    # An open case is the consequence of what is told elsewhere.
+    "health": ("problem", frozenset({"", NOT_TOLD, "case-open"})),
+}
+# What the flow notes of an event that it does not act on; "-": it came from an older time.
+NOTED: Final[Mapping[str, str]] = {
+    "ignored": "nothing: the state ignores it",
+    "latched": "nothing yet: the state remembers it",
+    NOT_TOLD: "nothing: it belongs to an earlier screen, session or timer",
+}
+DEATH: Final = "the process ended here without ending its session"
+UNSEEN_DEATH: Final = (
+    f"{DEATH}: the supervisor did not see it, so the whole service ended (a power cut, or a kill)"
+)
 UNTOLD: Final = frozenset({"StartTimer", "StopTimer", "ShowScreen", "Announce"})
 
 
@@ -82,9 +111,44 @@ def event_text(name: str, facts: Mapping[str, str]) -> str:
     return f"{text} ({', '.join(told)})" if told else text
 
 
+def trouble(name: str, facts: Mapping[str, str]) -> str:
+    """What this event says is broken; "" when it says nothing of the kind."""
+    if name not in TROUBLE:
+        return ""
+    fact, well = TROUBLE[name]
+    value = facts.get(fact, NOT_TOLD)
+    if well is not None and value in well:
+        return ""
+    return EVENTS[name] + (f": {fact} {value}" if value != NOT_TOLD else "")
+
+
+def death_text(facts: Mapping[str, str]) -> str:
+    """How a process ended that did not end in order. Raises KeyError, ValueError."""
+    code = int(facts["code"])
+    if code >= 0:
+        return f"{DEATH}: it gave up with exit code {code}"
+    by = "the supervisor" if facts["supervisor"] == "yes" else "something else"
+    return f"{DEATH}: {by} killed it with {_signal(-code)}"
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def books_text(facts: Mapping[str, str]) -> str:
+    """What became of the money of a session that nobody ended. Raises KeyError."""
+    sums = ", ".join(f"{facts[name]} yen {name}" for name in ("kept", "returned", "owed", "held"))
+    return f"the supervisor closed the session's books: {sums}"
+
+
 def command_text(name: str, facts: Mapping[str, str]) -> str:
     """The command with its facts; "" for what is of no interest in a timeline."""
     if name in UNTOLD:
         return ""
+    if name == "Note":
+        return NOTED.get(facts.get("what", ""), NOTED[NOT_TOLD])
     told = [f"{key} {value}" for key, value in facts.items() if key != "epoch"]
     return f"{name} ({', '.join(told)})" if told else name

@@ -15,7 +15,7 @@ from typing import Any
 from testbed.demo import FOLDER
 from testbed.model_check import wrong
 from testbed.random_walk import judge
-from testbed.random_walk.drive import Failure, SharedSystem, Tally, attempt, run_walks
+from testbed.random_walk.drive import INCIDENT, Failure, SharedSystem, Tally, attempt, run_walks
 from testbed.system import KIOSK
 
 ENOUGH = 10  # failures, then somebody must look
@@ -28,7 +28,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(argv)
     began = time.monotonic()
     kiosk = wrong.program(given.defect) if given.defect else KIOSK
-    with SharedSystem(given.folder, given.folder / "failed-walk", kiosk) as shared:
+    failed = given.folder / "failed-walk"
+    with SharedSystem(given.folder, failed, kiosk) as shared:
+        shared.incident = given.incident
         if given.numbers:
             tally = _one_walk(shared, given)
         elif given.minutes:
@@ -43,6 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(json.dumps(figures, ensure_ascii=False))
     else:
         print("\n".join(_lines(figures, tally.failures)))
+        if tally.failures:
+            print(f"    kiosk replay {failed / INCIDENT}")
     return 1 if tally.failures else 0
 
 
@@ -118,6 +122,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--defect", metavar="NAME", help="a kiosk that is wrong on purpose, as model-check names it"
+    )
+    parser.add_argument(
+        "--incident", type=Path, metavar="FILE", help="the last walk's incident, for `kiosk replay`"
     )
     parser.add_argument("--json", action="store_true", help="figures and violations as JSON")
     parser.add_argument(

@@ -21,16 +21,19 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from firmware.service import toml
+from firmware.service.config import load
 from firmware.service.deaths import Deaths
+from firmware.tools import incident
 from testbed.customer import Watcher
 from testbed.process import ProcessDead
 from testbed.random_walk import judge, walk
 from testbed.random_walk.walk import Violated, Walk
-from testbed.rehearsal import prepare
+from testbed.rehearsal import Rehearsal, prepare
 from testbed.system import KIOSK, System
 
 NUMBERS = 1 << 16
 SHORTEN_S = 240.0
+INCIDENT = "incident.zip"  # in the folder of a walk that failed
 LAST_STEPS = 6  # of a walk that failed: often enough
 # Wires at work, not numbers: a walk takes as long as it takes, and what it needs is made once.
 CHECKS = tuple(HealthCheck)
@@ -73,13 +76,15 @@ class SharedSystem:
     one after a failure.
 
     A context manager. `folder` keeps keys, cards and voice; several processes may share it.
-    `failed`: the folder for the logs of the last walk that failed, of this process alone.
+    `failed`: the folder for the logs and the incident of the last walk that failed, of this process
+    alone. `incident`, where it is given: the file in which each walk leaves its incident.
     `kiosk`: another program than the kiosk's, as `System` has it.
     """
 
     def __init__(self, folder: Path, failed: Path, kiosk: tuple[str, ...] = KIOSK) -> None:
         self._folder = folder
         self._failed = failed
+        self.incident: Path | None = None
         self._kiosk = kiosk
         self._runner = asyncio.Runner()
         self._system: System | None = None
@@ -123,6 +128,8 @@ class SharedSystem:
             fault = judge.Violation("e", f"it does not start again: {error}")
             raise Violated(fault, one.did) from None
         finally:
+            if self.incident is not None:
+                _write_incident(self.incident, one.system.rehearsal)
             lines = one.evidence.trail.lines
             tally.counts += one.counted()
             tally.states |= {line.state for line in lines if line.log == "state"}
@@ -141,6 +148,7 @@ class SharedSystem:
         """The logs of the last walk that failed."""
         shutil.rmtree(self._failed, ignore_errors=True)
         shutil.copytree(system.rehearsal.run, self._failed, ignore=_left_out)
+        _write_incident(self._failed / INCIDENT, system.rehearsal)
 
     async def _end(self) -> None:
         system = self._system
@@ -149,6 +157,12 @@ class SharedSystem:
             await system.__aexit__(None, None, None)
         if self._run is not None:
             self._run.cleanup()
+
+
+def _write_incident(out: Path, rehearsal: Rehearsal) -> None:
+    """As `kiosk incident` does; `kiosk replay` explains it."""
+    out.unlink(missing_ok=True)
+    incident.write(out, load(rehearsal.kiosk_toml), rehearsal.kiosk_toml)
 
 
 def _report_nothing(_: str) -> None:

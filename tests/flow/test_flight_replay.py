@@ -17,10 +17,17 @@ from firmware.flow import commands, events
 from firmware.flow.machine import Flow, UnhandledEvent
 from firmware.flow.states import State
 from firmware.flow.timers import Timer
-from firmware.service.flight_record import FlightRecord, What, read_all
+from firmware.service.flight_record import FlightRecord, What, note, read_all
 from firmware.service.flight_steps import COMMAND_FACTS, EVENT_FACTS, RecordedFlow
-from firmware.tools.replay_judge import ANSWER_S, Process, judge
-from firmware.tools.replay_words import ANSWERS, EVENTS
+from firmware.tools.replay_judge import ANSWER_S, SLOW_S, Process, judge
+from firmware.tools.replay_words import (
+    ANSWERS,
+    DEATH,
+    EVENTS,
+    TROUBLE,
+    UNSEEN_DEATH,
+    trouble,
+)
 from testbed.model_check.defects import find_defect
 from testbed.world.answers import TABLE
 
@@ -148,15 +155,72 @@ def test_a_case_is_found(kiosk: Kiosk) -> None:
     assert rig.all(commands.OpenCase)
     name, wrong = kiosk.first_wrong()
     assert name == "sheet-failed"
-    assert wrong.startswith("a case was opened")
+    assert wrong == "a sheet has failed: reason uncertain"
+    (process,) = kiosk.judged()
+    assert process.is_grave
+    assert any(each.startswith("a case was opened") for each in process.turns[-1].wrong)
 
 
 def test_a_process_that_died_is_found(kiosk: Kiosk) -> None:
     flow_rig.at_paying()
     flow_rig.at_menu()
     died, serves = kiosk.judged()
-    assert died.turns[-1].wrong == ["the process ended here without ending its session"]
+    assert died.turns[-1].wrong == [UNSEEN_DEATH]
     assert serves.first_wrong is None
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("died code=-9 supervisor=no", "something else killed it with SIGKILL"),
+        ("died code=-9 supervisor=yes", "the supervisor killed it with SIGKILL"),
+        ("died code=1 supervisor=no", "it gave up with exit code 1"),
+    ],
+)
+def test_how_a_process_died_and_its_money_are_told(kiosk: Kiosk, words: str, told: str) -> None:
+    flow_rig.at_paying()
+    note(kiosk.folder, What.DIED, words)
+    note(kiosk.folder, What.BOOKS, "books kept=0 returned=300 owed=0 held=0")
+    (died,) = kiosk.judged()
+    assert died.turns[-1].wrong == [f"{DEATH}: {told}"]
+    assert died.turns[-1].books.endswith("0 yen kept, 300 yen returned, 0 yen owed, 0 yen held")
+
+
+@pytest.mark.parametrize(
+    ("facts", "told"),
+    [
+        ({"reason": "jam"}, "a sheet has failed: reason jam"),
+        ({"reason": "-"}, "a sheet has failed"),
+    ],
+)
+def test_what_tells_of_something_broken(facts: dict[str, str], told: str) -> None:
+    assert trouble("sheet-failed", facts) == told
+    assert trouble("card-failed", {"cause": "removed"}) == ""
+    assert trouble("health", {"problem": "case-open"}) == ""
+    assert trouble("card-present", facts) == ""
+
+
+def test_what_was_over_when_it_became_ready_explains_nothing(kiosk: Kiosk) -> None:
+    rig = flow_rig.Rig()
+    rig.start()
+    rig.send(events.Health(problem="coins"))
+    assert kiosk.first_wrong() == ("health", "the kiosk was looked over: problem coins")
+    rig.settle()
+    rig.send(events.CardAbsent())
+    rig.settle()
+    assert kiosk.first_wrong()[0] == "health"
+    rig.send(events.LineLost())
+    assert kiosk.first_wrong() == ("line-lost", "the city could not be reached")
+
+
+def test_a_wait_that_somebody_gave_up_is_found(kiosk: Kiosk) -> None:
+    rig = flow_rig.at_ordering()
+    kiosk.time += SLOW_S + 1
+    with pytest.raises(Ended):
+        rig.touch("cancel")
+    name, wrong = kiosk.first_wrong()
+    assert name == "touch.cancel"
+    assert wrong == "the city had not answered PlaceOrder for 3.0 s, and it ends"
 
 
 def test_who_ends_in_order_is_not_told_to_have_died(kiosk: Kiosk) -> None:
@@ -206,6 +270,12 @@ def test_every_event_and_every_answer_has_its_words() -> None:
         if asked.answers and kind is not commands.WatchOutlet  # that is a person
     }
     assert {name: {*names} for name, (_, names) in ANSWERS.items()} == answered
+
+
+def test_every_fact_of_trouble_is_recorded() -> None:
+    kinds = {name: kind for kind, name in events.TRIGGERS.items()}
+    for name, (fact, _) in TROUBLE.items():
+        assert not fact or fact in EVENT_FACTS[kinds[name]], name
 
 
 def test_every_step_fits_its_slot(kiosk: Kiosk) -> None:

@@ -114,6 +114,7 @@ def test_a_bundle_says_what_is_in_it(
     assert main(["replay", str(out), "--case", case]) == 1
     told = capsys.readouterr().out
     assert f">>> FIRST: a case was opened: code=child.silent case={case}" in told
+    assert told.splitlines()[-1].startswith("child.silent: a process did not beat for too long")
 
 
 def test_a_case_from_list_to_export(board: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -129,6 +130,7 @@ def test_a_case_from_list_to_export(board: Path, capsys: pytest.CaptureFixture[s
     told = capsys.readouterr().out
     assert "code\tprint.unknown\n" in told
     assert f"held\tamount=300 case={case}\n" in told
+    assert "to do\tlook into the printer's path and outlet" in told
     assert f"kiosk replay --case {case}" in told
     given = ["cases", "reconcile", case, "--reason", "a sheet lay there", *config]
     assert main(given) == 2
