@@ -137,8 +137,8 @@ class Script(ScenarioPart, frozen=True, kw_only=True):
     title: str
     # The journey, or the part that all variants begin with.
     steps: tuple[Step, ...]
-    # What it came to. A counter-example has none, and nothing is compared.
-    expect: Expect | None = Expect()
+    # What it must have come to.
+    expect: Expect | None = Expect()  # None, in a script that no file has: nothing is compared
     # Other ends of the same journey; where there is one, the file's own steps alone are not run.
     variants: tuple[Variant, ...] = ()
     # The language in which the sentences of `says` are; the first screen is in Japanese always.

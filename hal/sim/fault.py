@@ -26,14 +26,16 @@ class UnknownFault(Exception):
 class Argument:
     """What stands behind the colon: one of `words`, or a number from `least` to `most`.
 
-    `name` says what it counts, with its unit; `usual` is taken where nothing is written.
+    `name` says what it counts, with its unit; `usual` is taken where nothing is written; `form` is
+    how a number is shown.
     """
 
     name: str
     usual: Any
     words: Mapping[str, Any] | None = None  # word: what it stands for
     least: float = 0
-    most: float = 1_000_000
+    most: float = 100_000
+    form: str = "g"
 
     def read(self, text: str) -> Any:
         """Raises UnknownFault."""
@@ -51,14 +53,18 @@ class Argument:
     def takes(self) -> str:
         """What may be written, for a person."""
         words = list(self.words or ())
-        numbers = [] if isinstance(self.usual, str) else [f"{self.least:g} to {self.most:g}"]
-        return f"{self.name}: {', '.join([*words, *numbers])}"
+        if not isinstance(self.usual, str):
+            words.append(f"{self._shown(self.least)} to {self._shown(self.most)}")
+        return f"{self.name}: {', '.join(words)}"
 
     @property
     def default(self) -> str:
         """The usual one, as it is written."""
         words = [word for word, value in (self.words or {}).items() if value == self.usual]
-        return words[0] if words else f"{self.usual:g}" if self.usual != "" else ""
+        return words[0] if words else self._shown(self.usual)
+
+    def _shown(self, number: float) -> str:
+        return format(number, self.form)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from dock_bench import make_cards, with_bench
 from hal.sim import console
 from hal.sim.bench import Bench
 from hal.sim.breakage import FAR_ENDS, FAULTS
+from hal.sim.card.faults import ARGUMENTS, SENTENCES
+from hal.sim.card.options import CardFaults, Options
 from hal.sim.commands import COMMANDS
 from hal.sim.console import Act, Console, Refused
 from hal.sim.fault import UnknownFault, find
@@ -81,6 +84,11 @@ def test_every_fault_is_taken_and_healed_by_its_far_end(
         assert not any(bench.state()["faults"].values())
 
     with_bench(cards, tmp_path / "coins", test)
+
+
+def test_no_sentence_is_of_a_card_fault_that_is_none() -> None:
+    names = {option.name for kind in (CardFaults, Options) for option in fields(kind)}
+    assert {*SENTENCES, *ARGUMENTS} <= names
 
 
 def test_a_mistake_is_one_line_with_what_there_is() -> None:

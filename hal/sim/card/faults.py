@@ -8,7 +8,7 @@ down next. The names here are those fields, with `card-` before them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -21,7 +21,7 @@ from hal.sim.card.pki import Chip, find_ca, load_card, load_card_ca, make_card_c
 from hal.sim.fault import Argument, Fault, setting
 
 APDU: Final = Argument("the number of an APDU, from 1", usual=1, least=1, most=1000)
-STATUS: Final = Argument("status word", usual=0x6985, most=0xFFFF)
+STATUS: Final = Argument("status word", usual=0x6985, most=0xFFFF, form="#06x")
 COUNT: Final = Argument("times", usual=1, least=1, most=1000)
 MS: Final = Argument("milliseconds", usual=200.0, most=60_000)
 # What the arguments of those fields are that are neither yes or no, nor the number of an APDU.
@@ -35,8 +35,8 @@ ARGUMENTS: Final[Mapping[str, Argument]] = MappingProxyType(
         "sign_ms": MS,
         "flap_ms": MS,
         "read_limit": Argument("bytes", usual=64, least=1, most=256),
-        "select_status": Argument("status word", usual=0x6300, most=0xFFFF),
-        "short_ef_status": Argument("status word", usual=0x6A82, most=0xFFFF),
+        "select_status": replace(STATUS, usual=0x6300),
+        "short_ef_status": replace(STATUS, usual=0x6A82),
         "chunk": Argument("bytes", usual=99, most=255),
         "label": Argument("which", usual="TOKEN-X", words={"unknown": "TOKEN-X"}),
         "kind": Argument(
@@ -44,6 +44,28 @@ ARGUMENTS: Final[Mapping[str, Argument]] = MappingProxyType(
             usual="android",
             words={kind: kind for kind in get_args(get_type_hints(Options)["kind"])},
         ),
+    }
+)
+# What a fault does, where the words for `--help` say what the option is.
+SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "glitch_status": "the answer of `card-glitch` is this status word",
+        "bounce_ms": "the bounce of `card-bounce-at` is so long",
+        "sign_ms": "a signature takes so much longer than another APDU",
+        "flaps": "it bounces so many times when it is set down",
+        "flap_ms": "each of these bounces, and the pause after it, is so long",
+        "short_ef": "it takes no short EF identifiers in READ, VERIFY and SIGN, and answers 6A86",
+        "read_limit": "one READ returns at most so many bytes",
+        "kind": "its label says that it is such a token; a phone's certificate needs the PIN",
+        "label": "its token label is none that is known",
+        "applet": "it has no JPKI applet",
+        "select_status": "without the applet, this answers its SELECT and every other command",
+        "short_ef_status": "without short EF identifiers, this answers a command that has one",
+        "reads_on": "a READ by short EF identifier selects no file, and 6986 answers the next one",
+        "p2_0c": "it takes SELECT with P2 = 00 only, with FCI",
+        "fci_le": "with `card-no-p2-0c`, it answers 6700 to a SELECT without Le",
+        "le_00": "it answers 6700 to a READ with Le = 00",
+        "chunk": "it answers so many bytes at once and then 61xx; 0: whole answers",
     }
 )
 FLAW: Final = Argument("which", usual="rubbish", words={name: name for name in FLAWS})
@@ -109,7 +131,7 @@ def _mishap(option: Field[Any]) -> Fault[CardHolder]:
     def holds(holder: CardHolder) -> bool:
         return bool(getattr(holder.card.faults, name) != getattr(holder.card.well, name))
 
-    return Fault(option.metadata["help"], put, heal, holds, argument)
+    return Fault(_sentence(option), put, heal, holds, argument)
 
 
 def _way(option: Field[Any]) -> Fault[CardHolder]:
@@ -121,17 +143,17 @@ def _way(option: Field[Any]) -> Fault[CardHolder]:
     def heal(holder: CardHolder) -> None:
         holder.card.ways.pop(name, None)
 
-    def says() -> str:
-        words = str(option.metadata["help"])
-        return f"not so: {words}" if option.default is True else words
-
-    return Fault(says(), put, heal, lambda holder: name in holder.card.ways, argument)
+    return Fault(_sentence(option), put, heal, lambda holder: name in holder.card.ways, argument)
 
 
 def _argument(option: Field[Any]) -> Argument | None:
     if isinstance(option.default, bool):
         return None
     return ARGUMENTS.get(option.name, APDU)
+
+
+def _sentence(option: Field[Any]) -> str:
+    return SENTENCES.get(option.name, option.metadata["help"])
 
 
 def _name(option: Field[Any]) -> str:
