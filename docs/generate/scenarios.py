@@ -38,7 +38,7 @@ time, on the whole system with simulated far ends, and on the real devices of a 
 ```sh
 ./scripts/scenario FILE...                    # on the machine
 ./scripts/scenario FILE... --on wires         # on the whole system
-./scripts/scenario FILE... --on bench --config KIOSK.toml [--hands CMD]
+./scripts/scenario FILE... --on bench --config kiosk.toml [--hands CMD]
 ```
 
 This is a whole one:
@@ -63,7 +63,7 @@ Each step is a table with one of these verbs. `see` may have `facts` and `says` 
 """
 BENCH: Final = """## On the bench
 
-The kiosk of `KIOSK.toml` must be running, and the scenario must run as a user who may read its
+The kiosk of `kiosk.toml` must be running, and the scenario must run as a user who may read its
 journal and its panel's key. It takes the place of the panel's browser: what is touched and what is
 seen goes over the panel's wire. Everything else is an act of somebody's hands. `CMD` is called for
 each act, with the act's name and its words as arguments, when it is due; it returns when the act is

@@ -176,7 +176,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--folder", type=Path, default=Path("var/demo"), help="keeps keys, cards and voice"
     )
     parser.add_argument(
-        "--config", type=Path, metavar="KIOSK.toml", help="of the running kiosk, --on bench"
+        "--config", type=Path, metavar="kiosk.toml", help="of the running kiosk, --on bench"
     )
     parser.add_argument(
         "--hands",
@@ -185,7 +185,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(argv)
     if (options.on == "bench") != (options.config is not None):
-        parser.error("--config KIOSK.toml goes with --on bench, and --on bench needs it")
+        parser.error("--config kiosk.toml goes with --on bench, and --on bench needs it")
     if options.hands is not None and options.on != "bench":
         parser.error("--hands goes with --on bench")
     try:

@@ -8,12 +8,15 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 from typing import Any
 
 import pytest
 from dock_bench import make_cards, with_bench
 
+from hal import sim
 from hal.sim import console
 from hal.sim.bench import Bench
 from hal.sim.breakage import FAR_ENDS, FAULTS
@@ -21,7 +24,7 @@ from hal.sim.card.faults import ARGUMENTS, SENTENCES
 from hal.sim.card.options import CardFaults, Options
 from hal.sim.commands import COMMANDS
 from hal.sim.console import Act, Console, Refused
-from hal.sim.fault import UnknownFault, find
+from hal.sim.fault import Fault, UnknownFault, find
 from hal.sim.printer.faults import OF_RECEIPTS
 
 NO_FAR_END = ("tell",)
@@ -46,6 +49,16 @@ def cards(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def test_every_far_end_that_can_be_run_alone_has_a_table() -> None:
     runnable = {words[1] for words in COMMANDS if words[0] == "sim"} - {*NO_FAR_END}
     assert runnable == FAR_ENDS.keys() == AT_BENCH.keys()
+
+
+def test_no_table_is_left_out() -> None:
+    known = [*FAR_ENDS.values(), FAULTS, OF_RECEIPTS]
+    for found in walk_packages(sim.__path__, "hal.sim."):
+        if found.name.endswith("__main__"):
+            continue
+        for name, value in vars(import_module(found.name)).items():
+            if isinstance(value, Mapping) and any(isinstance(one, Fault) for one in value.values()):
+                assert any(value is table for table in known), f"{found.name}.{name}"
 
 
 def test_a_name_means_one_thing_and_a_scenario_knows_it() -> None:
