@@ -10,19 +10,21 @@ import asyncio
 import io
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
+from hal.sim import fault
 from hal.sim.breakage import FAULTS, FULL_ROLL, FULL_TRAY
-from hal.sim.card.pki import load_card
+from hal.sim.card.faults import CardTrouble
 from hal.sim.card.wire import CardFaults, CardProgram
 from hal.sim.cashless.device import TerminalSim
 from hal.sim.coins.acceptor import Acceptor
 from hal.sim.coins.bus import CoinBus
 from hal.sim.coins.hopper import HopperDevice
+from hal.sim.fault import UnknownFault
 from hal.sim.line import Address, Cable, LineRelay
 from hal.sim.printer.engine import Engine
 from hal.sim.printer.server import PrinterSim
@@ -106,12 +108,14 @@ class Bench:
         apdu_ms: float = 0.0,
     ) -> None:
         self.cards = dict(cards)
-        self.card_faults = CardFaults(apdu_ms=apdu_ms, sign_ms=5 * apdu_ms)
-        self.card_ways: dict[str, Any] = {}  # of the next card, over its folder's own (`Options`)
+        self._pace = CardFaults(apdu_ms=apdu_ms, sign_ms=5 * apdu_ms)
+        self.card = self._new_trouble()
         self.cable: Cable = Cable(wiring.cable)
         self.line: LineRelay = LineRelay(wiring.line, wiring.city)
-        self.sheets = self._printer("sheets", wiring.sheets, SHEET_DOTS, True, FULL_TRAY, lines_s)
-        self.receipts = self._printer(
+        self.sheets: PrinterSim = self._printer(
+            "sheets", wiring.sheets, SHEET_DOTS, True, FULL_TRAY, lines_s
+        )
+        self.receipts: PrinterSim = self._printer(
             "receipts", wiring.receipts, RECEIPT_DOTS, False, FULL_ROLL, lines_s
         )
         units = [HopperDevice(*unit) for unit in hoppers]
@@ -119,14 +123,16 @@ class Bench:
             Acceptor(), units, wiring.coins, coin_s=coin_s, changed=self._changed
         )
         self.terminal: TerminalSim = TerminalSim(link=wiring.terminal, changed=self._changed)
-        self.speaker = SpeakerFarEnd(self._add_recording, self._hushed, *wiring.speaker)
+        self.speaker: SpeakerFarEnd = SpeakerFarEnd(
+            self._add_recording, self._hushed, *wiring.speaker
+        )
         self.waiting: list[PrintedSheet] = []  # at the outlets
         self.taken: deque[PrintedSheet] = deque(maxlen=KEPT)  # in the person's hand
         self.spoken: deque[Spoken] = deque(maxlen=KEPT)
         self.on_reader: str | None = None
         self.phone_asleep = False  # whichever phone lies there, or is laid down
-        self.coins_mute: bool = False
         self._wallet: dict[str, CardProgram] = {}
+        self._made_with: dict[str, tuple[object, ...]] = {}  # of each card in it
         self._reader = wiring.reader
         self._subscribers: list[Callable[[], None]] = []
         self._numbers = iter(range(1, 1 << 62))
@@ -198,19 +204,33 @@ class Bench:
             raise BenchError("a card lies on the reader already")
         if name not in self.cards:
             raise BenchError("no such card")
-        if name not in self._wallet:  # kept: a card remembers its tries
-            try:
-                applet = load_card(self.cards[name], options=self.card_ways)
-                self._wallet[name] = CardProgram(applet, self._reader)
-            except (OSError, ValueError, TypeError) as error:
-                raise BenchError(f"this card cannot be read: {error}") from None
-        program = self._wallet[name]
-        program.faults = self.card_faults
+        program = self._find_card(name)
+        program.faults = self.card.faults
         self.on_reader = name
         program.asleep = self.phone_asleep and self.holds_phone
         program.insert()
         self._watch = asyncio.get_running_loop().create_task(self._watch_card(program))
         self._changed()
+
+    def _find_card(self, name: str) -> CardProgram:
+        """The one in the wallet, which remembers its tries; made anew where it is to differ."""
+        if self._made_with.get(name) != self.card.of_next:
+            left = self.tries(name)
+            try:
+                applet = self.card.make_card(self.cards[name], left)
+            except (OSError, ValueError, TypeError) as error:
+                raise BenchError(f"this card cannot be read: {error}") from None
+            self._wallet[name] = CardProgram(applet, self._reader)
+            self._made_with[name] = self.card.of_next
+        return self._wallet[name]
+
+    @property
+    def card_faults(self) -> CardFaults:
+        """What happens to whatever card lies there."""
+        return self.card.faults
+
+    def _new_trouble(self) -> CardTrouble:
+        return CardTrouble(well=self._pace, faults=replace(self._pace))
 
     def remove_card(self) -> None:
         """Take the card off; nothing happens when none is there."""
@@ -249,10 +269,11 @@ class Bench:
         """
         self.remove_card()
         self._wallet.clear()
-        self.card_ways = {}
-        self.card_faults = CardFaults(
-            apdu_ms=self.card_faults.apdu_ms, sign_ms=self.card_faults.sign_ms
+        self._made_with.clear()
+        self._pace = replace(
+            self._pace, apdu_ms=self.card_faults.apdu_ms, sign_ms=self.card_faults.sign_ms
         )
+        self.card = self._new_trouble()
 
     def tries(self, name: str) -> int | None:
         """PIN tries this card has left; None before it was first set down."""
@@ -313,22 +334,24 @@ class Bench:
         """The sheets' paper ends after so many more lines: in the middle of a page."""
         self.sheets.fail_after_lines = lines
 
-    async def switch(self, fault: str, on: bool) -> None:
-        """Break something, or put it right. Raises BenchError for a fault that is not
-        in `FAULTS`.
+    async def switch(self, said: str, on: bool) -> None:
+        """Make a fault of `FAULTS`, written `NAME` or `NAME:ARGUMENT`, or put it right. Raises
+        BenchError for one that is not there.
         """
-        if fault not in FAULTS:
-            raise BenchError("no such fault")
-        done = FAULTS[fault].switch(self, on)
-        if done is not None:
-            await done
+        try:
+            await (fault.make if on else fault.heal)(self, FAULTS, said)
+        except UnknownFault as error:
+            raise BenchError(str(error)) from None
         self._changed()
 
     async def mend(self) -> None:
         """Put everything right."""
-        for name, fault in FAULTS.items():
-            if fault.holds(self):
-                await self.switch(name, False)
+        await fault.mend(self, FAULTS)
+        self._changed()
+
+    @property
+    def coins_mute(self) -> bool:
+        return FAULTS["coins-mute"].holds(self)
 
     # --- what can be seen
 
@@ -353,7 +376,7 @@ class Bench:
                 "waiting": self.terminal.terminal.waiting,
             },
             "spoken": [{"id": s.id, "text": s.text} for s in reversed(self.spoken)],
-            "faults": {name: fault.holds(self) for name, fault in FAULTS.items()},
+            "faults": {name: one.holds(self) for name, one in FAULTS.items()},
         }
 
     @property
@@ -382,7 +405,7 @@ class Bench:
             self.waiting.append(PrintedSheet(next(self._numbers), name, image))
             self._changed()
 
-        printer = PrinterSim(*at, dots, speed=lines_s, on_page=came_out)
+        printer = PrinterSim(*at, dots, speed=lines_s, paper=paper, on_page=came_out)
         printer.engine = _Counting(dots, outlet_sensor=sensor, sheets=paper)
         printer.engine.paced = lines_s > 0
         return printer

@@ -10,4 +10,7 @@ COMMANDS: Mapping[tuple[str, ...], tuple[str, str]] = {
     ("sim", "coins"): ("hal.sim.coins.program", "a ccTalk coin unit on a pty"),
     ("sim", "cashless"): ("hal.sim.cashless.program", "a payment terminal on a pty"),
     ("sim", "speaker"): ("hal.sim.speaker_command", "a speaker that writes down what is said"),
+    ("sim", "line"): ("hal.sim.line_command", "what lies between the kiosk and the city"),
+    ("sim", "reader"): ("hal.sim.reader_command", "the cable of a socket reader"),
+    ("sim", "tell"): ("hal.sim.console", "give a running far end one command"),
 }

@@ -20,7 +20,8 @@ class SpeakerFarEnd:
 
     `played(text, wav)` is called for each recording and `hushed()` for each "be quiet", both in the
     event loop. A peer that breaks the protocol is written into `violations` and cut off. `plugged`
-    is whether headphones are in; None: it has no socket.
+    is whether headphones are in; None: it has no socket. While `deaf`, it takes nothing that it is
+    sent.
     """
 
     def __init__(
@@ -34,6 +35,9 @@ class SpeakerFarEnd:
         self.last: deque[tuple[str, bytes]] = deque(maxlen=keep)
         self.violations: list[str] = []
         self.plugged: bool | None = None
+        self._gone = False
+        self._hears = asyncio.Event()
+        self._hears.set()
         self.port = port
         self._played = played
         self._hushed = hushed
@@ -62,6 +66,28 @@ class SpeakerFarEnd:
         for writer in tuple(self._writers):
             writer.close()
 
+    @property
+    def gone(self) -> bool:
+        """True: whoever is connected sees the end, and so does everybody who comes."""
+        return self._gone
+
+    @gone.setter
+    def gone(self, gone: bool) -> None:
+        self._gone = gone
+        if gone:
+            self.hang_up()
+
+    @property
+    def deaf(self) -> bool:
+        return not self._hears.is_set()
+
+    @deaf.setter
+    def deaf(self, deaf: bool) -> None:
+        if deaf:
+            self._hears.clear()
+        else:
+            self._hears.set()
+
     def plug(self, plugged: bool) -> None:
         """Somebody puts headphones in, or takes them out."""
         self.plugged = plugged
@@ -69,11 +95,15 @@ class SpeakerFarEnd:
             writer.write(IN if plugged else OUT)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._gone:
+            writer.close()
+            return
         self._writers.add(writer)
         if self.plugged is not None:
             writer.write(IN if self.plugged else OUT)
         try:
             while True:
+                await self._hears.wait()
                 (length,) = LENGTH.unpack(await reader.readexactly(LENGTH.size))
                 self._take(await reader.readexactly(length)) if length <= LONGEST else self._reject(
                     length

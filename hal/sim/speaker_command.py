@@ -4,39 +4,58 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+from hal.sim import console
+from hal.sim.console import Act
 from hal.sim.speaker import SpeakerFarEnd
+from hal.sim.speaker_faults import FAULTS
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs until Ctrl-C or SIGTERM: 0; or 2 when the port cannot be had."""
+    """Runs until Ctrl-C or SIGTERM: 0; or 2 when the port or the socket cannot be had."""
     parser = argparse.ArgumentParser(prog="kiosk sim speaker", description=__doc__)
-    parser.add_argument("--listen", metavar="HOST:PORT", default="127.0.0.1:9200")
-    host, _, port = (listen := parser.parse_args(argv).listen).rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65535:
-        parser.error("--listen wants HOST:PORT")
+    parser.add_argument(
+        "--listen", type=console.address, metavar="HOST:PORT", default="127.0.0.1:9200"
+    )
+    console.add_option(parser)
+    given = parser.parse_args(argv)
+    host, port = given.listen
     try:
-        asyncio.run(_run(host.strip("[]"), int(port)))
+        asyncio.run(_run(host, port, given.control))
     except OSError as error:
-        sys.stderr.write(f"kiosk sim speaker: {listen}: {error.strerror or error}\n")
+        where = error.filename or f"{host}:{port}"
+        sys.stderr.write(f"kiosk sim speaker: {where}: {error.strerror or error}\n")
         return 2
     return 0
 
 
-async def _run(host: str, port: int) -> None:
-    ended = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    speaker = SpeakerFarEnd(lambda text, _: _write_line(text), lambda: _write_line("-"), host, port)
+async def _run(host: str, port: int, control: Path | None) -> None:
+    speaker = SpeakerFarEnd(lambda text, _: console.say(text), lambda: console.say("-"), host, port)
     await speaker.start()
-    _write_line(f"speaker at {speaker.address}")
-    await ended.wait()
-    await speaker.close()
+    console.say(f"speaker at {speaker.address}")
+    try:
+        await console.serve(console.Console(speaker, FAULTS, acts(speaker)), control)
+    finally:
+        await speaker.close()
 
 
-def _write_line(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
+def acts(speaker: SpeakerFarEnd) -> Mapping[str, Act]:
+    """What a hand does at the speaker."""
+
+    def plug(plugged: bool) -> str:
+        speaker.plug(plugged)
+        return ""
+
+    return {
+        "plug": Act("put headphones in", lambda _: plug(True)),
+        "unplug": Act("take them out", lambda _: plug(False)),
+        "show": Act("what was said last, and what no correct kiosk sent", lambda _: _show(speaker)),
+    }
+
+
+def _show(speaker: SpeakerFarEnd) -> str:
+    last = speaker.last[-1][0] if speaker.last else "nothing"
+    return f"said last: {last} {speaker.violations}"

@@ -207,7 +207,7 @@ def _joined(site: Site, on: bool) -> None:
     if on:
         site.bench.coins.join(HopperDevice(3, 10, 50, serial=0x0B_0000))
     else:
-        site.bench.coins._second.clear()
+        site.bench.coins.part()
 
 
 def _swapped(site: Site) -> Put:
@@ -333,7 +333,7 @@ FAULTS: Final = (
     Fault("coins: another coin in a hopper", "coins", "coins.other-coin", _hopper(_other_coin)),
     Fault("coins: a hopper as acceptor", "coins", "coins.other-device", made(_swapped)),
     Fault("coins: two at one address", "coins", "coins.clash", switched(_joined)),
-    Fault("coins: change empty", "coins", "coins.low", bench("change-empty")),
+    Fault("coins: change empty", "coins", "coins.low", bench("hoppers-empty")),
     Fault("coins: one hopper empty", "coins", "coins.low", _hopper(_empty)),
     # the payment terminal
     *_port("cashless", "cashless", "address", "cashless"),

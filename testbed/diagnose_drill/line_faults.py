@@ -249,7 +249,7 @@ FAULTS: Final = (
     _city("line cut", "network.refused", bench("line-cut")),
     _city("no route", "network.no-route", says("line", city="https://255.255.255.255")),
     _city("packets are dropped", "network.timeout", _dropped),
-    _city("line stalled", "tls.silent", bench("line-stalled")),
+    _city("line stalled", "tls.silent", bench("line-stall")),
     _city("hangs up", "tls.closed", _plain(far_ends.hang_up)),
     _city("plain HTTP", "tls.not-tls", _plain(lambda _: b"HTTP/1.1 400 Bad Request\r\n\r\n")),
     _city("an echo server", "tls.not-tls", _plain(far_ends.echo)),

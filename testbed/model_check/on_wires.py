@@ -195,14 +195,14 @@ class _Translator:
             raise _Cannot("no simulated device answers so")
         elif wire in self._held:
             self._held.remove(wire)
-            self.steps.append(Step(heal=wire))  # type: ignore[arg-type]
+            self.steps.append(Step(heal=wire))
         self._answered.add(wire)
 
     def _before(self, fault: str, wire: str) -> None:
         """Break it before the last act, where nothing needed it since."""
         if wire in self._answered:
             raise _Cannot("it would have to break between two answers")
-        self.steps.insert(self._act, Step(fault=fault))  # type: ignore[arg-type]
+        self.steps.insert(self._act, Step(fault=fault))
 
     def _do(self, acts: tuple[Step, ...], moment: Moment, world: World) -> None:
         if not acts:

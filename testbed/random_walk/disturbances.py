@@ -12,7 +12,7 @@ from contextlib import suppress
 from signal import SIGCONT, SIGKILL, SIGSTOP
 from typing import TYPE_CHECKING, NamedTuple
 
-from hal.sim.breakage import FAULTS, FULL_HOPPER
+from hal.sim.breakage import DOCKED, FULL_HOPPER
 
 if TYPE_CHECKING:
     from hal.sim.bench import Bench
@@ -100,9 +100,9 @@ def _fault(name: str) -> Break:
 
 
 # Where the cause of a fault is not the first word of its name.
-CAUSES = {"coin": "coins", "change": "coins", "paper": "printer"}
+CAUSES = {"coin": "coins", "hoppers": "coins", "paper": "printer"}
 BREAKS: Mapping[str, Break] = {
-    **{name: _fault(name) for name in FAULTS},
+    **{name: _fault(name) for name in DOCKED},
     "line-slow": Break("line", _delay(SLOW_S)),
     "line-late": Break("line", _delay(LATE_S)),
     "card-mute": Break("card", _mute_card),

@@ -34,7 +34,7 @@ GOOD = Reply()
 REMOVED = Reply("card-failed removed")
 NO_PAPER = Reply("sheet-failed", {"reason": "paper-out"})
 # Why a card that is in this trouble cannot be read. One that only stumbles is read all the same.
-UNREADABLE = {"card-mute": "mute", "card-foreign": "not-mynumber"}
+UNREADABLE = {"card-mute": "mute", "card-no-applet": "not-mynumber"}
 LINE_DOWN = {"line-cut": Reply("city-refused"), "line-stall": None}
 # What a fault makes of an answer; None: nothing is answered until it is healed. The first of a
 # command's faults counts.
@@ -44,7 +44,7 @@ FAULTS: dict[type[commands.Command], dict[str, Reply | None]] = {
     commands.PlaceOrder: LINE_DOWN,
     commands.ReleaseOrder: LINE_DOWN,
     commands.PrintSheet: {
-        "paper-out-in-last-lines": Reply("sheet-failed uncertain"),
+        "paper-ends-in:last-lines": Reply("sheet-failed uncertain"),
         "paper-out": NO_PAPER,
         "printer-slow": None,
     },
@@ -56,8 +56,36 @@ FAULTS: dict[type[commands.Command], dict[str, Reply | None]] = {
     },
     commands.Reverse: {"reversal-unknown": Reply("reverse-failed uncertain")},
 }
+# What the rest of this module, and the pure machine's run, look for.
+LOOKED_FOR = (
+    "card-yank-at-verify",
+    "card-mute-at-verify",
+    "coin-jam",
+    "paper-ends-in:second-sheet",
+    "paper-out-behind-next",
+    "phone-sleeps",
+    "printer-mute",
+    "reader-lost",
+    "terminal-mute",
+)
+# What a driver bears without a word to the journey: the machine cannot tell it from good health.
+UNNOTICED = (
+    "card-empty-answer",
+    "card-mute-resets",
+    "card-select-status",
+    "printer-hangs-up",
+    "printer-holds-port",
+    "printer-late",
+    "printer-reports",
+)
 # These are over when they have happened.
 ONCE = frozenset({"terminal-declines", "terminal-forgets"})
+
+
+def known_to_machine() -> frozenset[str]:
+    """The faults that mean something to the pure machine, which has no wires."""
+    answered = (name for faults in FAULTS.values() for name in faults)
+    return frozenset((*answered, *UNREADABLE, *LOOKED_FOR, *UNNOTICED))
 
 
 @dataclass
@@ -113,9 +141,9 @@ class FarEnds:
 
     def yank(self, ask: Ask) -> bool:
         """Whether the card is pulled now, while it works on the PIN."""
-        if ask.kind is not commands.Authenticate or "yank-at-verify" not in self.faults:
+        if ask.kind is not commands.Authenticate or "card-yank-at-verify" not in self.faults:
             return False
-        self.faults.discard("yank-at-verify")
+        self.faults.discard("card-yank-at-verify")
         if not self.pin_is_right:
             self.tries[self.card] -= 1
         self.card = ""
@@ -136,8 +164,8 @@ class FarEnds:
     def _authenticate(self, _: Ask, __: Journey) -> Reply:
         if not self.card:
             return REMOVED
-        if self.pin_is_right and "verify-answer-lost" in self.faults:
-            self.faults.discard("verify-answer-lost")
+        if self.pin_is_right and "card-mute-at-verify" in self.faults:
+            self.faults.discard("card-mute-at-verify")
             return Reply("card-read 3", {"tries": self.tries[self.card]})
         if self.pin_is_right:
             self.tries[self.card] = 3
@@ -194,7 +222,7 @@ class FarEnds:
         return Reply(facts={"exact_only": self.exact_only, "cashless": terminal})
 
     def _print_sheet(self, ask: Ask, _: Journey) -> Reply:
-        if ask.number == 2 and "paper-out-in-second-sheet" in self.faults:
+        if ask.number == 2 and "paper-ends-in:second-sheet" in self.faults:
             return NO_PAPER
         if "paper-out-behind-next" in self.faults:  # the outlet's sensor proves the sheet
             self.faults.add("paper-out")

@@ -14,7 +14,7 @@ from firmware.flow.timers import Timer
 from firmware.texts.texts import Texts, languages
 from firmware.texts.voice import words
 from testbed.scenario.city import find_city
-from testbed.scenario.far_ends import FarEnds, Reply
+from testbed.scenario.far_ends import FarEnds, Reply, known_to_machine
 from testbed.scenario_file import Expect, Failed, Script, Step, compare, holds
 from testbed.world import happenings
 from testbed.world.answers import Happening
@@ -196,18 +196,27 @@ class ModelRun:
             self.far.in_outlet = 0
 
     def fault(self, step: Step) -> None:
-        self.far.faults.add(str(step.fault))
+        fault = str(step.fault)
+        name = fault.partition(":")[0]
+        known = known_to_machine()
+        if fault not in known and name not in known:
+            raise Failed(f"the machine has no wire on which {name} could be: run it --on wires")
+        self.far.faults.add(fault if fault in known else name)
         if step.fault in FELT_BY_READER:
             self._report_card()
 
     def heal(self, step: Step) -> None:
         if step.heal == "paper-out":
-            self.far.faults -= {"paper-out-in-second-sheet", "paper-out-in-last-lines"}
-        self.far.faults.discard(str(step.heal))
+            self._heal("paper-ends-in")
+        self._heal(str(step.heal))
         if step.heal == "phone-sleeps":
             self._stays += 1
         if step.heal in FELT_BY_READER:
             self._report_card()
+
+    def _heal(self, name: str) -> None:
+        """Whatever its argument was."""
+        self.far.faults = {one for one in self.far.faults if one.partition(":")[0] != name}
 
     def operator(self, _: Step) -> None:
         self._happen(happenings.OPERATOR_CLOSES_THE_CASE)

@@ -15,7 +15,7 @@ from dock_bench import free_port, make_cards, with_bench
 from PIL import Image
 
 from hal.sim.bench import Bench, PrintedSheet, Spoken
-from hal.sim.breakage import FAULTS
+from hal.sim.breakage import DOCKED
 from hal.sim.dock import CardLabel, Dock
 from hal.sim.dock.app import PAGE
 
@@ -264,7 +264,7 @@ def test_the_page_has_a_switch_for_every_fault() -> None:
         (PAGE / "dock.js").read_text("utf-8"),
         re.MULTILINE,
     )
-    assert named == list(FAULTS)
+    assert named == list(DOCKED)
 
 
 def test_nothing_is_left_running(with_dock: Callable[..., None]) -> None:

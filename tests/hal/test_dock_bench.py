@@ -92,13 +92,25 @@ def test_coins_and_captions(cards: dict[str, Path], tmp_path: Path) -> None:
     with_bench(cards, tmp_path / "coins", test)
 
 
+# Over when they have happened.
+MOMENTS = (
+    "acceptor-reset",
+    "coins-noise",
+    "hopper-reset",
+    "printer-restart",
+    "receipt-restart",
+    "speaker-hangs-up",
+    "terminal-restart",
+)
+
+
 def test_every_fault_can_be_made_seen_and_mended(cards: dict[str, Path], tmp_path: Path) -> None:
     async def test(bench: Bench) -> None:
         healthy = dict.fromkeys(FAULTS, False)
         assert bench.state()["faults"] == healthy
         for name in FAULTS:
             await bench.switch(name, True)
-            assert bench.state()["faults"] == {**healthy, name: True}
+            assert bench.state()["faults"] == {**healthy, name: name not in MOMENTS}, name
             await bench.switch(name, False)
             assert bench.state()["faults"] == healthy, name
         for name in FAULTS:

@@ -6,61 +6,79 @@ The reader is whoever listens: the kiosk's socket reader, or pcscd's virtual rea
 from __future__ import annotations
 
 import argparse
+import asyncio
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, fields
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from hal.sim.card.flaws import FLAWS, flawed
+from hal.sim import console
+from hal.sim.card.faults import FAULTS, CardTrouble
+from hal.sim.card.flaws import FLAWS
 from hal.sim.card.options import CardFaults, Options
-from hal.sim.card.pki import Chip, load_card, load_card_ca, make_card_ca, revoke
-from hal.sim.card.wire import CardProgram
+from hal.sim.card.stand import CardStand
+from hal.sim.console import Act
 
 
-def run(program: CardProgram, address: tuple[str, int]) -> None:
-    """Insert the card and leave it there until interrupted, or until it is yanked."""
-    program.insert()
-    sys.stdout.write(
-        f"the card lies at {address[0]}:{address[1]}, as soon as a reader is there; "
-        "Ctrl-C takes it off\n"
+def run(stand: CardStand, control: Path | None) -> None:
+    """Lay the card and obey until interrupted. Raises OSError when there is no such socket."""
+    asyncio.run(_serve(stand, control))
+
+
+async def _serve(stand: CardStand, control: Path | None) -> None:
+    stand.lay()
+    console.say(
+        "the card lies at {}:{}, as soon as a reader is there; Ctrl-C takes it off".format(
+            *stand.address
+        )
     )
-    sys.stdout.flush()
     try:
-        program.wait()
-    except KeyboardInterrupt:
-        program.remove()
+        await console.serve(console.Console(stand, FAULTS, acts(stand)), control)
+    finally:
+        stand.take_off()
+
+
+def acts(stand: CardStand) -> Mapping[str, Act]:
+    """What a hand does with the card."""
+
+    def lay(_: str) -> str:
+        stand.lay()
+        return ""
+
+    def take_off(_: str) -> str:
+        stand.take_off()
+        return ""
+
+    return {
+        "lay": Act("lay it on the reader, made anew where it is to differ", lay),
+        "off": Act("take it off", take_off),
+        "show": Act(
+            "whether it lies there, its PIN tries, APDUs of this stay", lambda _: str(stand)
+        ),
+    }
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit status: 0 when the card was taken off, 2 when there is no such card."""
+    """Exit status: 0 when it was interrupted, 2 when there is no such card, or no such socket."""
     given = _parser().parse_args(argv)
     try:
-        ways = _given(given, Options)
-        applet = load_card(
-            given.card, given.remember, ways, lambda chip: _burnt(given, chip), given.tries
-        )
         faults = msgspec.convert(_given(given, CardFaults), CardFaults)
-        run(CardProgram(applet, given.connect, faults), given.connect)
+        trouble = CardTrouble(
+            faults=faults,
+            ways=_given(given, Options),
+            flaw=given.flaw or "",
+            revoked=given.revoked,
+            tries=given.tries,
+            ca=given.ca,
+        )
+        run(CardStand(given.card, given.connect, trouble, given.remember), given.control)
     except (OSError, ValueError, TypeError) as error:
         sys.stderr.write(f"{given.card}: {error}\n")
         return 2
     return 0
-
-
-def _burnt(given: argparse.Namespace, chip: Chip) -> Chip:
-    """The chip with the flaw that was asked for; the folder's CA is made when it is not there."""
-    if not (given.flaw or given.revoked):
-        return chip
-    folder = given.ca or given.card.parent / "ca"
-    ca = load_card_ca(folder) if (folder / "ca.der").exists() else make_card_ca(folder)
-    chip = flawed(given.flaw or "reissued", ca)(chip)
-    if given.revoked and chip.certificate:
-        revoke(folder, chip.certificate, datetime.now(UTC))
-    return chip
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -71,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="flaws:\n" + "".join(f"  {name:16}{flaw.words}\n" for name, flaw in FLAWS.items()),
     )
     parser.add_argument("--card", required=True, type=Path, metavar="FOLDER")
-    parser.add_argument("--connect", required=True, type=_address, metavar="HOST:PORT")
+    parser.add_argument("--connect", required=True, type=_reader, metavar="HOST:PORT")
     parser.add_argument(
         "--remember", action="store_true", help="write the PIN counter back to the folder"
     )
@@ -94,6 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add(parser.add_argument_group("how the card behaves"), Options)
     _add(parser.add_argument_group("what happens to it (APDUs count from 1)"), CardFaults)
+    console.add_option(parser)
     return parser
 
 
@@ -128,8 +147,9 @@ def _given(given: argparse.Namespace, of: type[Options] | type[CardFaults]) -> d
     return {o.name: value for o in fields(of) if (value := getattr(given, o.name)) is not None}
 
 
-def _address(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+def _reader(text: str) -> tuple[str, int]:
+    """Where a reader listens: not at any free port."""
+    host, port = console.address(text)
+    if port == 0:
         raise argparse.ArgumentTypeError("HOST:PORT expected")
-    return host.strip("[]"), int(port)
+    return host, port

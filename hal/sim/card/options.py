@@ -74,6 +74,12 @@ class CardFaults:
     damage_answer: int | None = _option(None, "executed, and one bit of the answer's data is wrong")
     bounce_at: int | None = _option(None, "the contact is lost at this APDU, and comes back")
     bounce_ms: float = _option(150.0, "length of that bounce")
+    yank_at_verify: bool = _option(
+        False, "pulled while it works on a PIN: nobody hears its answer, once"
+    )
+    mute_at_verify: bool = _option(
+        False, "works on a PIN and answers with no byte at all, once; the card stays"
+    )
     mute_resets: int = _option(0, "so many of the next resets are not answered")
     deaf: bool = _option(False, "answers a reset, and every command with no byte at all")
     mute: bool = _option(False, "answers nothing, not even a reset")

@@ -90,6 +90,13 @@ def load_card_ca(folder: Path) -> CardCa:
     return CardCa(certificate, key)
 
 
+def find_ca(card: Path) -> Path:
+    """The folder beside that of the card whose CA issued it; `ca` where none did."""
+    issuer = (card / "ca.der").read_bytes()
+    beside = (key.parent for key in sorted(card.parent.glob("*/ca-key.pem")))
+    return next((ca for ca in beside if (ca / "ca.der").read_bytes() == issuer), card.parent / "ca")
+
+
 def make_card(
     folder: Path,
     ca: CardCa,

@@ -154,7 +154,8 @@ class CardProgram:
     def execute(self, apdu: bytes) -> bytes | None:
         """What the reader gets: None is no answer, and b"" is an answer without a byte."""
         self.apdus += 1
-        self.pins += apdu[1:2] == bytes([VERIFY]) and len(apdu) > HEAD
+        is_pin = apdu[1:2] == bytes([VERIFY]) and len(apdu) > HEAD
+        self.pins += is_pin
         if self._fires("yank_before"):
             self._out.set()
             return None
@@ -173,13 +174,13 @@ class CardProgram:
         if self._fires("glitch"):
             return self.faults.glitch_status.to_bytes(2, "big")
         answer = self.applet.handle(apdu)
-        if self._fires("empty_answer"):
+        if self._fires("empty_answer") or (is_pin and self._happens("mute_at_verify")):
             return b""
         if self._fires("cut_answer"):
             return answer[:1]
         if self._fires("damage_answer") and len(answer) > 2:
             return bytes([answer[0] ^ 0x10]) + answer[1:]
-        if self._fires("yank_after"):
+        if self._fires("yank_after") or (is_pin and self._happens("yank_at_verify")):
             self._out.set()
             return None
         return None if self._fires("lose_answer") else answer
@@ -189,6 +190,12 @@ class CardProgram:
         if fires:
             setattr(self.faults, fault, None)
         return fires
+
+    def _happens(self, fault: str) -> bool:
+        """Whether a fault that has no count happens now; it is over then."""
+        happens = bool(getattr(self.faults, fault))
+        setattr(self.faults, fault, False)
+        return happens
 
 
 def _take(sock: socket.socket, size: int) -> bytes:

@@ -52,18 +52,18 @@ class CoinBus:
         self.paid_out: list[int] = []
         self._misunderstood: list[str] = []
         self._devices: dict[int, Device] = {d.address: d for d in (self.acceptor, *self.hoppers)}
-        self._second: dict[int, Device] = {}  # address: another device that has it too
+        self.second: dict[int, Device] = {}  # address: another device that has it too
         self._checksum = checksum
         self._baud = baud
         self._coin_s = coin_s
         self._changed = changed
-        self._muted: set[int] = set()
+        self.muted: set[int] = set()
         # told of each question that reaches a device, before it is answered
         self.on_question: Callable[[Frame], None] = lambda _question: None
-        self._garble = 0
-        self._late_s = 0.0  # of the next answer
-        self._lost_answers: dict[int, int] = {}
-        self._lost_requests: dict[int, int] = {}
+        self.garbles = 0
+        self.late_s = 0.0  # of the next answer
+        self.lost_answers: dict[int, int] = {}
+        self.lost_requests: dict[int, int] = {}
         self._line = FarLine(self._came, self._broken, BYTE_GAP_S, link)
 
     @property
@@ -107,15 +107,15 @@ class CoinBus:
 
     def mute(self, *addresses: int) -> None:
         """These devices receive nothing; without addresses all are well again."""
-        self._muted = set(addresses)
+        self.muted = set(addresses)
 
     def garble(self, answers: int = 1) -> None:
         """A bit of each of the next answers flips."""
-        self._garble = answers
+        self.garbles = answers
 
     def delay_answer(self, seconds: float) -> None:
         """The next answer comes so much later."""
-        self._late_s = seconds
+        self.late_s = seconds
 
     def noise(self, raw: bytes) -> None:
         """The host receives what nobody sent."""
@@ -127,11 +127,11 @@ class CoinBus:
 
     def lose_answer_to(self, header: int, times: int = 1) -> None:
         """The command is carried out, and its answer is lost."""
-        self._lost_answers[header] = times
+        self.lost_answers[header] = times
 
     def lose_request(self, header: int, times: int = 1) -> None:
         """The command never arrives."""
-        self._lost_requests[header] = times
+        self.lost_requests[header] = times
 
     def reset_in_the_middle(self, address: int | None = None) -> None:
         """A device (the acceptor) loses power for a moment."""
@@ -144,7 +144,11 @@ class CoinBus:
 
     def join(self, device: Device) -> None:
         """Put another device on the wire, at an address that is taken."""
-        self._second[device.address] = device
+        self.second[device.address] = device
+
+    def part(self) -> None:
+        """What was put at a taken address is gone again."""
+        self.second.clear()
 
     # the wire
 
@@ -175,18 +179,18 @@ class CoinBus:
             self.on_question(frame)
         if (
             device is None
-            or device.address in self._muted
-            or _spend(self._lost_requests, frame.header)
+            or device.address in self.muted
+            or _spend(self.lost_requests, frame.header)
         ):
             return
         was_turning = isinstance(device, HopperDevice) and device.turning
         answer = device.answer(frame)
         if isinstance(device, HopperDevice) and device.turning and not was_turning:
             asyncio.get_running_loop().call_later(self._coin_s, self._turn, device)
-        second = self._second.get(frame.destination)
+        second = self.second.get(frame.destination)
         answers = [answer, second.answer(frame) if second else None]
         frames = [encode(one, self._checksum) for one in answers if one is not None]
-        if frames and not _spend(self._lost_answers, frame.header):
+        if frames and not _spend(self.lost_answers, frame.header):
             self._reply(_together(frames))
 
     def _not_for_us(self, raw: bytes, error: FrameError) -> None:
@@ -200,14 +204,14 @@ class CoinBus:
         """Each device sends its address alone: 4 ms later for each number, or after a random time
         up to 1 s.
         """
-        everybody = [*self._devices.values(), *self._second.values()]
+        everybody = [*self._devices.values(), *self.second.values()]
         for device in everybody:
-            if device.address in self._muted or frame.destination not in (
+            if device.address in self.muted or frame.destination not in (
                 BROADCAST,
                 device.address,
             ):
                 continue
-            if frame.header == ADDRESS_POLL and self._second.get(device.address) is device:
+            if frame.header == ADDRESS_POLL and self.second.get(device.address) is device:
                 continue  # it sends in the same moment: one byte arrives
             steps = device.address if frame.header == ADDRESS_POLL else random.randrange(256)  # noqa: S311
             delay = 0.004 * steps if self._baud else 0
@@ -215,11 +219,11 @@ class CoinBus:
 
     def _reply(self, answer: bytes) -> None:
         raw = bytearray(answer)
-        if self._garble:
-            self._garble -= 1
+        if self.garbles:
+            self.garbles -= 1
             raw[-1] ^= 0b100
-        delay = self._late_s + (10 * len(raw) / self._baud if self._baud else 0)
-        self._late_s = 0.0
+        delay = self.late_s + (10 * len(raw) / self._baud if self._baud else 0)
+        self.late_s = 0.0
         if delay:
             asyncio.get_running_loop().call_later(delay, self._line.send, bytes(raw))
         else:

@@ -29,8 +29,8 @@ class Device:
         self.address = address
         self.violations: list[str] = []
         self.received: list[int] = []  # headers, in order
-        self._refused: dict[int, int] = {}  # header: how many more times
-        self._lies: dict[int, list[bytes]] = {}  # header: what it says instead, in order
+        self.refused: dict[int, int] = {}  # header: how many more times
+        self.lies: dict[int, list[bytes]] = {}  # header: what it says instead, in order
         self.commands: dict[int, Command] = {
             header: (frozenset({0}), lambda _data, text=text: text)  # type: ignore[misc]
             for header, text in self.identity.items()
@@ -50,12 +50,12 @@ class Device:
                 f"{self.address}: header {frame.header} with {len(frame.data)} bytes"
             )
             return None
-        if self._refused.get(frame.header, 0):
-            self._refused[frame.header] -= 1
+        if self.refused.get(frame.header, 0):
+            self.refused[frame.header] -= 1
             return Frame(frame.source, self.address, NAK)
         try:
             data = run(frame.data)
-            lies = self._lies.get(frame.header)
+            lies = self.lies.get(frame.header)
             return Frame(frame.source, self.address, ACK, lies.pop(0) if lies else data)
         except RefusedError as refusal:
             self.violations.append(f"{self.address}: header {frame.header}: {refusal}")
@@ -63,13 +63,13 @@ class Device:
 
     def refuse(self, header: int, times: int = 1) -> None:
         """It answers "failed" (NAK) and does nothing."""
-        self._refused[header] = times
+        self.refused[header] = times
 
     def lie(self, header: int, *answers: bytes) -> None:
         """It does what it is told, and its next answers carry this data, whole and with a good
         checksum.
         """
-        self._lies[header] = list(answers)
+        self.lies[header] = list(answers)
 
     def power_cycle(self) -> None:
         """Forget what power keeps."""

@@ -6,25 +6,22 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import signal
 import sys
-import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hal.cash.frame import Checksum
+from hal.sim import console
 from hal.sim.coins.acceptor import Acceptor
 from hal.sim.coins.bus import CoinBus
 from hal.sim.coins.faults import FAULTS
 from hal.sim.coins.hopper import HopperDevice
-
-HELP = f"""Commands on standard input: insert YEN | take | unmute | show | fault NAME
-Faults: {" ".join(FAULTS)}"""
+from hal.sim.console import Act, Refused
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs until Ctrl-C or SIGTERM: 0; or 2 when the pty cannot be opened."""
-    options = argparse.ArgumentParser(prog="kiosk sim coins", epilog=HELP)
+    """Runs until Ctrl-C or SIGTERM: 0; or 2 when the pty or the socket cannot be opened."""
+    options = argparse.ArgumentParser(prog="kiosk sim coins", description=__doc__)
     options.add_argument(
         "--link", type=Path, required=True, help="symlink to make, for the kiosk's `port`"
     )
@@ -41,13 +38,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--coin-s", type=float, default=0.15, help="seconds a hopper needs for a coin"
     )
     options.add_argument("--checksum", type=Checksum, choices=list(Checksum), default=Checksum.SUM)
+    console.add_option(options)
     given = options.parse_args(argv)
     acceptor = Acceptor(given.acceptor)
     bus = CoinBus(
         acceptor, given.hopper, given.link, given.baud, given.coin_s, checksum=given.checksum
     )
     try:
-        asyncio.run(_serve(bus))
+        asyncio.run(_serve(bus, given.control))
     except OSError as error:
         sys.stderr.write(f"coins: {error}\n")
         return 2
@@ -59,44 +57,30 @@ def _hopper(text: str) -> HopperDevice:
     return HopperDevice(address, value, coins)
 
 
-async def _serve(bus: CoinBus) -> None:
-    loop, ended = asyncio.get_running_loop(), asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, ended.set)
+async def _serve(bus: CoinBus, control: Path | None) -> None:
     await bus.start()
-    _write_line(f"coins: {bus.port}\n{HELP}")
-    # a thread of its own: a read of standard input cannot be cancelled, and must not hold up the
-    # end
-    threading.Thread(target=_read, args=(bus, loop), daemon=True).start()
-    await ended.wait()
-    await bus.close()
+    console.say(f"coins: {bus.port}\n{console.HINT}")
+    try:
+        await console.serve(console.Console(bus, FAULTS, acts(bus)), control)
+    finally:
+        await bus.close()
 
 
-def _read(bus: CoinBus, loop: asyncio.AbstractEventLoop) -> None:
-    for line in sys.stdin:
-        loop.call_soon_threadsafe(lambda words: _write_line(_obey(bus, words)), line.split())
+def acts(bus: CoinBus) -> Mapping[str, Act]:
+    """What a hand does at the coin unit."""
+
+    def insert(yen: str) -> str:
+        if not yen.isdecimal():
+            raise Refused("insert wants yen, or 0 for what is no coin")
+        return "swallowed" if bus.insert(int(yen)) else "not swallowed"
+
+    return {
+        "insert": Act("put a coin in; 0: a button, a token, a foreign coin", insert, "YEN"),
+        "take": Act("empty the return cup", lambda _: f"taken: {bus.take()}"),
+        "show": Act("what is in it, and what no correct kiosk sent", lambda _: _show(bus)),
+    }
 
 
-def _write_line(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
-
-
-def _obey(bus: CoinBus, words: list[str]) -> str:
-    match words:
-        case ["insert", yen] if yen.isdigit():
-            return "swallowed" if bus.insert(int(yen)) else "not swallowed"
-        case ["take"]:
-            return f"taken: {bus.take()}"
-        case ["unmute"]:
-            bus.mute()
-        case ["fault", name] if name in FAULTS:
-            FAULTS[name](bus)
-        case ["show"]:
-            held = {hopper.value: hopper.coins for hopper in bus.hoppers}
-            return (
-                f"swallowed {bus.acceptor.swallowed} cup {bus.cup} hoppers {held} {bus.violations}"
-            )
-        case _:
-            return HELP
-    return "ok"
+def _show(bus: CoinBus) -> str:
+    held = {hopper.value: hopper.coins for hopper in bus.hoppers}
+    return f"swallowed {bus.acceptor.swallowed} cup {bus.cup} hoppers {held} {bus.violations}"

@@ -4,17 +4,13 @@ sheets.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import io
 import os
-import signal
-import sys
 import threading
 import tty
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from PIL import Image
@@ -77,6 +73,8 @@ class PrinterSim:
         on_page: Callable[[Image.Image], None] | None = None,
     ) -> None:
         self.host, self.port, self.dpi, self.speed = host, port, dpi, speed
+        self.full = paper  # sheets of a full tray, or receipts of a roll
+        self._stands = False
         self.engine = Engine(width, outlet_sensor=outlet_sensor, sheets=paper, text=text)
         self.engine.paced = speed > 0
         self.manners = Manners()
@@ -168,7 +166,7 @@ class PrinterSim:
             await asyncio.sleep(TICK_S)
             due += self.speed * TICK_S
             lines, due = int(due), due % 1
-            if self.engine.busy:
+            if self.engine.busy and not self._stands:
                 with self._lock:
                     self._deliver(self.engine.run(lines))
 
@@ -206,6 +204,16 @@ class PrinterSim:
     def _go_on(self) -> None:
         with self._lock:
             self._deliver(self.engine.run(0))
+
+    @property
+    def stands(self) -> bool:
+        """True: the motor does not turn, and nothing is printed."""
+        return self._stands
+
+    @stands.setter
+    def stands(self, stands: bool) -> None:
+        self._stands = stands
+        self.paced = stands or self.speed > 0
 
     @property
     def drop_connection(self) -> bool:
@@ -271,76 +279,3 @@ class PrinterSim:
 def picture(page: Bitmap) -> Image.Image:
     """What the eye sees: mode "1", black where a dot was burnt."""
     return Image.frombytes("1", (page.width, page.height), page.rows, "raw", "1;I")
-
-
-def main(argv: list[str] | None = None) -> int:
-    """`kiosk sim printer`: one printer until it is interrupted."""
-    parser = argparse.ArgumentParser(
-        prog="kiosk sim printer", description="An ESC/POS printer that draws what it gets."
-    )
-    parser.add_argument("--listen", metavar="HOST:PORT", default="127.0.0.1:9100")
-    parser.add_argument(
-        "--width", type=int, default=1654, help="dots of the print head (default: %(default)s, A4)"
-    )
-    parser.add_argument("--dpi", type=int, default=203)
-    parser.add_argument("--speed", type=float, default=0.0, help="lines a second, 0: at once")
-    parser.add_argument("--paper", type=int, default=200, help="sheets")
-    parser.add_argument(
-        "--outlet-sensor", action="store_true", help="answer the full status of wide printers"
-    )
-    parser.add_argument("--text", action="store_true", help="draw ASCII text too, for test prints")
-    parser.add_argument(
-        "--pty", action="store_true", help="offer a serial line too and print its path"
-    )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="write each sheet there as NNN.png")
-    options = parser.parse_args(argv)
-    host, _, port = options.listen.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65535:
-        parser.error("--listen wants HOST:PORT")
-    try:
-        asyncio.run(_run(options, host.strip("[]"), int(port)))
-    except OSError as error:
-        sys.stderr.write(f"kiosk sim printer: {options.listen}: {error.strerror or error}\n")
-        return 1
-    return 0
-
-
-async def _run(options: argparse.Namespace, host: str, port: int) -> None:
-    number = 0
-
-    def keep(page: Image.Image) -> None:
-        nonlocal number
-        number += 1
-        unfinished = options.out / ".unfinished"  # whoever watches the folder sees whole files only
-        page.save(unfinished, "PNG", dpi=(options.dpi, options.dpi))
-        unfinished.replace(options.out / f"{number:03}.png")
-
-    if options.out is not None:
-        options.out.mkdir(parents=True, exist_ok=True)
-    sim = PrinterSim(
-        host,
-        port,
-        options.width,
-        options.dpi,
-        options.outlet_sensor,
-        speed=options.speed,
-        paper=options.paper,
-        text=options.text,
-        on_page=keep if options.out is not None else None,
-    )
-    ended = asyncio.Event()
-    for number_of_signal in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number_of_signal, ended.set)
-    await sim.start()
-    try:
-        sys.stdout.write(f"printer at {sim.host}:{sim.port}\n")
-        if options.pty:
-            sys.stdout.write(f"serial line at {sim.open_pty()}\n")
-        sys.stdout.flush()
-        await ended.wait()
-    finally:
-        await sim.stop()
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -33,7 +33,7 @@ def test_what_is_said_goes_over_what_the_folder_says(
     """The very card that the words describe is laid down; the folder stays as it is."""
     before = {file.name: file.read_bytes() for file in folder.iterdir()}
     laid: list[CardProgram] = []
-    monkeypatch.setattr(command, "run", lambda program, address: laid.append(program))
+    monkeypatch.setattr(command, "run", lambda stand, _: laid.append(stand.program))
     words = (
         "--flaw p384-key --kind android --no-short-ef --chunk 99 "
         "--tries 2 --yank-after 4 --apdu-ms 1.5 --revoked"

@@ -33,6 +33,8 @@ MISHAPS = {
     "bounce_at": (CardFaults(bounce_at=VERIFY), Reason.REMOVED),
     "bounce_ms": (CardFaults(bounce_at=VERIFY, bounce_ms=10), Reason.REMOVED),
     "deaf": (CardFaults(deaf=True), Reason.SILENT),
+    "yank_at_verify": (CardFaults(yank_at_verify=True), Reason.REMOVED),
+    "mute_at_verify": (CardFaults(mute_at_verify=True), Reason.SILENT),
     "mute_resets": (CardFaults(mute_resets=1), Reason.MUTE),
     "mute": (CardFaults(mute=True), Reason.MUTE),
     "apdu_ms": (CardFaults(apdu_ms=5.0), None),

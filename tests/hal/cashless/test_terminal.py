@@ -17,21 +17,21 @@ APPROVED, DECLINED, UNCERTAIN = "approved", "declined", "uncertain"
 # What the driver must say when this is wrong before the charge is asked for, and while the terminal
 # waits.
 CHARGES = {
-    "declined": (DECLINED, DECLINED),
-    "outcome-unknown": (UNCERTAIN, UNCERTAIN),
-    "answers-lost": (UNCERTAIN, UNCERTAIN),
+    "terminal-declines": (DECLINED, DECLINED),
+    "terminal-forgets": (UNCERTAIN, UNCERTAIN),
+    "terminal-answers-lost": (UNCERTAIN, UNCERTAIN),
     "charge-answer-lost": (APPROVED, APPROVED),
     "charge-lost": (DECLINED, APPROVED),
     "double-answer": (APPROVED, APPROVED),
     "late-approval": (UNCERTAIN, UNCERTAIN),
     "nak-storm": (DECLINED, UNCERTAIN),
-    "garbled": (APPROVED, APPROVED),
+    "terminal-garbled": (APPROVED, APPROVED),
     "another-reference": (UNCERTAIN, UNCERTAIN),
     "wrong-amount": (UNCERTAIN, UNCERTAIN),
-    "restart": (APPROVED, DECLINED),
-    "restart-without-memory": (APPROVED, UNCERTAIN),
-    "busy": (DECLINED, APPROVED),
-    "mute": (DECLINED, UNCERTAIN),
+    "terminal-restart": (APPROVED, DECLINED),
+    "terminal-restart-without-memory": (APPROVED, UNCERTAIN),
+    "terminal-busy": (DECLINED, APPROVED),
+    "terminal-mute": (DECLINED, UNCERTAIN),
     "reversal-refused": (APPROVED, APPROVED),
     "reversal-unknown": (APPROVED, APPROVED),
     "reversal-unknown-and-done": (APPROVED, APPROVED),
@@ -39,7 +39,7 @@ CHARGES = {
 }
 REVERSALS = {
     "nak-storm": Reason.UNCERTAIN,
-    "mute": Reason.UNCERTAIN,
+    "terminal-mute": Reason.UNCERTAIN,
     "reversal-refused": Reason.REFUSED,
     "reversal-unknown": Reason.UNCERTAIN,
     "reversal-unknown-and-done": Reason.UNCERTAIN,
@@ -69,7 +69,7 @@ def test_every_fault_has_its_row() -> None:
 def test_a_fault_before_the_charge(terminal: Rig, name: str) -> None:
     driver = terminal.driver()
     assert driver.is_ready()
-    terminal.at(lambda: FAULTS[name](terminal.sim))
+    terminal.at(lambda: FAULTS[name].apply(terminal.sim))
 
     word = said(terminal.charging(driver))
 
@@ -84,7 +84,7 @@ def test_a_fault_while_it_waits(terminal: Rig, name: str) -> None:
     driver = terminal.driver()
 
     def happen() -> None:
-        FAULTS[name](terminal.sim)
+        FAULTS[name].apply(terminal.sim)
         terminal.sim.present()
 
     word = said(terminal.charging(driver, happen))
@@ -98,7 +98,7 @@ def test_a_fault_while_it_waits(terminal: Rig, name: str) -> None:
 @pytest.mark.parametrize("name", FAULTS)
 def test_what_was_uncertain_is_asked_again_by_the_next_process(terminal: Rig, name: str) -> None:
     def happen() -> None:
-        FAULTS[name](terminal.sim)
+        FAULTS[name].apply(terminal.sim)
         terminal.sim.present()
 
     first = said(terminal.charging(terminal.driver(), happen))
@@ -106,7 +106,7 @@ def test_what_was_uncertain_is_asked_again_by_the_next_process(terminal: Rig, na
 
     again = terminal.driver(decide_s=3.0).query(REFERENCE, AMOUNT)
 
-    assert again.result is not ChargeResult.UNKNOWN or name == "restart-without-memory"
+    assert again.result is not ChargeResult.UNKNOWN or name == "terminal-restart-without-memory"
     assert first in (UNCERTAIN, again.result.value) or again.result is ChargeResult.UNKNOWN
     if again.result is not ChargeResult.UNKNOWN:
         assert agrees(terminal, again.result.value)
@@ -117,7 +117,7 @@ def test_a_fault_before_the_reversal(terminal: Rig, name: str) -> None:
     driver = terminal.driver()
     charge = terminal.charging(driver)
     assert isinstance(charge, ChargeReport)
-    terminal.at(lambda: FAULTS[name](terminal.sim))
+    terminal.at(lambda: FAULTS[name].apply(terminal.sim))
 
     try:
         driver.reverse(charge.transaction, AMOUNT)
@@ -181,7 +181,7 @@ def test_the_same_reference_is_charged_once(terminal: Rig) -> None:
 def test_a_charge_that_waits_ends_when_the_next_process_asks(terminal: Rig) -> None:
     """The process was killed: whoever comes next must not pay for the one before."""
     found = terminal.charging(
-        terminal.driver(decide_s=0.2), lambda: FAULTS["answers-lost"](terminal.sim)
+        terminal.driver(decide_s=0.2), lambda: FAULTS["terminal-answers-lost"].apply(terminal.sim)
     )
     assert said(found) == UNCERTAIN
     terminal.at(lambda: mend(terminal.sim))

@@ -5,7 +5,7 @@ const FAULTS = [
   ["reader-lost", "読み取り機が抜けた", "Reader lost"],
   ["phone-sleeps", "スマホの画面が消えた", "Phone asleep"],
   ["line-cut", "回線の切断", "Line cut"],
-  ["line-stalled", "回線の無応答", "Line silent"],
+  ["line-stall", "回線の無応答", "Line silent"],
   ["paper-out", "用紙切れ", "Paper out"],
   ["printer-mute", "プリンタ無応答", "Printer mute"],
   ["printer-cover", "プリンタのふた", "Cover open"],
@@ -24,7 +24,7 @@ const FAULTS = [
   ["terminal-declines", "決済を断る", "Payment declined"],
   ["terminal-forgets", "決済の結果が不明", "Payment unknown"],
   ["reversal-unknown", "取消の結果が不明", "Reversal unknown"],
-  ["change-empty", "釣り銭切れ", "No change left"],
+  ["hoppers-empty", "釣り銭切れ", "No change left"],
 ];
 
 const $ = (id) => document.getElementById(id);
