@@ -29,7 +29,18 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from city import cards, database, handlers, municipality, openapi, renewal, revocation, rules, terms
+from city import (
+    cards,
+    database,
+    handlers,
+    municipality,
+    openapi,
+    outlook,
+    renewal,
+    revocation,
+    rules,
+    terms,
+)
 from city.clock import starting
 from city.config import Config, ConfigError
 from city.config import load as load_config
@@ -129,7 +140,8 @@ class Gateway:
         try:
             return await self._answer(request, connection.shown)
         except Refused as refused:
-            answer = self._refusal(refused.code, opens_at=refused.opens_at)
+            kiosk = connection.shown.kiosk if connection.shown else ""
+            answer = self._refusal(refused.code, opens_at=refused.opens_at, kiosk=kiosk)
             if refused.code in UNFIT:
                 answer.force_close()
             return answer
@@ -186,11 +198,12 @@ class Gateway:
         status: int = 0,
         headers: Mapping[str, str] | None = None,
         opens_at: datetime | None = None,
+        kiosk: str = "",
     ) -> web.Response:
+        """With the places to go of the kiosk's site."""
         now = self._city.clock()
-        return _json(
-            rules.refusal(self._city.data, code, now, opens_at), status or STATUS[code], headers
-        )
+        data = self._city.data.seen_by(kiosk) or self._city.data
+        return _json(rules.refusal(data, code, now, opens_at), status or STATUS[code], headers)
 
 
 async def _message(request: web.BaseRequest, kind: type[messages.Message]) -> messages.Message:
@@ -248,6 +261,12 @@ def build(config: Config, typeset: Typesetter, paginate: Paginator) -> City:
         renewal=renewal.load(config.tls),
         phone_policies=config.cards.phone_policies,
     )
+
+
+def warn(path: Path, city: City) -> None:
+    """What the city's file lacks still goes into the log, as `kiosk city check` says it."""
+    for line in outlook.missing(city.data, handlers.day_of(city.clock())):
+        log.warning("%s: %s", path, line)
 
 
 def _issuing_key(path: Path) -> Ed25519PrivateKey:
@@ -318,6 +337,7 @@ def main(config_path: str | Path) -> int:
         font = config.typesetting.font or FONT
         city = build(config, partial(typeset, font=font), partial(people_on_sheets, font=font))
         check_texts(city.data, config.gateway.city, font)
+        warn(config.gateway.city, city)
         asyncio.run(run(config, city))
     except (ConfigError, database.DatabaseError, FontUnusable, OSError) as error:
         listen = f" ({config.gateway.listen})" if isinstance(error, OSError) else ""

@@ -242,3 +242,23 @@ def test_the_gallery_writes_every_state(tmp_path: Path, monkeypatch: pytest.Monk
     assert len(names) == count
     for language in ("ja", "vi"):
         assert {f"{state.screen}-1-{language}" for state in State} <= names
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("ja", "2025年中の所得"), ("en", "Income of the year 2025")]
+)
+def test_a_fiscal_year_says_whose_income_it_shows(language: str, words: str) -> None:
+    year = options("year", "one", ("y2026",), ("令和8年度",))
+    said = show("options", year, language).words
+    assert "令和8年度" in said
+    assert words in said
+    assert words not in show("options", options("scope", "one", ("self",)), language).words
+
+
+def test_the_menu_says_when_a_shut_certificate_is_to_be_had() -> None:
+    menu = next(screen for screen in samples.screens("ja") if screen.name == "menu")
+    assert "次に利用できる日時 2026年11月24日（火）6時30分" in show("menu", dict(menu.facts)).words
+    certificates = [{**each, "opens_at": ""} for each in menu.facts["certificates"]]
+    unknown = show("menu", {**menu.facts, "certificates": certificates}).words
+    assert "ただいま時間外です" in unknown
+    assert "次に利用できる日時" not in unknown
