@@ -110,15 +110,22 @@ class Judge:
         other._guard = guard
         return other
 
-    def judge(self, truth: Truth, printed: Sequence[Dots], pdf: bytes | None = None) -> Verdict:
+    def judge(
+        self,
+        truth: Truth,
+        printed: Sequence[Dots],
+        pdf: bytes | None = None,
+        part: bool = False,
+    ) -> Verdict:
         """`printed`: the dots of each sheet in the order in which they came; `pdf`: the file they
-        were made from, where it is known.
+        were made from, where it is known; `part`: some of the last sheets may be missing.
         """
         if not printed:
             return Verdict(0, ())
         faults: list[str] = []
-        if len(printed) != truth.pages * truth.copies:
-            faults.append(f"{len(printed)} sheets instead of {truth.pages * truth.copies}")
+        wanted = truth.pages * truth.copies
+        if len(printed) > wanted or (len(printed) < wanted and not part):
+            faults.append(f"{len(printed)} sheets instead of {wanted}")
         codes = [self._code(dots, faults) for dots in printed]
         number = next((code["number"] for code in codes if code), "")
         paper = self._paper(truth, number or truth.content["unique_number"])
