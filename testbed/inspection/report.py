@@ -75,6 +75,11 @@ FIGURES: Final = (
     ("mismatches", "不一致の数", "Mismatches"),
     ("seed", "乱数の種", "Seed"),
 )
+DEVICES: Final = (
+    "カードリーダー・プリンター・硬貨装置などは、実機と同じ通信をする模擬装置である。実機の点検ではない。",
+    "Card readers, printers, coin units and the other devices were simulated: they speak what real "
+    "ones speak. No real device was inspected.",
+)
 METHOD: Final = (
     "用紙は、印刷に使ったものとは別の方法で読み取った。プリンターが受け取った画素を、台帳と照らし合わせた"
     "内容を poppler で描いたものと比べ、二次元コードは zbar で読み取り、市の署名を確かめた。",
@@ -136,7 +141,7 @@ def text(state: State, ended: str) -> str:
 def _lines(state: State, ended: str, at: int) -> Iterator[str]:
     """`at`: 0 for Japanese, 1 for English."""
     yield from (f"# {TITLE[at]}", "", VERDICT[verdict(state)][at], "")
-    yield from (WAY[state.order.dry][at], METHOD[at], "")
+    yield from (WAY[state.order.dry][at], "", DEVICES[at], "", METHOD[at], "")
     values = figures(state, ended)
     for name, *words in FIGURES:
         yield f"- {words[at]}: {values[name]}"

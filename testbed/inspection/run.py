@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -62,7 +61,6 @@ class Inspection:
         truths = Truths(line_up.desk(rehearsals[0]))
         keys = signing.load_public([truths.desk.keys.issuing])
         judge = Judge(blank_sheet(Target(DPI, SHEET_DOTS)), keys, DPI, read_with_zbar)
-        found: Counter[tuple[str, str]] = Counter()
         running = line_up.running(rehearsals, order.trouble, order.seed, self.mistake)
         try:
             with ThreadPoolExecutor(1) as eyes:
@@ -72,10 +70,9 @@ class Inspection:
                         await self._all(started, truths, judge, eyes)
                     finally:
                         for kiosk in started:
-                            found.update(kiosk.dice.injected)
+                            self._count(kiosk)
         finally:
             judge.close()
-            self.state.add_disturbances(+found)
             self.state.compared += truths.asked
             self.state.unanswered += truths.unanswered
             self.state.city_faults += truths.faults
@@ -131,9 +128,8 @@ class Inspection:
                     errand = plan.choose(order.seed, n, number, self.errands)
                     kiosk.dice.next_visitor(number)
                     kiosk.dice.calm = False
-                    before = kiosk.dice.injected.total()
                     stay, notes = await serve(place, number, errand, order.dry)
-                    stay.troubles = kiosk.dice.injected.total() - before
+                    stay.troubles = self._count(kiosk)
                     sheets, place.sheets = place.sheets, []
                     evidence.papers.clear()
                     reading = asyncio.create_task(
@@ -142,6 +138,13 @@ class Inspection:
                     self._reading.add(reading)
                     if stay.stuck:
                         return
+
+    def _count(self, kiosk: Kiosk) -> int:
+        """Writes down the disturbances since the last call, and says how many there were."""
+        found = kiosk.dice.injected.copy()
+        kiosk.dice.injected.clear()
+        self.state.add_disturbances(found)
+        return found.total()
 
     async def _read(
         self,

@@ -112,6 +112,7 @@ def test_the_report_has_each_figure_in_both_languages() -> None:
     for name, *words in report.FIGURES:
         for word in words:
             assert f"- {word}: {report.figures(state, '2026-11-25')[name]}\n" in said
+    assert all(words in said for words in report.DEVICES)
     assert "- printer: 1\n" in said
     assert said.count("- line: cut: 3\n") == 2
 
