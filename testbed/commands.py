@@ -20,6 +20,10 @@ COMMANDS: Mapping[tuple[str, ...], tuple[str, str]] = {
         "testbed.field_day.command",
         "a day of residents with passing trouble on every device, and what does not hold",
     ),
+    ("inspect",): (
+        "testbed.inspection.command",
+        "an inspection with test cards: each sheet read back, and a signed report",
+    ),
     ("erasure-check",): (
         "testbed.erasure.command",
         "whether anything of a person stays, in memory or in files",

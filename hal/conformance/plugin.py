@@ -1,4 +1,5 @@
-"""The pytest plugin: `--bench FILE`, the marker `feature`, and fixtures for devices and faults.
+"""The pytest plugin: the marker `feature`, and fixtures for devices and faults. It is loaded where
+`--bench FILE` is given (`option.py`).
 
 What the bench lacks is skipped by name: a device without a table, a feature that the model does not
 have, a fault that nobody can put in.
@@ -24,17 +25,9 @@ pytest.register_assert_rewrite(
 Broken = Callable[[str], AbstractContextManager[None]]
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--bench", type=Path, metavar="FILE", help="the bench whose drivers are tried (TOML)"
-    )
-
-
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "feature(name): needs a feature of the bench's device")
     config.addinivalue_line("markers", "device(name): needs this table of the bench")
-    if config.getoption("--bench") is None:
-        return
     try:
         benches.read(config.getoption("--bench"))
     except BenchError as error:
@@ -44,9 +37,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Module | None:
-    """The suite's files have names of their own, and are collected where a bench is given."""
-    wanted = parent.config.getoption("--bench") is not None
-    if wanted and file_path.parent == SUITE and file_path.stem.startswith("must_"):
+    """The suite's files have names of their own."""
+    if file_path.parent == SUITE and file_path.stem.startswith("must_"):
         found: pytest.Module = pytest.Module.from_parent(parent, path=file_path)
         return found
     return None

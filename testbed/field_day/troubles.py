@@ -88,10 +88,14 @@ class Dice:
 
 
 class Troubles:
-    """Puts what the dice say on the wires of a bench. Make it before the bench is started."""
+    """Puts what the dice say on the wires of a bench. Make it before the bench is started.
 
-    def __init__(self, bench: Bench, dice: Dice) -> None:
+    `stall_s`: for how long a stalled line carries nothing.
+    """
+
+    def __init__(self, bench: Bench, dice: Dice, stall_s: float = LINE_STALL) -> None:
         self._bench = bench
+        self._stall_s = stall_s
         self._dice = dice
         self._planned: dict[str, int] = {}  # what is to happen to the card's exchanges
         self._resets = 0
@@ -172,7 +176,7 @@ class Troubles:
             line.delay_s = LINE_DELAY
         if kind == "stalled":
             line.stall()
-            loop.call_later(LINE_STALL, line.flow)
+            loop.call_later(self._stall_s, line.flow)
         if kind == "cut":
             self._cutting = loop.create_task(self._cut_line())
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from hal.sim.bench import BenchError
+from hal.sim.bench import BenchError, PrintedSheet
 from hal.sim.breakage import FULL_HOPPER
 from testbed import customer
 from testbed.customer import Errand, Journey, JourneyFailed, Watcher
@@ -52,6 +52,7 @@ class Place:
     troubles: Troubles
     evidence: Evidence
     seen: Seen | None = None
+    sheets: list[PrintedSheet] = field(default_factory=list)  # that somebody took
 
     async def look(self, seconds: float) -> Seen | None:
         """The next screen, if one comes in that time."""
@@ -66,6 +67,7 @@ class Place:
         bench = self.system.bench
         sheets = bench.take_sheets()
         stay.pages += len(sheets)
+        self.sheets += sheets
         self.evidence.papers += sheets + bench.take_receipt()
         bench.take_coins()
 
@@ -87,7 +89,7 @@ class Visit(Journey):
         while not self.over:
             if seen is not None:
                 since = time.monotonic()
-                await DOES.get(seen.name, _wait)(self, seen)
+                await self.does(seen.name)(self, seen)
                 if self.over:
                     return
             seen = await self.place.look(IMPATIENT_S)
@@ -97,6 +99,10 @@ class Visit(Journey):
             if seen is None and time.monotonic() - since > STILL_S:
                 self.stay.stuck = now.name if now else "dark"
                 return
+
+    def does(self, screen: str) -> Act:
+        """What this resident does there."""
+        return DOES.get(screen, _wait)
 
     def lay(self) -> None:
         bench = self.system.bench
@@ -300,12 +306,14 @@ def _fill(place: Place, stay: Stay) -> None:
 # -- all of it
 
 
-async def serve(place: Place, number: int, visitor: Visitor, out: Path) -> Stay:
-    """One resident, from the first screen to the first screen."""
+async def serve(
+    place: Place, number: int, visitor: Visitor, out: Path, kind: type[Visit] = Visit
+) -> Stay:
+    """One resident, from the first screen to the first screen. `kind`: how they behave."""
     began = time.monotonic()
     stay = Stay(number, visitor.card, visitor.certificate, visitor.right)
     errand = Errand(visitor.card, visitor.certificate, out)
-    visit = Visit(place.system, errand, place.watcher, place=place, visitor=visitor, stay=stay)
+    visit = kind(place.system, errand, place.watcher, place=place, visitor=visitor, stay=stay)
     bench = place.system.bench
     bench.new_cards()
     _fill(place, stay)

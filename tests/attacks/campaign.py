@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import io
 import random
 import secrets
 from collections import defaultdict
@@ -22,8 +21,6 @@ from typing import Any, Final
 from unittest.mock import patch
 
 import msgspec
-import numpy as np
-import pikepdf
 from adversary import Adversary, Live
 from attack_bench import DPI, WIDTH, Attack, Kiosk, Wish
 from attempts import Attempt
@@ -32,8 +29,6 @@ from errands import ERRANDS, Errand, others_of
 from forger import Spoken, draft_of
 from mutations import Impossible, message_of, plain
 from namesake import enter_namesake
-from paper_judge import Dots, Judge, Truth
-from register import faults_of
 from repertoire import Repertoire
 from sqlalchemy import delete, select
 from stages import STAGES, WEIGHTS
@@ -46,7 +41,10 @@ from firmware.link.signing import load_public
 from firmware.service.handlers import panel
 from firmware.sheets.admit import RefusedDocument, SignedTerms, Trust, admit
 from firmware.sheets.expected import Ordered
-from firmware.sheets.prepare import Target, prepare
+from firmware.sheets.prepare import Target
+from testbed.inspection.paper import blank_sheet, dots_of
+from testbed.inspection.paper_judge import Judge, Truth
+from testbed.inspection.register import faults_of
 
 AT_ONCE: Final = ("kiosk-1", "kiosk-2", "kiosk-3")
 SPEAKER: Final = "kiosk-4"  # at which the honest journeys are made
@@ -368,10 +366,6 @@ def plain_of(answer: Any) -> Any:
     return plain(answer) if isinstance(answer, msgspec.Struct) else answer
 
 
-def dots_of(rows: bytes, width: int, height: int) -> Dots:
-    return np.unpackbits(np.frombuffer(rows, np.uint8)).reshape(height, -1)[:, :width].astype(bool)
-
-
 def truth_of(errand: Errand, spoken: Spoken) -> Truth:
     """From what the city said before anybody laid hands on it."""
     terms = msgspec.json.decode(spoken.terms.form_terms, type=FormTerms)
@@ -420,13 +414,3 @@ def answers(errand: Errand, offer: messages.Offer) -> dict[str, tuple[str, ...]]
         ):
             given[option.id] = tuple(errand.picks.get(option.id, option.default))
     return given
-
-
-def blank_sheet(target: Target = TARGET) -> Dots:
-    """A sheet on which nothing stands, as the kiosk prints it: the copy guard alone."""
-    out = io.BytesIO()
-    with pikepdf.new() as blank:
-        blank.add_blank_page(page_size=(595.28, 841.89))
-        blank.save(out)
-    sheet = prepare(out.getvalue(), ["https://blank.example/#" + "A" * 240], target)[0]
-    return dots_of(sheet.rows, sheet.width, sheet.height)

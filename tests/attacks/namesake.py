@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from register import NAMESAKE
 from sqlalchemy import Engine, insert, select
 
 from city import tables
+from testbed.inspection.register import NAMESAKE
 
 
 def enter_namesake(engine: Engine) -> None:

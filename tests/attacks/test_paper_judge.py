@@ -15,15 +15,18 @@ import numpy as np
 import pytest
 from attack_bench import Attack
 from attempts import Attempt
-from campaign import HARMLESS, TARGET, Campaign, Journey, blank_sheet, dots_of
+from campaign import HARMLESS, TARGET, Campaign, Journey
 from city_bench import Authority, Rehearsal
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from errands import Errand
-from paper_judge import Dots, Verdict, read_code
 
 from city.pki import Files
 from firmware.link import sheet_code
 from firmware.sheets.prepare import prepare
+from testbed.inspection import paper_judge
+from testbed.inspection.paper import blank_sheet, dots_of
+from testbed.inspection.paper_judge import Dots, Verdict
+from testbed.inspection.sheet_code import read_code
 
 TARO, HANAKO, TAX = (
     Errand("taro", "juminhyo"),
@@ -172,9 +175,9 @@ def test_a_sheet_too_many_too_few_or_mirrored_is_seen(campaign: Campaign) -> Non
     assert judge.judge(journey.truth, [right[0][:, ::-1]], journey.spoken.pdf).faults
     blank = np.zeros_like(right[0])
     assert judge.judge(journey.truth, [blank], journey.spoken.pdf).faults
-    assert judge.judge(journey.truth, [right[0] & ~blank_sheet()], journey.spoken.pdf).faults, (
-        "no copy guard"
-    )
+    assert judge.judge(
+        journey.truth, [right[0] & ~blank_sheet(TARGET)], journey.spoken.pdf
+    ).faults, "no copy guard"
 
 
 def test_a_code_that_says_something_else_is_seen(campaign: Campaign) -> None:
@@ -209,6 +212,6 @@ def test_a_code_is_read_by_the_judges_own_hand(campaign: Campaign) -> None:
 
 
 def test_the_judge_imports_nothing_of_the_kiosk() -> None:
-    folder = Path(__file__).parent
-    for name in ("paper_judge.py", "same_words.py", "register.py"):
+    folder = Path(paper_judge.__file__).parent
+    for name in ("paper_judge.py", "same_words.py", "sheet_code.py", "register.py"):
         assert "firmware.sheets" not in (folder / name).read_text("utf-8"), name

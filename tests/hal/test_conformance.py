@@ -24,6 +24,7 @@ from hal.sim.bench import Bench
 from testbed import rehearsal
 from testbed.diagnose_drill.site import PEOPLE
 
+pytest_plugins = ("pytester",)
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "docs/examples/small_printer.py"
 WIDTH = 1654
@@ -151,7 +152,7 @@ def run(far: FarEnds, folder: Path, document: dict[str, Any], *more: str) -> dic
     file = folder / "bench.toml"
     file.write_text(toml.dumps(document))
     told = Verdicts()
-    options = ["-q", "-p", "no:cacheprovider", "-p", "hal.conformance.plugin", "-p", "no:xdist"]
+    options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
     places = [str(ROOT / "hal/conformance"), "--rootdir", str(folder), "-c", "/dev/null"]
 
     def switch(_: Hands, device: str, fault: str, on: bool) -> None:
@@ -239,7 +240,11 @@ class Believer:
     ("text", "told"),
     [
         ("[toaster]\n", "there are printer, speaker, cash, card"),
-        ("[printer]\n", "missing required field `driver`"),
+        ("board = 'another'\n", "board: the bench of 'another', and this machine is"),
+        ("printer = 2\n", "[printer] Expected `object`, got `int`"),
+        ("[printer]\n", "[printer] Object missing required field `driver`"),
+        ("[card]\ndriver = 'x:Y'\nfaults.jam.on = 'a'", "[card] faults: no 'jam'; there are"),
+        ("[cash]\ndriver = 'x:Y'\nfeatures = ['beep']", "[cash] features: no 'beep'; there are"),
         ("[printer]\ndriver = 'x:Y'\nwires = 2\n", "unknown field `wires`"),
         ("= =", "Invalid"),
     ],
@@ -261,6 +266,47 @@ def test_a_hand_that_fails_is_told(tmp_path: Path) -> None:
     assert mark.exists()
     with pytest.raises(BenchError, match="ended with 1"):
         hands.switch("printer", "gone", False)
+
+
+# -- from outside the clone
+
+DRIVER = """
+from dataclasses import dataclass
+from hal.faults import DeviceFault, Reason
+
+class Beeper:
+    @dataclass
+    class Options: pass
+    def __init__(self, name, options): self.name = name
+    def check(self): pass
+    def play(self, recordings):
+        if not all(each.startswith(b"RIFF") for each in recordings):
+            raise DeviceFault(self.name, Reason.REFUSED)
+    def stop(self): pass
+    def set_volume(self, percent): pass
+    def watch(self, plugged): plugged(None)
+    def close(self): pass
+"""
+
+
+def test_a_driver_of_others_is_tried_by_one_option(pytester: pytest.Pytester) -> None:
+    """The plugin is found where the project is installed; without the option it is not loaded."""
+    pytester.makepyfile(beeper=DRIVER)
+    bench = pytester.makefile(".toml", bench="[speaker]\ndriver = 'beeper:Beeper'\n")
+    pytester.syspathinsert()
+    quiet = ("-p", "no:cacheprovider", "-p", "no:xdist", "-rs")
+    found = pytester.runpytest_inprocess("--bench", str(bench), *quiet)
+    counts = found.parseoutcomes()
+    assert (counts["passed"], "failed" in counts, "errors" in counts) == (6, False, False)
+    said = found.stdout.str()
+    assert "no [printer] in the bench file" in said
+    assert "[speaker] nobody can put in gone" in said
+    without = pytester.runpytest_inprocess("--markers", *quiet)
+    assert "feature(name)" not in without.stdout.str()
+    bench.write_text("board = 'another'\n")
+    refused = pytester.runpytest_inprocess("--bench", str(bench), *quiet)
+    assert refused.ret == pytest.ExitCode.USAGE_ERROR
+    refused.stderr.fnmatch_lines(["*bench.toml: board: the bench of 'another'*"])
 
 
 # -- drivers by name

@@ -12,11 +12,11 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
-from errands import Errand
+from testbed.inspection.errand import Errand
 
 RESIDENTS: Final = Path(__file__).parents[2] / "city/sample/residents.toml"
 ERAS: Final = ((date(2019, 5, 1), "令和"), (date(1989, 1, 8), "平成"), (date(1926, 12, 25), "昭和"))
-LATEST: Final = 2026  # the fiscal year that is issued on the day of the attacks
+LATEST: Final = 2026  # the fiscal year that is issued on the day of a rehearsal
 NAMESAKE: Final = {
     "birth": date(1979, 2, 11),
     "address": "兵庫県明石市松が丘北町92番7号",

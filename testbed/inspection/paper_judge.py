@@ -1,16 +1,14 @@
-"""The judge of the attacks: is what came out of the printer exactly what was confirmed and what the
-files say?
+"""A judge of paper: is what came out of the printer exactly what was confirmed and what the files
+say? The attacks and the inspection ask it.
 
-He shares no code with the kiosk. He knows the truth before anybody laid hands on it, has it typeset
-once more by an honest typst in a process of its own, reads files with poppler and codes with zxing,
-and works out hashes and signatures himself, as `docs/forms.md` and `docs/line.md` describe them.
+It shares no code with the kiosk. It knows the truth before anybody laid hands on it, has it typeset
+once more by an honest typst in a process of its own, reads files with poppler, and codes as
+`sheet_code.py` does.
 """
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import json
 import multiprocessing
 import subprocess
 import tempfile
@@ -20,17 +18,17 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from copy import copy
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-import zxingcpp
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from PIL import Image
-from same_words import same_words
+
+from testbed.inspection.same_words import same_words
+from testbed.inspection.sheet_code import Reader, digest, read_code, read_with_zxing
 
 Dots = npt.NDArray[np.bool_]
 Grey = npt.NDArray[np.uint8]
@@ -43,16 +41,15 @@ WORD_SLACK: Final = 0.02  # points that a word may stand elsewhere
 INK: Final = 220  # of 255: where the truth is darker, there may be ink
 STROKE: Final = 170  # where it is darker than that, there must be
 SLACK: Final = 1  # dots that two renderers may differ at a stroke's edge
+KEPT: Final = 64  # documents whose pictures are remembered
 FINER: Final = 2  # poppler draws so many dots for one of the printer's
 HALO: Final = 6  # dots around ink in which the copy guard may be left out
-DAYS_FROM: Final = date(2000, 1, 1)
-TAGS: Final = ("", "kind", "number", "page", "holder", "year", "people", "digest")
 
 
 @dataclass(frozen=True)
 class Truth:
     """What must come out. `content` is the honest city's, as plain data; `salt` that of its
-    manifest.
+    manifest, None where another journey than the printed one told the truth.
     """
 
     content: dict[str, Any] = field(repr=False)
@@ -65,7 +62,7 @@ class Truth:
     year: int | None
     people: int | None
     whole: bool
-    salt: bytes = field(repr=False)
+    salt: bytes | None = field(repr=False)
     copies: int
     fee: int
     address: str  # of the page on which sheets are verified
@@ -90,11 +87,17 @@ class Verdict:
 
 class Judge:
     """`guard`: the dots of a sheet on which nothing stands; `keys`: the city's issuing keys; `dpi`:
-    of the printer.
+    of the printer; `read`: finds the codes in a picture.
     """
 
-    def __init__(self, guard: Dots, keys: Sequence[Ed25519PublicKey], dpi: int) -> None:
-        self._guard, self._keys, self._dpi = guard, keys, dpi
+    def __init__(
+        self,
+        guard: Dots,
+        keys: Sequence[Ed25519PublicKey],
+        dpi: int,
+        read: Reader = read_with_zxing,
+    ) -> None:
+        self._guard, self._keys, self._dpi, self._read = guard, keys, dpi, read
         self._typst = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
         self._cache: dict[str, _Paper] = {}
 
@@ -107,15 +110,22 @@ class Judge:
         other._guard = guard
         return other
 
-    def judge(self, truth: Truth, printed: Sequence[Dots], pdf: bytes) -> Verdict:
+    def judge(
+        self,
+        truth: Truth,
+        printed: Sequence[Dots],
+        pdf: bytes | None = None,
+        part: bool = False,
+    ) -> Verdict:
         """`printed`: the dots of each sheet in the order in which they came; `pdf`: the file they
-        were made from.
+        were made from, where it is known; `part`: some of the last sheets may be missing.
         """
         if not printed:
             return Verdict(0, ())
         faults: list[str] = []
-        if len(printed) != truth.pages * truth.copies:
-            faults.append(f"{len(printed)} sheets instead of {truth.pages * truth.copies}")
+        wanted = truth.pages * truth.copies
+        if len(printed) > wanted or (len(printed) < wanted and not part):
+            faults.append(f"{len(printed)} sheets instead of {wanted}")
         codes = [self._code(dots, faults) for dots in printed]
         number = next((code["number"] for code in codes if code), "")
         paper = self._paper(truth, number or truth.content["unique_number"])
@@ -124,7 +134,10 @@ class Judge:
                 f"sheet {at + 1}: {f}"
                 for f in self._code_faults(truth, code, number, at % truth.pages)
             ]
-        looks = self._all_dot_faults(printed, paper.pages) + self._text_faults(pdf, paper)
+        looks = self._all_dot_faults(printed, paper.pages)
+        if pdf is None:
+            return Verdict(len(printed), (*faults, *looks))
+        looks += self._text_faults(pdf, paper)
         if looks and not faults and self._set_otherwise(printed, pdf, paper):
             return Verdict(len(printed), (), otherwise=True)
         return Verdict(len(printed), (*faults, *looks))
@@ -157,6 +170,8 @@ class Judge:
         content = {**truth.content, "unique_number": number}
         key = hashlib.sha256(repr((content, truth.form, truth.seal_mm)).encode()).hexdigest()
         if key not in self._cache:
+            if len(self._cache) >= KEPT:
+                self._cache.clear()
             pdf = self._typst.submit(honest_pdf, content, truth.form, truth.seal_mm).result()
             self._cache[key] = _Paper(pdf, pictures(pdf, self._dpi), words(pdf))
         return self._cache[key]
@@ -184,12 +199,12 @@ class Judge:
     def _code(self, dots: Dots, faults: list[str]) -> dict[str, Any]:
         """What the code says whose signature holds; {} for none."""
         area = np.where(dots[code_area(self._dpi, dots.shape[1])], 0, 255).astype(np.uint8)
-        found = zxingcpp.read_barcodes(Image.fromarray(area), formats=zxingcpp.BarcodeFormat.QRCode)
+        found = self._read(Image.fromarray(area))
         if len(found) != 1:
             faults.append(f"{len(found)} codes on a sheet")
             return {}
         try:
-            return read_code(found[0].text, self._keys)
+            return read_code(found[0], self._keys)
         except ValueError as error:
             faults.append(f"the code: {error}")
             return {}
@@ -210,7 +225,7 @@ class Judge:
             "people": None if truth.people is None else (truth.people, truth.whole),
         }
         faults = [f"the code's {name}" for name, value in wanted.items() if code[name] != value]
-        if code["digest"] != digest(content, page + 1, truth.salt):
+        if truth.salt is not None and code["digest"] != digest(content, page + 1, truth.salt):
             faults.append("the code's digest")
         return faults
 
@@ -268,9 +283,8 @@ def words(pdf: bytes) -> list[list[Word]]:
             ["pdftotext", "-bbox", str(path), "-"], check=True, capture_output=True, timeout=60
         ).stdout
     pages = []
-    for page in ElementTree.fromstring(out.decode("utf-8", "replace")).iter(
-        "{http://www.w3.org/1999/xhtml}page"
-    ):
+    root = ElementTree.fromstring(out.decode("utf-8", "replace"))  # noqa: S314 - poppler wrote it
+    for page in root.iter("{http://www.w3.org/1999/xhtml}page"):
         found = []
         for word in page.iter("{http://www.w3.org/1999/xhtml}word"):
             place = tuple(float(word.get(side, "nan")) for side in ("xMin", "yMin", "xMax", "yMax"))
@@ -336,86 +350,3 @@ def grown(dots: Dots, by: int) -> Dots:
         made[1:] |= wide[:-1]
         made[:-1] |= wide[1:]
     return made
-
-
-# -- the code --------------------------------------------------------------------------------------
-
-
-def read_code(text: str, keys: Sequence[Ed25519PublicKey]) -> dict[str, Any]:
-    """What a code says. Raises ValueError when it is none, or when its signature does not hold."""
-    address, mark, letters = text.partition("#")
-    payload = base64.b32decode(letters + "=" * (-len(letters) % 8))
-    body, signature = payload[:-64], payload[-64:]
-    if not mark or len(body) < 12 or body[:3] != b"MG\x02":
-        raise ValueError("it is no code of a sheet")
-    for key in keys:
-        if hashlib.sha256(key.public_bytes_raw()).digest()[:4] == body[3:7]:
-            try:
-                key.verify(signature, framed(b"madoguchi code v2", body))
-            except InvalidSignature:
-                raise ValueError("its signature does not hold") from None
-            break
-    else:
-        raise ValueError("no such key")
-    told: dict[str, Any] = dict.fromkeys(TAGS[1:])
-    at = 12
-    while at < len(body):
-        tag, size = body[at], body[at + 1]
-        told[TAGS[tag]] = body[at + 2 : at + 2 + size]
-        at += 2 + size
-    return {
-        "address": address,
-        "city": f"{int.from_bytes(body[7:10], 'big'):06}",
-        "day": DAYS_FROM + timedelta(days=int.from_bytes(body[10:12], "big")),
-        "kind": told["kind"].decode(),
-        "number": told["number"].decode(),
-        "page": tuple(told["page"]),
-        "holder": told["holder"].decode(),
-        "year": None if told["year"] is None else int.from_bytes(told["year"], "big"),
-        "people": None if told["people"] is None else (told["people"][0], bool(told["people"][1])),
-        "digest": told["digest"],
-    }
-
-
-def framed(*parts: bytes) -> bytes:
-    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
-
-
-ROW: Final = ("label", "value")
-PERSON: Final = ("name", "rows")
-SHEET: Final = ("head", "people", "amounts", "seal", "applicant")
-CONTENT: Final = (
-    "heading",
-    "title",
-    "subtitle",
-    "unique_number",
-    "statement",
-    "issued_on",
-    "office",
-    "officer",
-    "stamp",
-    "notes",
-    "verification",
-    "sheets",
-)
-
-
-def digest(content: dict[str, Any], page: int, salt: bytes) -> bytes:
-    """16 bytes over everything that one sheet shows."""
-    sheet = {key: content["sheets"][page - 1][key] for key in SHEET}
-    sheet["seal"] = base64.b64encode(sheet["seal"]).decode()
-    sheet["head"] = [_in_order(row, ROW) for row in sheet["head"]]
-    sheet["amounts"] = [_in_order(row, ROW) for row in sheet["amounts"]]
-    people = [_in_order(person, PERSON) for person in sheet["people"]]
-    sheet["people"] = [
-        {**person, "rows": [_in_order(row, ROW) for row in person["rows"]]} for person in people
-    ]
-    shown = {**_in_order(content, CONTENT), "sheets": [sheet]}
-    body = json.dumps(
-        [page, len(content["sheets"]), shown], ensure_ascii=False, separators=(",", ":")
-    )
-    return hashlib.sha256(framed(b"madoguchi sheet v2", salt, body.encode())).digest()[:16]
-
-
-def _in_order(value: dict[str, Any], keys: Sequence[str]) -> dict[str, Any]:
-    return {key: value[key] for key in keys}
