@@ -82,6 +82,8 @@ class CityDesk:
     alarm: Callable[[str], None] = lambda code: None  # opens a case that pauses the kiosk
     # how this kiosk is, told with each hello
     status: Callable[[], messages.KioskStatus | None] = lambda: None
+    # hears which image the city wants this kiosk to have, with the answer to each hello
+    wants: Callable[[str], None] = lambda version: None
     status_refused: bool = False  # a city of an older build refuses a hello that tells it
     terms: messages.Terms | None = None
     terms_at: float = 0.0
@@ -109,6 +111,7 @@ class CityDesk:
             self._note("hello", error)
             return events.LineLost()
         self.terms, self.trouble, self.terms_at = received, "", time.monotonic()
+        self.wants(received.update)
         if received.build_refused:
             log("line.build-refused", build=build())
             self.trouble = "config"

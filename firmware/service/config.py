@@ -171,6 +171,15 @@ class AttestationSection(Section, frozen=True, kw_only=True):
     keys: tuple[Path, ...]
 
 
+class UpdatesSection(Section, frozen=True, kw_only=True):
+    """Where a board that runs an image finds the builds that the city wants it to have, see
+    [updates.md](updates.md#a-whole-fleet). Without it nothing is installed by the city's word.
+    """
+
+    # A folder, or an https:// address, with `madoguchi-BOARD-VERSION.raucb`.
+    bundles: Annotated[str, Meta(pattern=r"^(/|https://)[!-~]*$")]
+
+
 class Fonts(Section, frozen=True, kw_only=True):
     """The fonts of the paper."""
 
@@ -208,6 +217,7 @@ class Config(Section, frozen=True, kw_only=True):
     fonts: Fonts = Fonts()
     cashless: Cashless | None = None
     attestation: AttestationSection | None = None
+    updates: UpdatesSection | None = None
 
 
 # The tables of devices whose driver may be somebody else's.

@@ -69,6 +69,7 @@ def lines(config: Config, status: Status | None, now: float) -> Iterator[tuple[s
         ("why", status.why),
         ("problem", report.problem),
         ("case", status.case),
+        ("wanted", f"image {report.wanted}" if report.wanted else ""),
     ):
         if value:
             yield name, value
