@@ -117,11 +117,9 @@ class UpdatedBoard:
 
     @classmethod
     def made(cls, folder: Path, bundles: Path, first: Build, *others: Build) -> UpdatedBoard:
-        """As it was delivered, and switched on."""
+        """As it was delivered, and switched on. Its other slot is empty."""
         new = cls(folder, {build.version: build for build in (first, *others)}, bundles)
-        (folder / "root-a").write_bytes(first.root)
-        (folder / "root-b").write_bytes(b"")
-        (new.kernels / f"madoguchi-{first.version}-a.efi").write_text(first.kernel())
+        new.lay(first, "a")
         update_state.save(new.notes, UpdateState(floor=first.version))
         new.power_on()
         return new
@@ -139,6 +137,11 @@ class UpdatedBoard:
 
     def report(self) -> UpdateReport | None:
         return update_state.for_the_city(self.notes, self.folder / FILE)
+
+    def lay(self, build: Build, slot: str) -> None:
+        """A slot as an earlier update left it."""
+        (self.folder / f"root-{slot}").write_bytes(build.root)
+        (self.kernels / f"madoguchi-{build.version}-{slot}.efi").write_text(build.kernel())
 
     # -- what people and the city do
 

@@ -99,7 +99,7 @@ def _walk(folder: Path, steps: Path, last: int, begin: Callable[[UpdatedBoard], 
 def test_killed_at_any_step(kind: str, tmp_path: Path, all_wanted: bool) -> None:
     BUILDS[kind].bundle(tmp_path)
     fresh = tmp_path / "fresh"
-    UpdatedBoard.made(fresh, tmp_path, OLD)
+    UpdatedBoard.made(fresh, tmp_path, OLD).lay(Build("19"), "b")
     place = tmp_path / kind
 
     def again() -> None:
