@@ -105,14 +105,7 @@ def cells(one: Seen) -> tuple[str, ...]:
 
 def update(told: UpdateReport | None) -> str:
     """Which image runs, and what there is to say of another one."""
-    if told is None:
-        return "-"
-    more = {
-        "on trial": told.on_trial,
-        f"{told.staged} installed": told.staged,
-        f"fell back from {told.fell_back}: {told.why}": told.fell_back,
-    }
-    return ", ".join([told.version, *(text for text, holds in more.items() if holds)])
+    return ", ".join(told.words()) if told else "-"
 
 
 def as_page(found: Sequence[Seen]) -> str:

@@ -8,6 +8,7 @@ nothing is keyed by a clock.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Final, Literal
 
@@ -104,7 +105,20 @@ class UpdateReport(Message, frozen=True, omit_defaults=True):
     staged: NoVersion = ""  # installed, and not started yet
     on_trial: bool = False  # its first journeys are being watched
     fell_back: NoVersion = ""  # the newest version that was tried after the one that runs
-    why: Annotated[str, Meta(max_length=64, pattern="^[a-z0-9.-]*\\Z")] = ""  # it fell back
+    refused: NoVersion = ""  # was to be installed, and could not be
+    why: Annotated[str, Meta(max_length=64, pattern="^[a-z0-9.-]*\\Z")] = ""  # of either
+
+    def words(self) -> Iterator[str]:
+        """For people: which image runs, and what there is to say of another one."""
+        yield self.version
+        for text, holds in (
+            ("on trial", self.on_trial),
+            (f"{self.staged} installed", self.staged),
+            (f"fell back from {self.fell_back}: {self.why}", self.fell_back),
+            (f"{self.refused} not installed: {self.why}", self.refused),
+        ):
+            if holds:
+                yield text
 
 
 class KioskStatus(Message, frozen=True, omit_defaults=True):

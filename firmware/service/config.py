@@ -49,6 +49,9 @@ from hal.drivers import Kind
 ObjectId = Annotated[str, Meta(pattern=r"^[0-2](\.(0|[1-9]\d{0,9}))+$", description="OID")]
 
 
+RUNTIME: Final = Path("/run/madoguchi")
+
+
 class Kiosk(Section, frozen=True, kw_only=True):
     """This kiosk."""
 
@@ -59,7 +62,7 @@ class Kiosk(Section, frozen=True, kw_only=True):
     state: Path
     # The folder of what is only there while the kiosk runs: its status (`kiosk status`) and, in its
     # folder `panel`, the key that the panel's browser needs.
-    runtime: Path = Path("/run/madoguchi")
+    runtime: Path = RUNTIME
     # The languages that the first screen offers, in this order.
     languages: tuple[str, ...] = ("ja", "ja-easy", "en")
     # How much is logged, as JSON lines on standard error.

@@ -27,7 +27,7 @@ class UpdateState(msgspec.Struct, frozen=True):
     city wants it. `on_trial`: started, and not trusted yet; `since` is the journal's newest entry
     at its start, and `failing` says why it has not come up so far. `wrong_before`: checks of the
     diagnosis that were NG before the new build was started. `rejected`: versions that fell back,
-    each with its reason.
+    each with its reason. `refused`: the bundle that was offered last and not installed, and `why`.
 
     A field that this build does not know is passed over: a newer build may have written it, and
     fallen back since.
@@ -41,6 +41,8 @@ class UpdateState(msgspec.Struct, frozen=True):
     failing: str = ""
     wrong_before: tuple[str, ...] = ()
     rejected: dict[str, str] = {}
+    refused: str = ""
+    why: str = ""
 
 
 def load(folder: Path, running: str) -> UpdateState:
@@ -89,5 +91,6 @@ def for_the_city(folder: Path = FOLDER, image: Path = image_build.INSTALLED) -> 
         staged=known.staged,
         on_trial=bool(known.on_trial),
         fell_back=fell_back,
-        why=known.rejected.get(fell_back, ""),
+        refused="" if fell_back else known.refused,
+        why=known.rejected.get(fell_back, known.why),
     )

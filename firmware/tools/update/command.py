@@ -25,7 +25,7 @@ from firmware.service import update_state as state
 from firmware.service.image_build import BuildUnreadable, ImageBuild
 from firmware.service.update_state import UpdateState
 from firmware.tools.update import board
-from firmware.tools.update.rules import Act, Known, refusals
+from firmware.tools.update.rules import OF_THE_BUNDLE, Act, Known, Rule, refusals
 from firmware.tools.update.trial import Verdict, fault, judge
 
 YES, NO = 0, 1
@@ -58,7 +58,10 @@ class Updates:
         except OSError as error:
             sys.stderr.write(f"kiosk update: {error}\n")
 
-    def may(self, act: Act, offered: ImageBuild | None = None) -> bool:
+    def may(self, act: Act) -> bool:
+        return not self.objections(act)
+
+    def objections(self, act: Act, offered: ImageBuild | None = None) -> Sequence[Rule]:
         """Says on standard error why not."""
         known = Known(
             running=self.running,
@@ -75,7 +78,7 @@ class Updates:
         found = refusals(act, known)
         for rule in found:
             sys.stderr.write(f"kiosk update: {rule.code}: {rule.text}\n")
-        return not found
+        return found
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -113,12 +116,26 @@ def _may_install(updates: Updates, given: argparse.Namespace) -> int:
     except BuildUnreadable as error:
         sys.stderr.write(f"kiosk update: {error}\n")
         return NO
-    return YES if updates.may(Act.INSTALL, offered) else NO
+    return YES if _may_be_installed(updates, offered) else NO
+
+
+def _may_be_installed(updates: Updates, offered: ImageBuild) -> bool:
+    """What is wrong with the bundle itself is kept: somebody has to look at it."""
+    found = [rule.code for rule in updates.objections(Act.INSTALL, offered)]
+    lasting = next((code for code in found if code in OF_THE_BUNDLE), "")
+    if lasting:
+        _note_refusal(updates, offered.version, lasting)
+    return not found
+
+
+def _note_refusal(updates: Updates, version: str, why: str) -> None:
+    if (updates.state.refused, updates.state.why) != (version, why):
+        updates.keep_if_possible(replace(updates.state, refused=version, why=why))
 
 
 def _installed(updates: Updates, given: argparse.Namespace) -> int:
     version = image.read(given.bundle / image.FILE).version
-    updates.keep(replace(updates.state, staged=version))
+    updates.keep(replace(updates.state, staged=version, refused="", why=""))
     return YES
 
 
@@ -138,12 +155,16 @@ def _fetch(updates: Updates, version: str) -> bool:
     """The rules are asked before anything is fetched, and again by RAUC, of the bundle itself."""
     board_model = updates.running.board
     place = board.bundles(updates.config).rstrip("/")
-    if not updates.may(Act.INSTALL, replace(updates.running, version=version)):
+    if not _may_be_installed(updates, replace(updates.running, version=version)):
         return False
     updates.keep(replace(updates.state, followed=version))
     if board.run("rauc", "install", f"{place}/madoguchi-{board_model}-{version}.raucb"):
         return True
+    # RAUC has called this command meanwhile.
+    updates.state = state.load(updates.folder, updates.running.version)
     updates.keep(replace(updates.state, followed=""))
+    if updates.state.refused != version:
+        _note_refusal(updates, version, "not-installed")
     return False
 
 

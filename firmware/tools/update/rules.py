@@ -161,6 +161,10 @@ RULES: Final = (
 )
 
 
+# Time does not mend these.
+OF_THE_BUNDLE: Final = frozenset({"other-board", "not-newer", "fell-back", "other-journal"})
+
+
 def refusals(act: Act, known: Known) -> Sequence[Rule]:
     """Every rule that forbids it; none: it may be done."""
     return [rule for rule in RULES if act in rule.acts and rule.forbids(known)]
