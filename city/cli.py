@@ -22,6 +22,7 @@ ACTIONS: Mapping[str, tuple[str, str]] = {
     ),
     "fleet": ("city.fleet_command", "how the kiosks are, as each told last"),
     "builds": ("city.build_command", "which builds of the kiosk may serve, and which run where"),
+    "rollout": ("city.rollout_command", "let a build go out to the kiosks, ring by ring"),
     "orders": ("city.order_command", "issued sheets: look one up, declare it void"),
     "sign-terms": ("city.terms", "sign what the city's data says of its forms"),
     "openapi": ("city.kiosk_command:describe", "the gateway's own description"),

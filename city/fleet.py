@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 from sqlalchemy import Connection, func, select
 
 from city.registry import INSERT
 from city.tables import cases, fleet, still_open
-from firmware.link.messages import Hello
+from firmware.link.messages import Hello, UpdateReport
 
 UNKNOWN: Final = "unknown"
 # An idle kiosk says hello every 15 s, one that is closed for the day every 30 s; during a visit it
@@ -34,6 +35,7 @@ class Seen:
     cases: int  # at the kiosk
     city_cases: int  # at the city's end, about this kiosk
     build: str
+    update: UpdateReport | None  # None: it never told one
     seen: int  # seconds since 1970
     silent_s: int  # seconds since then
 
@@ -48,18 +50,30 @@ def note(connection: Connection, kiosk: str, hello: Hello, at: int) -> None:
             "paper": hello.status.paper,
             "cases": hello.status.cases,
             "exact_only": hello.status.exact_only,
+            "update": msgspec.to_builtins(hello.status.update),
         }
     newest = {"seen": at, "build": hello.build, **told}
-    first = {"availability": UNKNOWN, "problem": "", "paper": {}, "cases": 0, "exact_only": False}
+    first = {
+        "availability": UNKNOWN,
+        "problem": "",
+        "paper": {},
+        "cases": 0,
+        "exact_only": False,
+        "update": None,
+    }
     insert = INSERT[connection.dialect.name](fleet).values(kiosk=kiosk, **{**first, **newest})
     connection.execute(insert.on_conflict_do_update(index_elements=["kiosk"], set_=newest))
 
 
-def view(connection: Connection, now: int) -> Sequence[Seen]:
-    """By kiosk."""
+def view(connection: Connection, now: int, kiosks: Sequence[str] | None = None) -> Sequence[Seen]:
+    """By kiosk; of all, or of these."""
     counted = select(cases.c.kiosk, func.count()).where(still_open).group_by(cases.c.kiosk)
+    asked = select(fleet).order_by(fleet.c.kiosk)
+    if kiosks is not None:
+        counted = counted.where(cases.c.kiosk.in_(kiosks))
+        asked = asked.where(fleet.c.kiosk.in_(kiosks))
     of_city: dict[str, int] = {row[0]: row[1] for row in connection.execute(counted)}
-    rows = connection.execute(select(fleet).order_by(fleet.c.kiosk)).all()
+    rows = connection.execute(asked).all()
     return [_seen(row, of_city.get(row.kiosk, 0), now) for row in rows]
 
 
@@ -74,6 +88,15 @@ def _seen(row: Any, city_cases: int, now: int) -> Seen:
         cases=row.cases,
         city_cases=city_cases,
         build=row.build,
+        update=_report(row.update),
         seen=row.seen,
         silent_s=silent_s,
     )
+
+
+def _report(kept: object) -> UpdateReport | None:
+    """None also of what a gateway of another build has kept."""
+    try:
+        return msgspec.convert(kept, UpdateReport | None)
+    except msgspec.ValidationError:
+        return None

@@ -27,6 +27,7 @@ from city.config import Config, ConfigError, load
 from city.database import DatabaseError, Mode
 from city.fleet import Seen
 from city.handlers import seconds
+from firmware.link.messages import UpdateReport
 
 WELL: Final = frozenset({"ready", "serving", "off-hours", "starting"})
 PAGE, DATA = "/", "/fleet.json"
@@ -36,7 +37,7 @@ HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
     "X-Content-Type-Options": "nosniff",
 }
-COLUMNS: Final = ("kiosk", "state", "paper", "cases", "build", "last seen")
+COLUMNS: Final = ("kiosk", "state", "paper", "cases", "build", "update", "last seen")
 Look = Callable[[], Sequence[Seen]]
 
 
@@ -68,7 +69,8 @@ def main(argv: Sequence[str]) -> int:
 
 
 def needs_nobody(one: Seen) -> bool:
-    return one.availability in WELL and not one.cases and not one.city_cases
+    fell_back = one.update is not None and one.update.fell_back
+    return one.availability in WELL and not (one.cases or one.city_cases or fell_back)
 
 
 def as_json(found: Sequence[Seen]) -> bytes:
@@ -87,9 +89,23 @@ def cells(one: Seen) -> tuple[str, ...]:
     paper = ", ".join(f"{printer} {supply}" for printer, supply in sorted(one.paper.items()))
     change = ["exact amounts only"] if one.exact_only else []
     cases = f"{one.cases} at the kiosk, {one.city_cases} here"
-    seen = datetime.fromtimestamp(one.seen, JST).isoformat(timespec="seconds")
+    at = datetime.fromtimestamp(one.seen, JST).isoformat(timespec="seconds")
+    seen = f"{at} ({one.silent_s} s ago)"
     supplies = "; ".join([*([paper] if paper else []), *change]) or "-"
-    return (one.kiosk, state, supplies, cases, one.build, f"{seen} ({one.silent_s} s ago)")
+    return (
+        one.kiosk,
+        state,
+        supplies,
+        cases,
+        one.build,
+        update(one.update),
+        seen,
+    )
+
+
+def update(told: UpdateReport | None) -> str:
+    """Which image runs, and what there is to say of another one."""
+    return ", ".join(told.words()) if told else "-"
 
 
 def as_page(found: Sequence[Seen]) -> str:

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec.structs import replace
 from sqlalchemy import Connection, Engine
 
-from city import audit, builds, cards, cases, fleet, journals, registry, rules
+from city import audit, builds, cards, cases, fleet, journals, registry, rollouts, rules
 from city.clock import JST, Clock
 from city.commitments import SEED_SIZE, commit
 from city.composition import (
@@ -118,6 +118,8 @@ def hello(city: City, kiosk: str, message: messages.Hello) -> messages.Terms:
     here = city.data.seen_by(kiosk)
     data = here or city.data
     challenge = secrets.token_bytes(32)
+    update = message.status.update if message.status else None
+    board = update.board if update and messages.UPDATES in message.understands else ""
 
     def note_behind(connection: Connection) -> None:
         if journals.head_of(connection, kiosk):  # a person may have let it have a new one meanwhile
@@ -128,16 +130,19 @@ def hello(city: City, kiosk: str, message: messages.Hello) -> messages.Terms:
 
     def remember(
         connection: Connection,
-    ) -> tuple[cases.Paused, messages.JournalHead | None, bool]:
+    ) -> tuple[cases.Paused, messages.JournalHead | None, bool, tuple[str, bool]]:
         registry.sweep(connection, seconds(now))
         registry.add_challenge(connection, challenge, kiosk, seconds(now) + data.challenge_s)
         fleet.note(connection, kiosk, message, seconds(now))
         kept = journals.head_of(connection, kiosk)
         if message.journal and message.journal != kept:
             journals.keep(connection, kiosk, message.journal)
-        return cases.paused(connection), kept, builds.serves(connection, kiosk)
+        wanted = rollouts.told(connection, kiosk, board, seconds(now)) if board else ("", False)
+        return cases.paused(connection), kept, builds.serves(connection, kiosk), wanted
 
-    paused, journal, build_taken = city.mark(remember)
+    paused, journal, build_taken, (wanted, to_move) = city.mark(remember)
+    if to_move:
+        city.decide(lambda connection: rollouts.move(connection, board, seconds(now)))
     when = opening(data, now)
     serves = build_taken and here is not None and not paused.stops(kiosk)
     if not serves:
@@ -167,6 +172,7 @@ def hello(city: City, kiosk: str, message: messages.Hello) -> messages.Terms:
         issuing=signing.reference(city.issuing.public_key()).hex()
         if messages.ISSUING in message.understands
         else "",
+        update=wanted,
     )
 
 

@@ -201,6 +201,23 @@ fleet = Table(
     Column("paper", JSON, nullable=False),
     Column("cases", Integer, nullable=False),
     Column("exact_only", Boolean, nullable=False),
+    Column("update", JSON),  # `UpdateReport`; NULL of a kiosk that never told one
+)
+
+# The newest rollout for each model of board.
+rollouts = Table(
+    "rollouts",
+    metadata,
+    Column("board", String(64), primary_key=True),
+    Column("version", String(59), nullable=False),
+    Column("build", String(400), nullable=False),
+    Column("hours", Integer, nullable=False),
+    Column("rings", JSON, nullable=False),  # lists of kiosks
+    Column("ring", Integer, nullable=False),  # which one has its turn
+    Column("since", BigInteger, nullable=False),  # it has
+    Column("state", String(16), nullable=False),
+    Column("why", String(200), nullable=False),  # it was stopped; a code, a kiosk, a reason
+    CheckConstraint("state IN ('running', 'stopped', 'done')", name="state"),
 )
 
 # Builds of the kiosk that somebody has named.

@@ -8,6 +8,7 @@ nothing is keyed by a clock.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Final, Literal
 
@@ -75,7 +76,8 @@ TODAY: Final = "today"  # `Terms.today`
 OPENINGS: Final = "openings"  # `Offer.opens_at`
 READINGS: Final = "readings"  # `SessionAnswer.readings`
 BUILDS: Final = "builds"  # `Terms.build_refused`
-UNDERSTOOD: Final = (TODAY, OPENINGS, READINGS, BUILDS)
+UPDATES: Final = "updates"  # `Terms.update`
+UNDERSTOOD: Final = (TODAY, OPENINGS, READINGS, BUILDS, UPDATES)
 ISSUING: Final = "issuing"  # `Terms.issuing`: understood by whoever compares both sides' keys
 Understood = Annotated[tuple[Key, ...], Meta(max_length=32)]
 
@@ -90,6 +92,35 @@ class JournalHead(Message, frozen=True):
     hash: Hash
 
 
+# Of an image: numbers with points between them, so that any two can be compared.
+BuildVersion = Annotated[str, Meta(max_length=59, pattern="^\\d{1,14}(\\.\\d{1,14}){0,3}\\Z")]
+NoVersion = Annotated[str, Meta(max_length=59, pattern="^(\\d{1,14}(\\.\\d{1,14}){0,3})?\\Z")]
+
+
+class UpdateReport(Message, frozen=True, omit_defaults=True):
+    """Where a board that runs an image stands with its updates."""
+
+    board: Key  # which images fit it
+    version: BuildVersion  # that runs
+    staged: NoVersion = ""  # installed, and not started yet
+    on_trial: bool = False  # its first journeys are being watched
+    fell_back: NoVersion = ""  # the newest version that was tried after the one that runs
+    refused: NoVersion = ""  # was to be installed, and could not be
+    why: Annotated[str, Meta(max_length=64, pattern="^[a-z0-9.-]*\\Z")] = ""  # of either
+
+    def words(self) -> Iterator[str]:
+        """For people: which image runs, and what there is to say of another one."""
+        yield self.version
+        for text, holds in (
+            ("on trial", self.on_trial),
+            (f"{self.staged} installed", self.staged),
+            (f"fell back from {self.fell_back}: {self.why}", self.fell_back),
+            (f"{self.refused} not installed: {self.why}", self.refused),
+        ):
+            if holds:
+                yield text
+
+
 class KioskStatus(Message, frozen=True, omit_defaults=True):
     """How a kiosk is, for the city's view of its fleet. Codes and counts."""
 
@@ -98,6 +129,7 @@ class KioskStatus(Message, frozen=True, omit_defaults=True):
     paper: Annotated[dict[Key, Key], Meta(max_length=4)] = msgspec.field(default_factory=dict)
     cases: Small = 0  # open ones, at most 99
     exact_only: bool = False  # it has too little change for some payments
+    update: UpdateReport | None = None
 
 
 class Hello(Message, frozen=True, omit_defaults=True):
@@ -163,6 +195,7 @@ class Terms(Message, frozen=True, omit_defaults=True):
     build_refused: bool = False  # the city does not work with this kiosk's build
     # the reference of the key that the city signs documents with, in hex; "" when not asked for
     issuing: Text = ""
+    update: NoVersion = ""  # of the image that the city wants this kiosk to have; "": as it is
 
 
 # -- sessions

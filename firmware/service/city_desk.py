@@ -11,10 +11,12 @@ import hashlib
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from typing import TypeVar
+from datetime import UTC, date, datetime, timedelta
+from typing import Final, TypeVar
 
+from cryptography import x509
 from msgspec import structs
 
 from firmware.flow import commands, events
@@ -72,6 +74,11 @@ def trust(config: Config) -> Trust:
     )
 
 
+CERTIFICATE: Final = "certificate"
+# How it looks when the city does not take this kiosk's certificate, among other causes.
+UNHEARD: Final = frozenset({LineReason.TLS, LineReason.UNREACHABLE, LineReason.TRUNCATED})
+
+
 @dataclass
 class CityDesk:
     """The line, and the newest terms from it. `terms_at` is monotonic seconds."""
@@ -82,11 +89,14 @@ class CityDesk:
     alarm: Callable[[str], None] = lambda code: None  # opens a case that pauses the kiosk
     # how this kiosk is, told with each hello
     status: Callable[[], messages.KioskStatus | None] = lambda: None
+    # hears which image the city wants this kiosk to have, with the answer to each hello
+    wants: Callable[[str], None] = lambda version: None
     status_refused: bool = False  # a city of an older build refuses a hello that tells it
     terms: messages.Terms | None = None
     terms_at: float = 0.0
     rejected: str = ""  # why the document that came was not what it must be
     trouble: str = ""  # why this kiosk, as it is, cannot work with this city
+    certificate_over: bool = False  # this kiosk's, and no city answers
     journal_behind: bool = False  # it lacks the entry that the city has kept of it
     journal: messages.JournalHead | None = (
         None  # its newest entry, once it has been compared with what the city kept
@@ -107,8 +117,12 @@ class CityDesk:
             self._check_terms(received)
         except (LineFault, CityRefusal) as error:
             self._note("hello", error)
+            unheard = isinstance(error, LineFault) and error.reason in UNHEARD
+            self.certificate_over = unheard and self._is_over()
             return events.LineLost()
+        self.certificate_over = False
         self.terms, self.trouble, self.terms_at = received, "", time.monotonic()
+        self.wants(received.update)
         if received.build_refused:
             log("line.build-refused", build=build())
             self.trouble = "config"
@@ -149,7 +163,23 @@ class CityDesk:
 
     def problem(self) -> str:
         """Why nobody can be served with this city now; "" for nothing."""
-        return self.trouble or ("clock" if self.line.clock.is_wrong() else "")
+        if self.trouble or self.line.clock.is_wrong():
+            return self.trouble or "clock"
+        return "config" if self.item() else ""
+
+    def item(self) -> str:
+        """What must be looked at when the problem is "config", where that is known. The screen
+        shows it where it shows a case's number.
+        """
+        over = self.certificate_over and not (self.trouble or self.line.clock.is_wrong())
+        return CERTIFICATE if over else ""
+
+    def _is_over(self) -> bool:
+        """By the city's time, or by the board's while no city has told its own."""
+        with suppress(OSError, ValueError):
+            paper = x509.load_pem_x509_certificate(self.config.line.certificate.read_bytes())
+            return paper.not_valid_after_utc < (self.line.clock.now() or datetime.now(UTC))
+        return False
 
     async def open_session(self, epoch: int, vault: Vault) -> events.Event:
         if vault.key is None:

@@ -49,6 +49,9 @@ from hal.drivers import Kind
 ObjectId = Annotated[str, Meta(pattern=r"^[0-2](\.(0|[1-9]\d{0,9}))+$", description="OID")]
 
 
+RUNTIME: Final = Path("/run/madoguchi")
+
+
 class Kiosk(Section, frozen=True, kw_only=True):
     """This kiosk."""
 
@@ -59,7 +62,7 @@ class Kiosk(Section, frozen=True, kw_only=True):
     state: Path
     # The folder of what is only there while the kiosk runs: its status (`kiosk status`) and, in its
     # folder `panel`, the key that the panel's browser needs.
-    runtime: Path = Path("/run/madoguchi")
+    runtime: Path = RUNTIME
     # The languages that the first screen offers, in this order.
     languages: tuple[str, ...] = ("ja", "ja-easy", "en")
     # How much is logged, as JSON lines on standard error.
@@ -175,6 +178,15 @@ class AttestationSection(Section, frozen=True, kw_only=True):
     keys: tuple[Path, ...]
 
 
+class UpdatesSection(Section, frozen=True, kw_only=True):
+    """Where a board that runs an image finds the builds that the city wants it to have, see
+    [updates.md](updates.md#a-whole-fleet). Without it nothing is installed by the city's word.
+    """
+
+    # A folder, or an https:// address, with `madoguchi-BOARD-VERSION.raucb`.
+    bundles: Annotated[str, Meta(pattern=r"^(/|https://)[!-~]*$")]
+
+
 class Fonts(Section, frozen=True, kw_only=True):
     """The fonts of the paper."""
 
@@ -212,6 +224,7 @@ class Config(Section, frozen=True, kw_only=True):
     fonts: Fonts = Fonts()
     cashless: Cashless | None = None
     attestation: AttestationSection | None = None
+    updates: UpdatesSection | None = None
 
 
 # The tables of devices whose driver may be somebody else's.

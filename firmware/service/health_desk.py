@@ -59,7 +59,7 @@ class HealthDesk:
                 "receipts": receipts,
                 "coins": cash,
                 "card": card,
-                "city": city,
+                "city": self.city.item() or city,
                 "disk": disk,
             },
             paper=self.paper.supplies(),
@@ -72,7 +72,10 @@ class HealthDesk:
         if pausing:
             newest = pausing[-1].session
             return case_open(next(case.id for case in pausing if case.session == newest))
-        return events.Health(problem=problem, exact_only=None if problem else self.cash.exact_only)
+        if problem:
+            item = self.city.item() if problem == city else ""
+            return events.Health(problem=problem, number=item)
+        return events.Health(problem="", exact_only=self.cash.exact_only)
 
     async def printers_trouble(self) -> str:
         sheets, receipts = await self._printers()

@@ -3,10 +3,13 @@
 A key in a folder `credstore.encrypted` is sealed by `systemd-creds`: with the TPM where the board
 has one, otherwise with a secret of this installation. It never lies on the disk in the clear, and
 another board cannot open it. Anywhere else it is a PEM file that only its owner can read.
+
+docs/decisions.md says why the key is sealed by the TPM and not made in it.
 """
 
 from __future__ import annotations
 
+import base64
 import os
 import subprocess
 from pathlib import Path
@@ -27,21 +30,45 @@ from cryptography.x509.oid import NameOID
 SEALED: Final = "credstore.encrypted"
 CREDS: Final = "systemd-creds"
 TOOL_S: Final = 60.0  # a TPM may take seconds
+TPM: Final = Path("/dev/tpmrm0")
+# The first 16 bytes of what systemd-creds has sealed with the TPM alone (systemd's creds-util.h,
+# CRED_AES256_GCM_BY_TPM2_HMAC).
+BY_TPM: Final = bytes.fromhex("0c7cc07b117645919c4b0bea08bc20fe")
 
 
 class ProvisionError(Exception):
     """One line: which step cannot be done, and why."""
 
 
-def make_or_find(path: Path) -> ec.EllipticCurvePrivateKey:
-    """The key that is there, or a new one. Raises ProvisionError, OSError."""
+def make_or_find(path: Path, *, tpm: bool = False) -> ec.EllipticCurvePrivateKey:
+    """The key that is there, or a new one. `tpm`: one that only this board's TPM can open, or none.
+    Raises ProvisionError, OSError.
+    """
+    if tpm and not _is_sealed(path):
+        raise ProvisionError(f"line.key: {path} is not in a folder {SEALED}: it cannot be sealed")
     if path.exists():
+        if tpm and not is_sealed_by_tpm(path):
+            raise ProvisionError(f"{path}: is there, and was not sealed by the TPM: put it away")
         return _read(path)
     key = ec.generate_private_key(ec.SECP256R1())
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    _write(path, _creds("encrypt", path.name, pem) if _is_sealed(path) else pem)
+    _write(path, _creds("encrypt", path.name, pem, *_seal(tpm)) if _is_sealed(path) else pem)
     return key
+
+
+def is_sealed_by_tpm(path: Path) -> bool:
+    """Raises OSError."""
+    head = b"".join(path.read_bytes().split())[: 4 * -(-len(BY_TPM) // 3)]
+    try:
+        return base64.b64decode(head)[: len(BY_TPM)] == BY_TPM
+    except ValueError:
+        return False
+
+
+def _seal(tpm: bool) -> tuple[str, ...]:
+    """With what: left to itself, systemd-creds passes over a TPM that the firmware has not used."""
+    return ("--with-key=tpm2",) if tpm or TPM.exists() else ()
 
 
 def request(kiosk: str, key: ec.EllipticCurvePrivateKey) -> bytes:
@@ -82,11 +109,11 @@ def _read(path: Path) -> ec.EllipticCurvePrivateKey:
     return key
 
 
-def _creds(action: str, name: str, content: bytes) -> bytes:
-    """What systemd-creds makes of it; its default is the TPM where there is one."""
+def _creds(action: str, name: str, content: bytes, *options: str) -> bytes:
+    """What systemd-creds makes of it."""
     try:
         done = subprocess.run(
-            [CREDS, action, f"--name={name}", "-", "-"],
+            [CREDS, action, f"--name={name}", *options, "-", "-"],
             input=content,
             capture_output=True,
             timeout=TOOL_S,

@@ -53,9 +53,9 @@ class Noticeboard:
         self._tally.count_visit(End.DIED)
         self._changed = True
 
-    def stopped(self, why: str = "") -> None:
-        """The last word."""
-        self.why = why
+    def stopped(self, why: str = "", code: str = "") -> None:
+        """The last word. `code` is one of `start_trouble`, when the kiosk could not start."""
+        self.why, self.case = why, code
         self._tell(Availability.STOPPED)
         self.write()
 

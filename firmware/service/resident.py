@@ -181,6 +181,7 @@ class Resident:
             teller=self._teller,
         )
         executor.city.status = self._teller.for_the_city
+        executor.city.wants = lambda version: self._teller.tell(wanted=version)
         book = CashBook(executor.record, self._vault.session)
         desk.opens, desk.dispenses = (
             in_the_loop(loop, book.opens),

@@ -69,6 +69,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     exact_only: bool = False
     cases: int = 0  # open ones
     waiting: int = 0  # outcomes that the city has not heard
+    # version of the image that the city wants to run here; "": as it is, None: it has not said
+    wanted: str | None = None
 
 
 class Histogram(msgspec.Struct, kw_only=True):

@@ -24,7 +24,7 @@ from pathlib import Path
 from types import FrameType
 
 from firmware.link.attestation import AttestationError
-from firmware.service import attestation, notify
+from firmware.service import attestation, notify, start_trouble
 from firmware.service.books import Books
 from firmware.service.build import build
 from firmware.service.charge_recovery import recover_in_child
@@ -403,7 +403,9 @@ def main(path: Path, serve: Serve = Resident) -> int:
     except (ConfigError, StartError, JournalBroken, AttestationError, OSError) as error:
         print(f"kiosk: {error}", file=sys.stderr)  # noqa: T201 - one line for whoever started it
         if notices:
-            notices.stopped(str(error))
+            notices.stopped(str(error), start_trouble.code_of(error))
+        else:
+            start_trouble.tell(path, error)
         return 2
     log("service.starting", build=build())
     code = Supervisor(config, listeners, serve, books=books).run(

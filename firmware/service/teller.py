@@ -15,6 +15,7 @@ from firmware.flow.session import Session
 from firmware.flow.states import Phase, State
 from firmware.link.messages import KioskStatus
 from firmware.service import log as log_events
+from firmware.service import update_state
 from firmware.service.pipe import Send
 from firmware.service.status import End, Report, Tally, availability
 
@@ -89,6 +90,7 @@ class Teller:
             paper=report.paper,
             cases=min(report.cases, 99),
             exact_only=report.exact_only,
+            update=update_state.for_the_city(),
         )
 
     def _fault(self, facts: log_events.Facts) -> None:

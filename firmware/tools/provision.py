@@ -30,6 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     request = actions.add_parser("request", help="make what the board needs; ask the city")
     request.add_argument("--fleet", type=Path, metavar="FILE", help="configurations of all kiosks")
     request.add_argument("--kiosk", metavar="ID", help="which of the fleet this board is")
+    request.add_argument(
+        "--tpm", action="store_true", help="the key must be sealed by the TPM, or none is made"
+    )
     request.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="for the city")
     request.set_defaults(run=_request)
     accept = actions.add_parser("accept", help="take the city's answer")
@@ -50,7 +53,7 @@ def _request(given: argparse.Namespace) -> int:
         fleet.write_configuration(given.fleet, given.kiosk, given.config)
     config = load(given.config)
     _done("configuration", given.config)
-    key = line_key.make_or_find(config.line.key)
+    key = line_key.make_or_find(config.line.key, tpm=given.tpm)
     _done("key", config.line.key)
     _journal(config.kiosk.state)
     given.out.mkdir(parents=True, exist_ok=True)

@@ -18,6 +18,7 @@ import msgspec
 
 from firmware.service.config import Config, load
 from firmware.service.status import WELL, Status, is_silent, read
+from firmware.service.update_state import for_the_city
 
 NOT_RUNNING, SILENT = "not-running", "silent"
 
@@ -69,9 +70,12 @@ def lines(config: Config, status: Status | None, now: float) -> Iterator[tuple[s
         ("why", status.why),
         ("problem", report.problem),
         ("case", status.case),
+        ("wanted", f"image {report.wanted}" if report.wanted else ""),
     ):
         if value:
             yield name, value
+    if updates := for_the_city():
+        yield "image", ", ".join(updates.words())
     for device, trouble in report.devices.items():
         paper = report.paper.get(device)
         yield device, (trouble or "ready") + (f", paper {paper}" if paper else "")

@@ -12,6 +12,7 @@ white look the same in every pixel format.
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -21,11 +22,13 @@ from pathlib import Path
 PICTURE = Path(__file__).with_name("out-of-service.pbm")
 DEVICE, FACTS = Path("/dev/fb0"), Path("/sys/class/graphics/fb0")
 CONSOLE = Path("/dev/tty1")
+STATUS = Path("/run/madoguchi/status.json")  # docs/telemetry.md
 UNITS = ("madoguchi-kiosk.service", "madoguchi-panel.service")
 AGAIN = "madoguchi-screen@out-of-service.service"  # would start them in the night
 AGAIN_S = 30.0  # from the picture to the next attempt
 ON, OFF = "0", "4"  # FB_BLANK_UNBLANK, FB_BLANK_POWERDOWN of linux/fb.h
 NO_CURSOR = "\x1b[2J\x1b[?25l"
+LAST_LINE = "\x1b[?7l\x1b[30;47m\x1b[999;1H"  # no wrapping; black on white
 
 
 def read_picture(data: bytes) -> tuple[int, int, bytes]:
@@ -63,6 +66,22 @@ def draw(picture: bytes, device: Path, facts: Path) -> None:
             screen.write(dots)
 
 
+def cause() -> str:
+    """What the kiosk said when it could not start, for whoever comes to mend it: a code and one
+    line. "" when it said nothing.
+    """
+    told = json.loads(STATUS.read_text("utf-8"))
+    if told["report"].get("availability") != "stopped" or not told["why"]:
+        return ""
+    return f"{told['case']}: {told['why']}"
+
+
+def write_cause() -> None:
+    """By the console, in the last line of the screen; a long one is cut and moves nothing."""
+    said = "".join(sign if " " <= sign <= "~" else "?" for sign in cause())
+    CONSOLE.write_text(f"{LAST_LINE}{said}")
+
+
 def switch(state: str) -> None:
     """The screen's power, as the frame buffer's driver has it."""
     try_to(lambda: (FACTS / "blank").write_text(state))
@@ -72,6 +91,7 @@ def out_of_service() -> None:
     try_to(lambda: CONSOLE.write_text(NO_CURSOR))
     switch(ON)
     try_to(lambda: draw(PICTURE.read_bytes(), DEVICE, FACTS))
+    try_to(write_cause)
     time.sleep(AGAIN_S)
     systemctl("reset-failed", *UNITS)
     systemctl("--no-block", "start", *UNITS)
@@ -100,7 +120,7 @@ def try_to(step: Callable[[], object]) -> None:
     """A board without this screen, or with a broken one, is still to be started again."""
     try:
         step()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         print(f"screen: {error}", file=sys.stderr)
 
 

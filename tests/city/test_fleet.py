@@ -16,6 +16,7 @@ from city import cases, database, fleet
 from city.database import Mode, transact
 from city.fleet import Seen
 from city.fleet_command import (
+    COLUMNS,
     DATA,
     PAGE,
     WELL,
@@ -88,7 +89,7 @@ def test_text_json_and_page_say_the_same(connection: Connection) -> None:
     page = as_page(found)
     assert "1 of 1 need somebody" in page and "sheets out" in page
     assert "&lt;b&gt;1&lt;/b&gt;" in page and "<b>1" not in page
-    assert len(cells(found[0])) == 6
+    assert len(cells(found[0])) == len(COLUMNS)
     assert "No kiosk said hello yet" in as_page([])
 
 

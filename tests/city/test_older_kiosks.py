@@ -56,8 +56,12 @@ def test_the_city_tells_what_a_kiosk_understands(
 
 
 def test_every_field_of_this_kind_is_tried() -> None:
-    """One comes only where nobody is served: test_builds.py tries it."""
-    assert {*FIELDS, messages.BUILDS} == set(messages.UNDERSTOOD) == set(HELLO.understands)
+    """Two come only in their own circumstances: test_builds.py and test_rollout.py try them."""
+    assert (
+        {*FIELDS, messages.BUILDS, messages.UPDATES}
+        == set(messages.UNDERSTOOD)
+        == set(HELLO.understands)
+    )
 
 
 def test_an_older_kiosk_names_nothing() -> None:

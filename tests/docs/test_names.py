@@ -32,6 +32,7 @@ ELSEWHERE = {
     *(
         "kiosk.toml",
         "fleet.toml",
+        "plan.toml",
         "city.toml",
         "verification.toml",
         "machine.toml",

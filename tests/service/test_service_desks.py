@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -425,7 +426,8 @@ def test_what_came_in_while_nobody_listened_is_told_like_any_coin(
 
 
 def city(mocker: MockerFixture, **line: Any) -> CityDesk:
-    config = SimpleNamespace(trust=SimpleNamespace(phone_policies=()))
+    paper = SimpleNamespace(certificate=Path("/nowhere"))
+    config = SimpleNamespace(trust=SimpleNamespace(phone_policies=()), line=paper)
     work = CityDesk(config, stand_in(mocker, Line, **line), SimpleNamespace())  # type: ignore[arg-type]
     work.terms = SimpleNamespace(challenge=b"")  # type: ignore[assignment]
     return work

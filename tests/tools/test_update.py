@@ -10,19 +10,23 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import asdict
+from msgspec.structs import replace as replace_in
 
+from firmware.link.build_version import is_newer
+from firmware.service import image_build as image
+from firmware.service import update_state as state
 from firmware.service.cases import create_journal, journal_path
 from firmware.service.entry import NewEntry, new_entry
+from firmware.service.image_build import BuildUnreadable, ImageBuild
 from firmware.service.journal import VERSION, Journal
+from firmware.service.update_state import UpdateState
 from firmware.tools.diagnose import TITLES
 from firmware.tools.diagnose.finding import Finding
 from firmware.tools.diagnose.finding import Verdict as Verdicts
-from firmware.tools.update import board, command, image, state
+from firmware.tools.update import board, command
 from firmware.tools.update.board import read_service
-from firmware.tools.update.image import BuildUnreadable, ImageBuild, is_newer
 from firmware.tools.update.rules import RULES, Act, Books, Known, refusals
-from firmware.tools.update.state import UpdateState
-from firmware.tools.update.trial import JOURNEYS, STARTS, Verdict, judge
+from firmware.tools.update.trial import JOURNEYS, STARTS, Verdict, fault, judge
 
 RUNNING = ImageBuild("x86-64", "20", "0.1.0+g1", 1)
 OFFERED = ImageBuild("x86-64", "21", "0.1.0+g2", 1)
@@ -35,6 +39,7 @@ FORBIDDEN = {
     "other-journal": (Act.INSTALL, {"offered": ImageBuild("x86-64", "21", "", 2)}),
     "on-trial": (Act.INSTALL, {"on_trial": "20"}),
     "nothing-staged": (Act.RESTART, {"staged": ""}),
+    "withdrawn": (Act.RESTART, {"followed": "21", "wanted": ""}),
     "journal-unreadable": (Act.RESTART, {"books": None}),
     "being-served": (Act.RESTART, {"books": Books(sessions_open=1)}),
     "served-now": (Act.FALL_BACK, {"books": Books(sessions_open=1)}),
@@ -124,9 +129,13 @@ def test_people_who_walk_away_prove_nothing() -> None:
     assert judge(left, 0, failed=False) is Verdict.WAIT
 
 
-@pytest.mark.parametrize("code", ("child.dying", "child.silent", "document.glyphs"))
+@pytest.mark.parametrize(
+    "code", ("child.dying", "child.silent", "document.glyphs", "attestation.build")
+)
 def test_what_only_a_program_does_wrong_ends_the_trial(code: str) -> None:
-    assert judge([*journeys(JOURNEYS), case(code)], 0, failed=False) is Verdict.BAD
+    entries = [*journeys(JOURNEYS), case("print.failed"), case(code)]
+    assert judge(entries, 0, failed=False) is Verdict.BAD
+    assert fault(entries, 0, failed=False) == f"case.{code}"
 
 
 @pytest.mark.parametrize("code", ("print.failed", "coins.silent", "power.sheet-unknown", "claim"))
@@ -158,8 +167,11 @@ def test_a_new_build_that_nobody_noted_is_on_trial_too() -> None:
 def test_the_old_build_at_a_boot_means_that_the_new_one_did_not_come_up(
     known: dict[str, str],
 ) -> None:
-    after = command.at_start(UpdateState(floor="20", **known), "20", 7)  # type: ignore[arg-type]
-    assert after == UpdateState(floor="20", rejected=("21",))
+    before = UpdateState(floor="20", **known)  # type: ignore[arg-type]
+    after = command.at_start(before, "20", 7)
+    assert after == UpdateState(floor="20", rejected={"21": "no-start"})
+    told = command.at_start(replace_in(before, failing="no-screen"), "20", 7)
+    assert told.rejected == {"21": "no-screen"}
 
 
 def test_a_trusted_build_is_not_tried_again() -> None:
@@ -178,6 +190,7 @@ def kiosk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(board, "load", lambda _: FakeConfig(tmp_path / "state"))
     monkeypatch.setattr(board, "service", lambda: board.Service("active", 0))
     monkeypatch.setattr(board, "wrong_checks", lambda _: ())
+    monkeypatch.setattr(board, "wanted", lambda _: None)
     monkeypatch.setattr(
         board,
         "run",
@@ -251,7 +264,9 @@ def test_a_build_that_dies_is_marked_and_left(kiosk: Path, monkeypatch: pytest.M
     monkeypatch.setattr(board, "service", lambda: board.Service("failed", 0))
     assert update(kiosk, "trial") == 0
     assert told(kiosk) == ["rauc status mark-bad booted", "systemctl reboot"]
-    assert state.load(kiosk, "20").rejected == ("20",)
+    (kiosk / "image.json").write_text(json.dumps(asdict(replace_in(RUNNING, version="19"))))
+    assert update(kiosk, "started") == 0
+    assert state.load(kiosk, "19").rejected == {"20": "service-ended"}
 
 
 def test_the_gate_judges_a_build_on_trial_only(
@@ -263,6 +278,7 @@ def test_the_gate_judges_a_build_on_trial_only(
     assert update(kiosk, "started", "--ready", "0") == 0
     state.save(kiosk, UpdateState(floor="19"))
     assert update(kiosk, "started", "--ready", "0") == 1
+    assert state.load(kiosk, "20").failing == "no-screen"
 
 
 def test_a_disk_that_takes_nothing_does_not_start_the_board_again_and_again(
@@ -302,6 +318,7 @@ def test_what_was_wrong_before_is_no_fault_of_the_new_build(
     assert update(kiosk, "started") == 0
     state.save(kiosk, UpdateState(floor="19"))
     assert update(kiosk, "started") == 1
+    assert state.load(kiosk, "20").failing == "check.recordings"
 
 
 def test_a_bundle_that_does_not_say_what_it_is_is_refused(
@@ -312,10 +329,17 @@ def test_a_bundle_that_does_not_say_what_it_is_is_refused(
     assert "build.json" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("text", ("", "{", '{"floor": 3}', '{"later": 1}', '{"floor": "\xff"}'))
+@pytest.mark.parametrize("text", ("", "{", '{"floor": 3}', '{"floor": "\xff"}'))
 def test_a_state_that_cannot_be_read_lets_nothing_older_in(tmp_path: Path, text: str) -> None:
     (tmp_path / state.FILE).write_text(text, "latin-1")
     assert state.load(tmp_path, "20") == UpdateState(floor="20")
+
+
+def test_what_a_newer_build_has_written_is_no_reason_to_forget_what_fell_back(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / state.FILE).write_text('{"later": 1, "rejected": {"21": "no-screen"}}')
+    assert state.load(tmp_path, "20").rejected == {"21": "no-screen"}
 
 
 def test_an_image_without_its_description_is_an_error(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from typing import Final
 
 from firmware.ledger.accounts import Title
 from firmware.ledger.ledger import Ledger
+from firmware.link.build_version import is_version
+from firmware.service import status
 from firmware.service.cases import journal_path
 from firmware.service.config import Config, ConfigError, load
 from firmware.service.entry import Entry, JournalBroken
@@ -99,6 +101,26 @@ def shows_its_screen(config: Path) -> bool:
         return who_listens(load(config)) is Listener.KIOSK
     except ConfigError:
         return False
+
+
+def wanted(config: Path) -> str | None:
+    """The version that the running kiosk was told of by the city last, "" for none; None when
+    nobody knows. Raises OSError.
+    """
+    try:
+        found = status.read(load(config).kiosk.runtime)
+    except ConfigError:
+        return None
+    told = None if found is None or status.is_silent(found) else found.report.wanted
+    return told if not told or is_version(told) else None
+
+
+def bundles(config: Path) -> str:
+    """Where the city's bundles are. Raises ConfigError."""
+    found = load(config).updates
+    if found is None:
+        raise ConfigError(f"{config}: has no [updates]: bundles are not fetched")
+    return found.bundles
 
 
 def wait_until(ready: Callable[[], bool], seconds: float) -> bool:

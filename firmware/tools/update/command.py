@@ -1,7 +1,8 @@
 """`kiosk update` says whether a build may be installed, started and kept; RAUC and systemd act.
 
 RAUC calls `may-install` before it writes and `installed` after it. `madoguchi-gate.service` calls
-`started` at every boot. Timers call `restart` at night and `trial` every minute.
+`started` at every boot. Timers call `restart` at night, `trial` every minute, and `follow`, which
+lets RAUC install what the city wants this kiosk to have.
 
 Exit status 0: yes, or done. 1: no, and the lines say why. 2: the command is wrong.
 """
@@ -12,16 +13,20 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
 from msgspec.structs import asdict, replace
 
-from firmware.tools.update import board, image, state
-from firmware.tools.update.image import BuildUnreadable, ImageBuild, is_newer
-from firmware.tools.update.rules import Act, Known, refusals
-from firmware.tools.update.state import UpdateState
-from firmware.tools.update.trial import Verdict, judge
+from firmware.link.build_version import is_newer
+from firmware.service import image_build as image
+from firmware.service import update_state as state
+from firmware.service.image_build import BuildUnreadable, ImageBuild
+from firmware.service.update_state import UpdateState
+from firmware.tools.update import board
+from firmware.tools.update.rules import OF_THE_BUNDLE, Act, Known, Rule, refusals
+from firmware.tools.update.trial import Verdict, fault, judge
 
 YES, NO = 0, 1
 CONFIG: Final = Path("/etc/madoguchi/kiosk.toml")
@@ -37,11 +42,26 @@ class Updates:
         self.running = running
         self.state = state.load(folder, running.version)
 
+    @cached_property
+    def wanted(self) -> str | None:
+        """Asked once: a kiosk that has been stopped does not say it any more."""
+        return board.wanted(self.config)
+
     def keep(self, new: UpdateState) -> None:
         self.state = new
         state.save(self.folder, new)
 
-    def may(self, act: Act, offered: ImageBuild | None = None) -> bool:
+    def keep_if_possible(self, new: UpdateState) -> None:
+        """A full disk: the board is to start and to show that."""
+        try:
+            self.keep(new)
+        except OSError as error:
+            sys.stderr.write(f"kiosk update: {error}\n")
+
+    def may(self, act: Act) -> bool:
+        return not self.objections(act)
+
+    def objections(self, act: Act, offered: ImageBuild | None = None) -> Sequence[Rule]:
         """Says on standard error why not."""
         known = Known(
             running=self.running,
@@ -52,15 +72,17 @@ class Updates:
             rejected=frozenset(self.state.rejected),
             on_trial=self.state.on_trial,
             staged=self.state.staged,
+            followed=self.state.followed,
+            wanted=self.wanted,
         )
         found = refusals(act, known)
         for rule in found:
             sys.stderr.write(f"kiosk update: {rule.code}: {rule.text}\n")
-        return not found
+        return found
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Raises BuildUnreadable, OSError."""
+    """Raises BuildUnreadable, ConfigError, OSError."""
     given = _parser().parse_args(argv)
     updates = Updates(given.config, given.state, image.read(given.image))
     act: Callable[[Updates, argparse.Namespace], int] = given.act
@@ -94,13 +116,68 @@ def _may_install(updates: Updates, given: argparse.Namespace) -> int:
     except BuildUnreadable as error:
         sys.stderr.write(f"kiosk update: {error}\n")
         return NO
-    return YES if updates.may(Act.INSTALL, offered) else NO
+    return YES if _may_be_installed(updates, offered) else NO
+
+
+def _may_be_installed(updates: Updates, offered: ImageBuild) -> bool:
+    """What is wrong with the bundle itself is kept: somebody has to look at it."""
+    found = [rule.code for rule in updates.objections(Act.INSTALL, offered)]
+    lasting = next((code for code in found if code in OF_THE_BUNDLE), "")
+    if lasting:
+        _note_refusal(updates, offered.version, lasting)
+    return not found
+
+
+def _note_refusal(updates: Updates, version: str, why: str) -> None:
+    if (updates.state.refused, updates.state.why) != (version, why):
+        updates.keep_if_possible(replace(updates.state, refused=version, why=why))
 
 
 def _installed(updates: Updates, given: argparse.Namespace) -> int:
     version = image.read(given.bundle / image.FILE).version
-    updates.keep(replace(updates.state, staged=version))
+    updates.keep(replace(updates.state, staged=version, refused="", why=""))
     return YES
+
+
+def _follow(updates: Updates, _: argparse.Namespace) -> int:
+    """Nothing as long as nobody knows what the city wants."""
+    known, running = updates.state, updates.running
+    if updates.wanted is None or updates.wanted == known.staged:
+        return YES
+    if known.followed and known.followed not in (updates.wanted, running.version):
+        return YES if _withdraw(updates) else NO
+    if updates.wanted in ("", running.version):
+        return YES
+    return YES if _fetch(updates, updates.wanted) else NO
+
+
+def _fetch(updates: Updates, version: str) -> bool:
+    """The rules are asked before anything is fetched, and again by RAUC, of the bundle itself."""
+    board_model = updates.running.board
+    place = board.bundles(updates.config).rstrip("/")
+    if not _may_be_installed(updates, replace(updates.running, version=version)):
+        return False
+    updates.keep(replace(updates.state, followed=version))
+    if board.run("rauc", "install", f"{place}/madoguchi-{board_model}-{version}.raucb"):
+        return True
+    # RAUC has called this command meanwhile.
+    updates.state = state.load(updates.folder, updates.running.version)
+    updates.keep(replace(updates.state, followed=""))
+    if updates.state.refused != version:
+        _note_refusal(updates, version, "not-installed")
+    return False
+
+
+def _withdraw(updates: Updates) -> bool:
+    """Not even a power cut may start it now. After a cut within this function the board starts
+    either build; it is not taken for one that fell back, and the next call goes on.
+    """
+    sys.stderr.write(f"kiosk update: version {updates.state.followed} is wanted no more\n")
+    updates.keep(replace(updates.state, staged=""))
+    if not board.run("rauc", "status", "mark-bad", "other"):
+        return False
+    updates.keep(replace(updates.state, followed=""))
+    return True
 
 
 def _restart(updates: Updates, _: argparse.Namespace) -> int:
@@ -123,22 +200,29 @@ def _started(updates: Updates, given: argparse.Namespace) -> int:
     that was right before. No other build is ever judged: it is the way back.
     """
     before = updates.state
-    now = at_start(before, updates.running.version, board.newest_entry(updates.config))
-    try:
-        updates.keep(now)
-    except OSError as error:  # a full disk: the board is to start and to show that
-        sys.stderr.write(f"kiosk update: {error}\n")
-    for version in set(updates.state.rejected) - set(before.rejected):
-        sys.stderr.write(f"kiosk update: version {version} did not come up: fell back\n")
+    updates.keep_if_possible(
+        at_start(before, updates.running.version, board.newest_entry(updates.config))
+    )
+    for version in updates.state.rejected.keys() - before.rejected.keys():
+        why = updates.state.rejected[version]
+        sys.stderr.write(f"kiosk update: version {version} did not come up ({why}): fell back\n")
     if not updates.state.on_trial:
         return YES
-    if not board.wait_until(lambda: board.shows_its_screen(updates.config), given.ready):
-        sys.stderr.write(f"kiosk update: no screen within {given.ready:.0f} s\n")
-        return NO
-    wrong = set(board.wrong_checks(updates.config)) - set(updates.state.wrong_before)
-    for name in sorted(wrong):
+    failing = _failing(updates, given.ready)
+    if failing != updates.state.failing:
+        updates.keep_if_possible(replace(updates.state, failing=failing))
+    return NO if failing else YES
+
+
+def _failing(updates: Updates, ready_s: float) -> str:
+    """Why this build does not come up, as a code; "" when it does."""
+    if not board.wait_until(lambda: board.shows_its_screen(updates.config), ready_s):
+        sys.stderr.write(f"kiosk update: no screen within {ready_s:.0f} s\n")
+        return "no-screen"
+    wrong = sorted(set(board.wrong_checks(updates.config)) - set(updates.state.wrong_before))
+    for name in wrong:
         sys.stderr.write(f"kiosk update: {name} is NG, and was not before\n")
-    return NO if wrong else YES
+    return f"check.{wrong[0]}" if wrong else ""
 
 
 def at_start(known: UpdateState, running: str, newest: int) -> UpdateState:
@@ -149,9 +233,12 @@ def at_start(known: UpdateState, running: str, newest: int) -> UpdateState:
     """
     tried = known.staged or known.on_trial
     if tried and tried != running:
-        known = replace(known, staged="", on_trial="", rejected=(*known.rejected, tried))
+        why = known.failing or "no-start"
+        known = replace(
+            known, staged="", on_trial="", failing="", rejected=known.rejected | {tried: why}
+        )
     if running != known.on_trial and is_newer(running, known.floor):
-        return replace(known, staged="", on_trial=running, since=newest)
+        return replace(known, staged="", on_trial=running, since=newest, failing="")
     return known
 
 
@@ -169,24 +256,22 @@ def _trial(updates: Updates, _: argparse.Namespace) -> int:
         return YES
     if not updates.may(Act.FALL_BACK):
         return NO
-    return YES if _fall_back(updates) else NO
+    why = fault(entries, unit.starts, failed=unit.failed)
+    return YES if _fall_back(updates, why) else NO
 
 
-def _fall_back(updates: Updates) -> bool:
-    """The slot is marked first: a cut in between leaves this build on trial, to be judged anew."""
-    version = updates.state.on_trial
-    sys.stderr.write(f"kiosk update: version {version} is given up\n")
-    if not board.run("rauc", "status", "mark-bad", "booted"):
-        return False
-    rejected = (*updates.state.rejected, version)
-    updates.keep(replace(updates.state, on_trial="", rejected=rejected))
-    return board.run("systemctl", "reboot")
+def _fall_back(updates: Updates, why: str) -> bool:
+    """The next start finds that the build on trial does not run, and notes that it fell back."""
+    sys.stderr.write(f"kiosk update: version {updates.state.on_trial} is given up: {why}\n")
+    updates.keep_if_possible(replace(updates.state, failing=why))
+    return board.run("rauc", "status", "mark-bad", "booted") and board.run("systemctl", "reboot")
 
 
 ACTIONS: Final = {
     "status": (_status, "what is running, installed, on trial, and was rejected"),
     "may-install": (_may_install, "whether this bundle may be installed now"),
     "installed": (_installed, "remember that this bundle was installed"),
+    "follow": (_follow, "install what the city wants this kiosk to have"),
     "restart": (_restart, "start the build that was installed, if nobody is disturbed"),
     "started": (_started, "the health gate of a boot"),
     "trial": (_trial, "whether the first journeys of a new build went well"),

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from firmware.tools.update.image import ImageBuild, is_newer
+from firmware.link.build_version import is_newer
+from firmware.service.image_build import ImageBuild
 
 
 class Act(StrEnum):
@@ -36,7 +37,8 @@ class Known:
 
     `floor` is the newest version that ever served here, `rejected` are those that fell back.
     `on_trial` is the version whose first journeys are being watched, `staged` the one that waits
-    to be started, or "".
+    to be started, or "". `followed` was installed by the city's word; `wanted` is its word now,
+    None when nobody knows it.
     """
 
     running: ImageBuild
@@ -47,6 +49,8 @@ class Known:
     rejected: frozenset[str] = field(default_factory=frozenset)
     on_trial: str = ""
     staged: str = ""
+    followed: str = ""
+    wanted: str | None = None
 
 
 @dataclass(frozen=True)
@@ -116,6 +120,12 @@ RULES: Final = (
         "no other build waits to be started",
     ),
     Rule(
+        "withdrawn",
+        frozenset({Act.RESTART}),
+        lambda known: bool(known.staged) and known.staged == known.followed != known.wanted,
+        "the city wanted this build, and does not want it now",
+    ),
+    Rule(
         "journal-unreadable",
         QUIET,
         lambda known: known.books is None,
@@ -149,6 +159,10 @@ RULES: Final = (
         "a printer may still hold somebody's page",
     ),
 )
+
+
+# Time does not mend these.
+OF_THE_BUNDLE: Final = frozenset({"other-board", "not-newer", "fell-back", "other-journal"})
 
 
 def refusals(act: Act, known: Known) -> Sequence[Rule]:

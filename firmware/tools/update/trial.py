@@ -14,8 +14,9 @@ from firmware.service.entry import Entry, NewEntry
 JOURNEYS: Final = 3  # with all their sheets out, before a build is trusted
 STARTS: Final = 3  # of the service after it ended by itself, before it counts as dying
 # The beginning of a case's code that only the program itself can be the cause of: a process of a
-# resident that died or hung, a document that the build did not admit, a journal that it broke.
-FAULTS_OF_A_BUILD: Final = ("child.", "document.", "journal.", "program.")
+# resident that died or hung, a document that the build did not admit, a journal that it broke, and
+# a build that is not the one that was signed.
+FAULTS_OF_A_BUILD: Final = ("attestation.", "child.", "document.", "journal.", "program.")
 
 
 class Verdict(StrEnum):
@@ -26,12 +27,22 @@ class Verdict(StrEnum):
     BAD = "bad"
 
 
-def judge(entries: Sequence[Entry | NewEntry], starts: int, *, failed: bool) -> Verdict:
-    """`entries`: those since the build began to serve. `starts`: how often systemd has started the
+def fault(entries: Sequence[Entry | NewEntry], starts: int, *, failed: bool) -> str:
+    """What only the build can be the cause of, as a code; "" for nothing.
+
+    `entries`: those since the build began to serve. `starts`: how often systemd has started the
     service again; `failed`: it does not any more.
     """
+    if failed or starts >= STARTS:
+        return "service-ended"
     cases = (str(entry.facts["code"]) for entry in entries if entry.kind == "case")
-    if failed or starts >= STARTS or any(code.startswith(FAULTS_OF_A_BUILD) for code in cases):
+    found = next((code for code in cases if code.startswith(FAULTS_OF_A_BUILD)), "")
+    return f"case.{found}" if found else ""
+
+
+def judge(entries: Sequence[Entry | NewEntry], starts: int, *, failed: bool) -> Verdict:
+    """See `fault` for what is given."""
+    if fault(entries, starts, failed=failed):
         return Verdict.BAD
     printed = {entry.session for entry in entries if entry.kind == "sheet-done"}
     ended = {entry.session for entry in entries if entry.kind == "ended"}

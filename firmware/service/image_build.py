@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
 import msgspec
-from msgspec import Meta
+
+from firmware.link.messages import BuildVersion
 
 FILE: Final = "build.json"
 INSTALLED: Final = Path("/usr/lib/madoguchi") / FILE
-# Numbers with points between them, so that any two can be compared.
-Version = Annotated[str, Meta(pattern=r"^\d{1,14}(\.\d{1,14}){0,3}$")]
 
 
 class BuildUnreadable(Exception):
@@ -22,7 +21,7 @@ class ImageBuild(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`version` grows with every build. `journal` is the version of the journal that it reads."""
 
     board: str
-    version: Version
+    version: BuildVersion
     build: str
     journal: int
 
@@ -35,12 +34,3 @@ def read(path: Path) -> ImageBuild:
         raise BuildUnreadable(f"{path}: {error.strerror}") from None
     except msgspec.MsgspecError as error:
         raise BuildUnreadable(f"{path}: {error}") from None
-
-
-def is_newer(one: str, other: str) -> bool:
-    """Whether version `one` comes after `other`; everything comes after ""."""
-    return _numbers(one) > _numbers(other)
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".") if part)
