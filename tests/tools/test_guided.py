@@ -96,7 +96,16 @@ def gone(_: Request) -> Answer:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
+    """For a test that moves coins."""
     found = Site(tmp_path / "run")
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """For those that leave nothing behind."""
+    found = Site(tmp_path_factory.mktemp("guided") / "run")
     yield found
     found.close()
 
@@ -165,10 +174,10 @@ def test_the_coins_are_in_the_books_and_the_slot_is_shut(site: Site) -> None:
 # -- what is wrong
 
 
-def test_what_the_person_says_is_wrong(site: Site) -> None:
+def test_what_the_person_says_is_wrong(shared: Site) -> None:
     found = walked(
-        site.config,
-        Person(site, {"高い音": failed, "むらなく": failed, "罫線": failed}),
+        shared.config,
+        Person(shared, {"高い音": failed, "むらなく": failed, "罫線": failed}),
         "sound",
         "colours",
         "sheet",
@@ -197,25 +206,25 @@ def test_a_coin_that_is_not_told_and_one_too_many(site: Site) -> None:
     assert box(site.config) == {100: 200, 500: 500}
 
 
-def test_a_panel_that_feels_beside_the_finger(site: Site) -> None:
-    person = Person(site)
+def test_a_panel_that_feels_beside_the_finger(shared: Site) -> None:
+    person = Person(shared)
     person.touch = lambda html: ["beside"] if "middle-left" in html else one_touch(html)
-    found = walked(site.config, person, "touch")["touch"]
+    found = walked(shared.config, person, "touch")["touch"]
     assert found.code == "guided.touch"
     assert found.detail.startswith("middle-left")
 
 
-def test_nobody_touches(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_touches(shared: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(panel, "TOUCH_S", 0.01)
-    person = Person(site)
+    person = Person(shared)
     person.touch = lambda _: []
-    assert walked(site.config, person, "colours")["colours"].code == "guided.panel"
+    assert walked(shared.config, person, "colours")["colours"].code == "guided.panel"
 
 
-def test_a_dead_device_is_named_and_the_walk_goes_on(site: Site) -> None:
-    site.do(site.bench.stop())
-    found = walked(site.config, Person(site), "sound", "sheet", "coins")
-    site.do(site.bench.start())
+def test_a_dead_device_is_named_and_the_walk_goes_on(shared: Site) -> None:
+    shared.do(shared.bench.stop())
+    found = walked(shared.config, Person(shared), "sound", "sheet", "coins")
+    shared.do(shared.bench.start())
     assert {each.code for each in found.values()} == {"guided.device"}
 
 
@@ -237,26 +246,24 @@ def test_who_stops_leaves_the_slot_shut_and_the_coins_booked(
     assert len(step["answers"]) == 1
 
 
-def test_nothing_is_asked_after_somebody_has_gone(site: Site) -> None:
-    person = Person(site, {"音": gone})
-    found = walked(site.config, person)
+def test_nothing_is_asked_after_somebody_has_gone(shared: Site) -> None:
+    person = Person(shared, {"音": gone})
+    found = walked(shared.config, person)
     assert {each.verdict for each in found.values()} == {Verdict.NOT_CHECKED}
     assert len(person.asked) == 1
 
 
-@pytest.mark.parametrize("who", [Listener.KIOSK, Listener.SILENT, Listener.STRANGER])
 def test_beside_a_running_kiosk_nothing_is_begun(
-    site: Site,
-    who: Listener,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    shared: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(guided, "who_listens", lambda _: who)
-    assert kiosk(["diagnose", "--guided", "--config", str(site.toml)]) == 2
-    [line] = capsys.readouterr().err.splitlines()
-    assert "systemctl stop madoguchi-kiosk" in line
-    assert not site.bench.waiting
-    assert not site.bench.spoken
+    printed, spoken = len(shared.bench.waiting), len(shared.bench.spoken)
+    for who in (Listener.KIOSK, Listener.SILENT, Listener.STRANGER):
+        monkeypatch.setattr(guided, "who_listens", lambda _, who=who: who)
+        assert kiosk(["diagnose", "--guided", "--config", str(shared.toml)]) == 2
+        [line] = capsys.readouterr().err.splitlines()
+        assert "systemctl stop madoguchi-kiosk" in line
+    assert len(shared.bench.waiting) == printed
+    assert len(shared.bench.spoken) == spoken
 
 
 def test_a_kiosk_that_does_not_listen_yet_holds_its_state(site: Site) -> None:
@@ -265,26 +272,24 @@ def test_a_kiosk_that_does_not_listen_yet_holds_its_state(site: Site) -> None:
         guided.main(["--config", str(site.toml)], Person(site))
 
 
-def test_without_a_journal_no_coin_is_asked_for(site: Site, tmp_path: Path) -> None:
-    kiosk_section = msgspec.structs.replace(site.config.kiosk, state=tmp_path / "none")
-    person = Person(site)
-    config = msgspec.structs.replace(site.config, kiosk=kiosk_section)
+def test_without_a_journal_no_coin_is_asked_for(shared: Site, tmp_path: Path) -> None:
+    kiosk_section = msgspec.structs.replace(shared.config.kiosk, state=tmp_path / "none")
+    person = Person(shared)
+    config = msgspec.structs.replace(shared.config, kiosk=kiosk_section)
     assert walked(config, person, "coins")["coins"].code == "guided.journal"
     assert not person.asked
 
 
-@pytest.mark.parametrize(
-    ("session", "kind", "facts"),
-    [("s", "begun", {}), ("", "coin-counter", {"counter": 3, "open": True})],
-)
-def test_what_is_not_settled_comes_first(
-    site: Site, session: str, kind: str, facts: dict[str, Any]
-) -> None:
-    with contextlib.closing(Journal(journal_path(site.config.kiosk.state))) as journal:
-        journal.write(session, kind, **facts)
+def test_what_is_not_settled_comes_first(site: Site) -> None:
+    """A session that nobody ended, and then a slot that was left open."""
     person = Person(site)
-    found = walked(site.config, person, "coins")["coins"]
-    assert found.code == "guided.coins-unsettled"
+    with contextlib.closing(Journal(journal_path(site.config.kiosk.state))) as journal:
+        journal.write("s", "begun")
+        first = walked(site.config, person, "coins")["coins"]
+        journal.write("s", "ended", kept=0, returned=0, owed=0, held=0)
+        journal.write("", "coin-counter", counter=3, open=True)
+        second = walked(site.config, person, "coins")["coins"]
+    assert first.code == second.code == "guided.coins-unsettled"
     assert not person.asked
 
 
