@@ -85,9 +85,10 @@ def _found(step: Step, config: Config, asking: Asking) -> Finding:
         found = error
     except DeviceFault as fault:
         found = wrong("guided.device", f"{fault.reason.value} {fault.detail}".rstrip())
-    except (JournalBroken, OSError) as error:
-        detail = said(error) if isinstance(error, OSError) else str(error)
-        found = wrong("guided.journal", detail)
+    except OSError as error:
+        found = wrong("guided.device", said(error))
+    except JournalBroken as error:
+        found = wrong("guided.journal", str(error))
     return Finding(step.name, found.verdict, found.detail, found.remedy, found.code, found.expected)
 
 
