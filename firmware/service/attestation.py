@@ -120,7 +120,7 @@ def _topology(config: Config, _: Path) -> str:
         if (section := getattr(config, name)) is not None
     }
     line = [config.line.city, config.line.interface, config.kiosk.id]
-    return _digest([platform.machine(), _model(), line, devices])
+    return _digest([platform.machine(), model(), line, devices])
 
 
 ITEMS: Final[Mapping[str, Callable[[Config, Path], str]]] = {
@@ -136,7 +136,8 @@ ITEMS: Final[Mapping[str, Callable[[Config, Path], str]]] = {
 # -- hashes
 
 
-def _model() -> str:
+def model() -> str:
+    """Which kind of machine this is; "" where it does not say."""
     for path in MODELS:
         if path.exists():
             return path.read_text("utf-8", "replace").strip("\0\n ")

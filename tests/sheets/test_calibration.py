@@ -10,6 +10,7 @@ import zxingcpp
 from PIL import Image
 from scan import copy
 
+from firmware.service import calibration_print
 from firmware.service.config import load
 from firmware.sheets import calibration
 from firmware.sheets.calibration import code_text, field_mask, field_pattern, fields, module_sizes
@@ -174,7 +175,7 @@ def test_the_example_can_be_written_into_the_configuration(config: Path) -> None
 
 def test_the_sheet_goes_to_the_printer(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     device = Printed()
-    monkeypatch.setattr(calibrate, "printer", lambda name, section: device)
+    monkeypatch.setattr(calibration_print, "printer", lambda name, section: device)
     assert calibrate.main(["--config", str(config)]) == 0
     [(front, back)] = device.sheets
     assert (front.width, front.height, back, device.closed) == (1664, dots(297, 203), None, True)
@@ -185,7 +186,7 @@ def test_where_both_sides_are_printed_the_back_carries_the_guard(
     config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     device = Printed(duplex=True)
-    monkeypatch.setattr(calibrate, "printer", lambda name, section: device)
+    monkeypatch.setattr(calibration_print, "printer", lambda name, section: device)
     both = 'driver = "ipp"\naddress = "ipp://127.0.0.1:1/ipp/print"\nduplex = true'
     config.write_text(CONFIG.replace('address = "127.0.0.1:1"\nwidth = 1664', both))
     assert calibrate.main(["--config", str(config)]) == 0
@@ -198,7 +199,7 @@ def test_where_both_sides_are_printed_the_back_carries_the_guard(
 
 def test_a_running_kiosk_keeps_its_printer(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     device = Printed()
-    monkeypatch.setattr(calibrate, "printer", lambda name, section: device)
+    monkeypatch.setattr(calibration_print, "printer", lambda name, section: device)
     monkeypatch.setattr(calibrate, "who_listens", lambda config: Listener.KIOSK)
     with pytest.raises(CalibrationError, match="stop"):
         calibrate.main(["--config", str(config)])

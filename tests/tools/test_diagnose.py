@@ -68,7 +68,7 @@ def test_every_cause_says_what_to_do_in_both_languages() -> None:
 def test_no_cause_is_idle() -> None:
     """Each code stands somewhere in the checks; those of tables are put together from parts."""
     source = "".join(
-        path.read_text("utf-8") for path in (ROOT / "firmware/tools/diagnose").glob("*.py")
+        path.read_text("utf-8") for path in (ROOT / "firmware/tools/diagnose").rglob("*.py")
     )
     parts = re.findall(r'f"([a-z]+)\.\{', source)
     idle = {

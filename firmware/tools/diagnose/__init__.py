@@ -29,6 +29,7 @@ from firmware.tools.diagnose import (
     configuration,
     devices,
     files,
+    guided,
     line,
     printers,
     state,
@@ -48,9 +49,11 @@ COLOURS: Final = {
 }
 PLAIN: Final = "\x1b[0m"
 DEADLINE_S: Final = 14.0
+GUIDED: Final = "--guided"
 FORMAT: Final = 1  # of the JSON report
 EXIT_CODES: Final = """exit codes: 0 all OK; 1 at least one NG; 2 wrong usage; 3 no NG, but
-something was not checked or came to no end"""
+something was not checked or came to no end. With --guided: steps for a person instead
+(kiosk diagnose --guided --help)"""
 
 
 @dataclass(frozen=True)
@@ -169,7 +172,10 @@ def examine(check: Check, config: Config) -> Finding:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """See `EXIT_CODES`."""
-    given = _parser().parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    if GUIDED in words:
+        return guided.main([word for word in words if word != GUIDED])
+    given = _parser().parse_args(words)
     names = [name for name in TITLES if name not in given.skip]
     if given.only:
         names = [name for name in names if name in given.only]
