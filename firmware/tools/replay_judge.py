@@ -202,10 +202,13 @@ def _look_for_answers(before: Reached | None, turn: Turn, waiting: list[Asked]) 
     is_stale = any(name == "Note" for name, _ in turn.commands)
     waits = before is not None and SPECS[before.state].device
     times_out = turn.name == "time-up" and waits and not is_stale
-    for each in [each for each in waiting if times_out or turn.at - each.at > ANSWER_S]:
+    late = [each for each in waiting if _is_late(each, turn, times_out)]
+    for each in late:
         who = ANSWERS[each.name][0]
         turn.wrong.append(f"{who} did not answer {each.name} within {turn.at - each.at:.1f} s")
         waiting.remove(each)
+    if times_out and before is not None and not late:
+        turn.wrong.append(f"what {before.state.value} waits for did not come in time")
     for each in [each for each in waiting if _is_given_up(each, turn)]:
         waited = turn.at - each.at
         if waited > SLOW_S and each.name not in BY_A_PERSON:
@@ -215,6 +218,12 @@ def _look_for_answers(before: Reached | None, turn: Turn, waiting: list[Asked]) 
     for name, facts in turn.commands:
         if name in ANSWERS:
             waiting.append(Asked(name, int(facts.get("epoch", 0)), turn.at))
+
+
+def _is_late(asked: Asked, turn: Turn, times_out: bool) -> bool:
+    """What an idle kiosk asks again and again may have been asked a moment ago."""
+    waited = turn.at - asked.at
+    return waited > ANSWER_S or (times_out and (asked.epoch > 0 or waited > SLOW_S))
 
 
 def _is_given_up(asked: Asked, turn: Turn) -> bool:

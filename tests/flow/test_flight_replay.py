@@ -126,6 +126,13 @@ def test_who_does_not_answer_in_time_is_found(kiosk: Kiosk) -> None:
     assert kiosk.first_wrong() == ("time-up", "the city did not answer PlaceOrder within 30.0 s")
 
 
+def test_who_was_asked_a_moment_ago_is_not_blamed(kiosk: Kiosk) -> None:
+    rig = flow_rig.Rig()
+    rig.start()
+    rig.fire(next(name for name in rig.timers if name.value == "limit"))
+    assert kiosk.first_wrong() == ("time-up", "what out/starting waits for did not come in time")
+
+
 def test_silence_behind_the_longest_time_is_found(kiosk: Kiosk) -> None:
     rig = flow_rig.at_paying()
     rig.coin(100)
