@@ -59,7 +59,8 @@ class Person:
         if found := COIN.search(request.ja):
             self.put(int(found[1]))
         if found := URL.search(request.hint):
-            threading.Thread(target=asyncio.run, args=(self._panel(*found.groups()),)).start()
+            browser = self._panel(*found.groups())
+            threading.Thread(target=asyncio.run, args=(browser,), daemon=True).start()
         return Answer.DONE
 
     def put(self, *values: int) -> None:
@@ -222,8 +223,7 @@ def test_a_panel_that_feels_beside_the_finger(shared: Site) -> None:
 
 def test_nobody_touches(shared: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(panel, "TOUCH_S", 0.01)
-    person = Person(shared)
-    person.touch = lambda _: []
+    person = Person(shared, {"画面の前": lambda _: Answer.DONE})
     assert walked(shared.config, person, "colours")["colours"].code == "guided.panel"
 
 

@@ -54,7 +54,8 @@ def page() -> Iterator[sync_api.Page]:
 
 def test_every_colour_and_every_point(page: sync_api.Page, tmp_path: Path) -> None:
     file = tmp_path / "kiosk.toml"
-    file.write_text(GOOD.replace("127.0.0.1:0", f"127.0.0.1:{free_port()}"))
+    text = GOOD.replace("127.0.0.1:0", f"127.0.0.1:{free_port()}")
+    file.write_text(text.replace("[kiosk]", f'[kiosk]\nruntime = "{tmp_path / "runtime"}"'))
     person, found = Person(), []
     walk = guided.walk(load(file), person, ("colours", "touch"))
     walking = threading.Thread(target=lambda: found.extend(step.finding for step in walk))
