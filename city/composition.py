@@ -12,7 +12,8 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from city.municipality import Certificate, Municipality, current
+from city.entries import Certificate, current
+from city.municipality import Municipality
 from city.records import File, Resident, TaxRecord, TaxStanding, members
 from city.vocabulary import FIELD_ROWS, Case, Field, RowKey
 from firmware.link import era

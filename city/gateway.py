@@ -129,7 +129,8 @@ class Gateway:
         try:
             return await self._answer(request, connection.shown)
         except Refused as refused:
-            answer = self._refusal(refused.code, opens_at=refused.opens_at)
+            kiosk = connection.shown.kiosk if connection.shown else ""
+            answer = self._refusal(refused.code, opens_at=refused.opens_at, kiosk=kiosk)
             if refused.code in UNFIT:
                 answer.force_close()
             return answer
@@ -186,11 +187,12 @@ class Gateway:
         status: int = 0,
         headers: Mapping[str, str] | None = None,
         opens_at: datetime | None = None,
+        kiosk: str = "",
     ) -> web.Response:
+        """With the places to go of the kiosk's site."""
         now = self._city.clock()
-        return _json(
-            rules.refusal(self._city.data, code, now, opens_at), status or STATUS[code], headers
-        )
+        data = self._city.data.seen_by(kiosk) or self._city.data
+        return _json(rules.refusal(data, code, now, opens_at), status or STATUS[code], headers)
 
 
 async def _message(request: web.BaseRequest, kind: type[messages.Message]) -> messages.Message:

@@ -31,6 +31,7 @@ from city.composition import (
 from city.database import Mode, Unavailable, transact
 from city.document import Paginator, Typesetter
 from city.municipality import Municipality
+from city.opening import Opening, hours_of, opening
 from city.records import File
 from city.revocation import Revocation
 from city.terms import SignedTerms
@@ -69,6 +70,13 @@ class City:
     renewal: Renewal | None = None
     phone_policies: tuple[str, ...] = ()
 
+    def seen_by(self, kiosk: str) -> Municipality:
+        """What holds at this kiosk's site. Raises Refused for one that the city names at none."""
+        data = self.data.seen_by(kiosk)
+        if data is None:
+            raise Refused(RefusalCode.MAINTENANCE)
+        return data
+
     def read(self, work: Callable[[Connection], T]) -> T:
         return self._transact(Mode.READ, work)
 
@@ -102,10 +110,13 @@ def require(holds: bool, code: RefusalCode) -> None:
 
 
 def hello(city: City, kiosk: str, message: messages.Hello) -> messages.Terms:
-    """A kiosk of a build that is not taken is told of maintenance, and why if it understands."""
+    """A kiosk of a build that is not taken is told of maintenance, and why if it understands; of
+    maintenance too when the city has sites and names it at none.
+    """
     require(message.protocol == messages.PROTOCOL, RefusalCode.VERSION)
     now = city.clock()
-    data = city.data
+    here = city.data.seen_by(kiosk)
+    data = here or city.data
     challenge = secrets.token_bytes(32)
 
     def note_behind(connection: Connection) -> None:
@@ -127,10 +138,10 @@ def hello(city: City, kiosk: str, message: messages.Hello) -> messages.Terms:
         return cases.paused(connection), kept, builds.serves(connection, kiosk)
 
     paused, journal, build_taken = city.mark(remember)
-    when = rules.opening(data, now)
-    serves = build_taken and not paused.stops(kiosk)
+    when = opening(data, now)
+    serves = build_taken and here is not None and not paused.stops(kiosk)
     if not serves:
-        when = rules.Opening(RefusalCode.MAINTENANCE)
+        when = Opening(RefusalCode.MAINTENANCE)
     return messages.Terms(
         protocol=messages.PROTOCOL,
         city=data.code,
@@ -150,9 +161,7 @@ def hello(city: City, kiosk: str, message: messages.Hello) -> messages.Terms:
         challenge=challenge,
         challenge_expires_s=data.challenge_s,
         journal=journal,
-        today=rules.hours_of(data, day_of(now))
-        if serves and messages.TODAY in message.understands
-        else None,
+        today=hours_of(data, now) if serves and messages.TODAY in message.understands else None,
         build_refused=not build_taken and messages.BUILDS in message.understands,
         phones=message.phones and bool(city.phone_policies) and data.takes_phones(day_of(now)),
         issuing=signing.reference(city.issuing.public_key()).hex()
@@ -168,11 +177,12 @@ def open_session(
     city: City, kiosk: str, message: messages.SessionRequest
 ) -> messages.SessionAnswer:
     now = city.clock()
+    data = city.seen_by(kiosk)
     fresh = city.mark(lambda c: registry.use_challenge(c, message.challenge, kiosk, seconds(now)))
     require(fresh, RefusalCode.CHALLENGE)
-    require_open(city, now)
+    require_open(data, now)
     card = _checked_card(city, kiosk, message, now)
-    ends = seconds(now) + city.data.session_s
+    ends = seconds(now) + data.session_s
     seed = secrets.token_bytes(SEED_SIZE)
 
     def admit(connection: Connection) -> tuple[File, cases.Paused]:
@@ -182,8 +192,8 @@ def open_session(
         file = registry.file_of(connection, card.fingerprint)
         if file is None:
             raise Refused(RefusalCode.NOT_LINKED)
-        if code := rules.person_refusal(city.data, now, file):
-            raise Refused(code, rules.person_opens_at(city.data, code, file))
+        if code := rules.person_refusal(data, now, file):
+            raise Refused(code, rules.person_opens_at(data, code, file))
         session = registry.Session(
             session=message.session,
             kiosk=kiosk,
@@ -198,7 +208,7 @@ def open_session(
         return file, paused
 
     file, paused = city.decide(admit)
-    records = session_records(city.data, day_of(now), file)
+    records = session_records(data, day_of(now), file)
     holder = records[holder_id(file)]
     return messages.SessionAnswer(
         session=message.session,
@@ -210,10 +220,10 @@ def open_session(
         record_version=file.version,
         offers=tuple(
             _told(_paused_offer(o) if paused.stops(kiosk, o.kind) else o, message.understands)
-            for o in rules.offers(city.data, now, file)
+            for o in rules.offers(data, now, file)
         ),
         card_expires_in_days=card.expires_in_days,
-        ends_in_s=city.data.session_s,
+        ends_in_s=data.session_s,
         readings=_readings(file) if messages.READINGS in message.understands else {},
     )
 
@@ -235,8 +245,8 @@ def _paused_offer(offer: messages.Offer) -> messages.Offer:
     return replace(offer, refusal=offer.refusal or RefusalCode.MAINTENANCE, options=())
 
 
-def require_open(city: City, now: datetime) -> None:
-    when = rules.opening(city.data, now)
+def require_open(data: Municipality, now: datetime) -> None:
+    when = opening(data, now)
     if when.refusal:
         raise Refused(when.refusal, when.opens_at)
 
@@ -265,7 +275,8 @@ def _checked_card(
     except cards.CardRefused as error:
         raise Refused(error.code) from None
     require(
-        not card.on_phone or city.data.takes_phones(day_of(now)), RefusalCode.PHONE_NOT_ACCEPTED
+        not card.on_phone or city.seen_by(kiosk).takes_phones(day_of(now)),
+        RefusalCode.PHONE_NOT_ACCEPTED,
     )
     return card
 
@@ -275,6 +286,8 @@ def _checked_card(
 
 def release(city: City, kiosk: str, message: messages.ReleaseRequest) -> messages.ReleaseAnswer:
     now = city.clock()
+    # An order that exists is finished also when the kiosk was taken from its site meanwhile.
+    data = city.data.seen_by(kiosk) or city.data
 
     def decide(connection: Connection) -> RefusalCode | None:
         session = registry.session_of(connection, message.session, kiosk, seconds(now), hold=True)
@@ -296,7 +309,7 @@ def release(city: City, kiosk: str, message: messages.ReleaseRequest) -> message
         if (
             file is None
             or file.version != order.record_version
-            or rules.person_refusal(city.data, now, file)
+            or rules.person_refusal(data, now, file)
         ):
             registry.void(connection, order.order)
             return RefusalCode.CHANGED_MEANWHILE

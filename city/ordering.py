@@ -20,6 +20,8 @@ from city.commitments import SALT_SIZE, openings
 from city.composition import Composed, Stamp, compose, on_sheets, session_records
 from city.document import CannotPrint, Layout, Unprintable
 from city.handlers import City, Refused, day_of, require, require_open, seconds
+from city.municipality import Municipality
+from city.opening import opening
 from city.records import File
 from firmware.link import messages, sealing, signing
 from firmware.link.content import Content, sheet_digest
@@ -109,7 +111,7 @@ def _make(
     now: datetime,
 ) -> registry.Order:
     require(file.version == session.record_version, RefusalCode.CHANGED_MEANWHILE)
-    composed, layout, fee = _composed(city, file, message, now)
+    composed, layout, fee = _composed(city.seen_by(session.kiosk), file, message, now)
     try:
         sizes = city.paginate(composed.content, layout)
         content = on_sheets(composed, sizes)
@@ -118,7 +120,7 @@ def _make(
         codes = _codes(city, composed, content, message.kind, salt, day_of(now))
     except CannotPrint:
         raise Refused(RefusalCode.CHARACTERS) from None
-    records = session_records(city.data, day_of(now), file)
+    records = session_records(city.seen_by(session.kiosk), day_of(now), file)
     manifest = messages.Manifest(
         protocol=messages.PROTOCOL,
         kiosk=session.kiosk,
@@ -166,25 +168,25 @@ def _encoded(manifest: messages.Manifest) -> bytes:
 
 
 def _composed(
-    city: City, file: File, message: messages.OrderRequest, now: datetime
+    data: Municipality, file: File, message: messages.OrderRequest, now: datetime
 ) -> tuple[Composed, Layout, int]:
     """The content, how it is set, and the fee for all copies, after asking the rules again. Raises
     Refused.
     """
-    require_open(city, now)
-    if code := rules.person_refusal(city.data, now, file):
+    require_open(data, now)
+    if code := rules.person_refusal(data, now, file):
         raise Refused(code)
-    offer = next((o for o in rules.offers(city.data, now, file) if o.kind == message.kind), None)
-    certificate = next((c for c in city.data.offered(day_of(now)) if c.kind == message.kind), None)
+    offer = next((o for o in rules.offers(data, now, file) if o.kind == message.kind), None)
+    certificate = data.certificate_on(message.kind, day_of(now))
     if offer is None or certificate is None:
         raise Refused(RefusalCode.NOT_OFFERED)
     if offer.refusal:
-        raise Refused(offer.refusal, rules.opening(city.data, now, certificate.hours).opens_at)
+        raise Refused(offer.refusal, opening(data, now, message.kind).opens_at)
     try:
         chosen = rules.picked(offer, message.choices, message.copies)
     except rules.NotOffered:
         raise Refused(RefusalCode.NOT_OFFERED) from None
-    composed = compose(city.data, certificate, file, chosen, Stamp(unique_number(), day_of(now)))
+    composed = compose(data, certificate, file, chosen, Stamp(unique_number(), day_of(now)))
     return composed, Layout(certificate.form, certificate.seal_mm), offer.fee * message.copies
 
 

@@ -13,98 +13,14 @@ from typing import Final
 
 from city.clock import JST
 from city.composition import Picked, available
-from city.municipality import Certificate, Eligibility, Hours, Municipality, current
+from city.entries import Certificate, Eligibility, current
+from city.municipality import Municipality
+from city.opening import Opening, opening
 from city.records import Card, File, Resident, Standing, TaxRecord, TaxStanding, stays_out
 from city.records import members as members
 from city.vocabulary import ELSE
-from firmware.link import era, messages
+from firmware.link import era
 from firmware.link.messages import CertificateNotice, Choice, Offer, Option, Refusal, RefusalCode
-
-LOOK_AHEAD_DAYS: Final = 60  # no closure is longer
-
-# -- hours -----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Opening:
-    """Open (no refusal) until `closes_at`, or closed until `opens_at`; None when no such moment is
-    in sight.
-    """
-
-    refusal: RefusalCode | None = None
-    opens_at: datetime | None = None
-    closes_at: datetime | None = None
-
-
-def opening(city: Municipality, now: datetime, own: tuple[Hours, ...] = ()) -> Opening:
-    """Whether the service, or a certificate with its own hours, is open at `now` (with zone)."""
-    now = now.astimezone(JST)
-    tables = (city.hours, own) if own else (city.hours,)
-    cause = _closed(city, now, tables)
-    if cause is None:
-        return Opening(closes_at=min(_ends(city, now, tables), default=None))
-    later = (
-        at
-        for at in sorted(_starts(city, now, tables))
-        if at > now and _closed(city, at, tables) is None
-    )
-    return Opening(cause, opens_at=next(later, None))
-
-
-def hours_of(city: Municipality, day: date) -> messages.Hours | None:
-    """When the service is open on that day; None: not at all. Maintenance has its own words."""
-    try:
-        hours = current(city.hours, day)
-    except LookupError:  # the service has not begun
-        return None
-    if not _opens_on(city, hours, day):
-        return None
-    return messages.Hours(opens=f"{hours.opens:%H:%M}", closes=f"{hours.closes:%H:%M}")
-
-
-def _opens_on(city: Municipality, hours: Hours, day: date) -> bool:
-    idle = hours.weekdays_only and not city.working_day(day)
-    return not idle and not any(day in days for days in hours.closed)
-
-
-def _closed(
-    city: Municipality, now: datetime, tables: tuple[tuple[Hours, ...], ...]
-) -> RefusalCode | None:
-    if any(_local(m.begin) <= now < _local(m.end) for m in city.maintenance):
-        return RefusalCode.MAINTENANCE
-    if all(_within(city, table, now) for table in tables):
-        return None
-    return RefusalCode.CLOSED
-
-
-def _within(city: Municipality, table: tuple[Hours, ...], now: datetime) -> bool:
-    try:
-        hours = current(table, now.date())
-    except LookupError:  # the service has not begun
-        return False
-    return _opens_on(city, hours, now.date()) and hours.opens <= now.time() < hours.closes
-
-
-def _starts(
-    city: Municipality, now: datetime, tables: tuple[tuple[Hours, ...], ...]
-) -> set[datetime]:
-    """Every moment soon at which a closure can end."""
-    days = [now.date() + timedelta(days=n) for n in range(LOOK_AHEAD_DAYS)]
-    mornings = {datetime.combine(d, h.opens, JST) for d in days for table in tables for h in table}
-    return mornings | {_local(m.end) for m in city.maintenance}
-
-
-def _ends(
-    city: Municipality, now: datetime, tables: tuple[tuple[Hours, ...], ...]
-) -> set[datetime]:
-    today = now.date()
-    evenings = {datetime.combine(today, current(table, today).closes, JST) for table in tables}
-    return evenings | {_local(m.begin) for m in city.maintenance if _local(m.begin) > now}
-
-
-def _local(at: datetime) -> datetime:
-    return at.astimezone(JST) if at.tzinfo else at.replace(tzinfo=JST)
-
 
 # -- what everybody may see ------------------------------------------------------------------------
 
@@ -117,7 +33,7 @@ def fee(certificate: Certificate, day: date) -> int:
 def notices(city: Municipality, now: datetime) -> tuple[CertificateNotice, ...]:
     """The menu, before anybody has identified themselves."""
     now = now.astimezone(JST)
-    return tuple(_notice(c, now, opening(city, now, c.hours)) for c in city.offered(now.date()))
+    return tuple(_notice(c, now, opening(city, now, c.kind)) for c in city.offered(now.date()))
 
 
 def _notice(certificate: Certificate, now: datetime, when: Opening) -> CertificateNotice:
@@ -157,7 +73,7 @@ def usable_from(city: Municipality, filed: date) -> date:
     first = min(entry.since for entry in city.eligibility)
     terms = current(city.eligibility, max(filed, first))
     day = filed
-    while not city.working_day(day, terms.office_closed):
+    while not city.working_day(day):
         day += timedelta(days=1)
     return day + timedelta(days=terms.processing_days)
 
@@ -198,10 +114,10 @@ def person_opens_at(city: Municipality, code: RefusalCode, file: File) -> dateti
     return _opens(city, usable_from(city, filed))
 
 
-def _opens(city: Municipality, day: date) -> datetime | None:
-    """The first opening from that day on."""
+def _opens(city: Municipality, day: date, kind: str = "") -> datetime | None:
+    """The first opening, of the service or of a certificate, from that day on."""
     morning = datetime.combine(day, datetime.min.time(), JST)
-    when = opening(city, morning)
+    when = opening(city, morning, kind)
     return when.opens_at if when.refusal else morning
 
 
@@ -243,7 +159,7 @@ def offers(city: Municipality, now: datetime, file: File) -> tuple[Offer, ...]:
 def _offer(inquiry: Inquiry, now: datetime) -> Offer:
     certificate = inquiry.certificate
     refuse, ask = FORMS[certificate.form]
-    when = opening(inquiry.city, now, certificate.hours)
+    when = opening(inquiry.city, now, certificate.kind)
     code = when.refusal or refuse(inquiry)
     ends = when.opens_at if when.refusal else _ends_by_itself(inquiry, code)
     return Offer(
@@ -260,14 +176,22 @@ def _ends_by_itself(inquiry: Inquiry, code: RefusalCode | None) -> datetime | No
     """The first opening of the day from which everybody's notice holds. Whose it is nobody is told;
     somebody who is leaving keeps it from ending.
     """
+    if code is RefusalCode.YEAR_NOT_YET:
+        return _year_begins(inquiry)
     if code is not RefusalCode.NOTICE_IN_PROCESS:
         return None
     listed = [person for person in inquiry.file.household if person.listed]
     if any(person.standing is Standing.LEAVING for person in listed):
         return None
-    return _opens(
-        inquiry.city, max(usable_from(inquiry.city, person.notified_on) for person in listed)
-    )
+    held = max(usable_from(inquiry.city, person.notified_on) for person in listed)
+    return _opens(inquiry.city, held, inquiry.certificate.kind)
+
+
+def _year_begins(inquiry: Inquiry) -> datetime | None:
+    """The first opening of the next fiscal year."""
+    years = inquiry.certificate.years
+    begins = [year.since for year in years if year.since > inquiry.today]
+    return _opens(inquiry.city, min(begins), inquiry.certificate.kind) if begins else None
 
 
 def _copies(certificate: Certificate) -> Option:

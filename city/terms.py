@@ -22,7 +22,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from city import municipality
 from city.composition import ALWAYS, HEAD, HOUSEHOLD_HEAD, LABELS, LINES, TAX_ROWS
 from city.config import Config, ConfigError, load
-from city.municipality import Certificate, Issuer, Municipality
+from city.entries import Certificate, Issuer
+from city.municipality import Municipality
 from city.vocabulary import FIELD_ROWS, Field, RowKey
 from firmware.link import signing
 from firmware.link.form_terms import AmountSection, Form, FormFee, FormIssuer, FormTerms

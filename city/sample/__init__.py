@@ -27,6 +27,7 @@ from city.records import Resident, Seal, Standing, TaxRecord, TaxStanding
 from city.sample.imprint import draw
 
 RESIDENTS: Final = Path(__file__).parent / "residents.toml"
+SWITCH_MONTH: Final = 6  # in which most cities begin with the new fiscal year
 LONG_AGO: Final = timedelta(days=400)  # when a sample card was issued, unless it was today
 
 
@@ -152,8 +153,7 @@ def load() -> tuple[SampleResident, ...]:
 def seed(engine: Engine, clock: Clock, city: municipality.Municipality) -> None:
     """Put them into the registry, as they were; what a rehearsal changed about them is undone."""
     today = clock().astimezone(JST).date()
-    taxes = next(c for c in city.certificates if c.form == "kazei")
-    latest = taxes.fiscal_years(today)[0]
+    latest = latest_year(city, today)
     with engine.begin() as connection:
         for household in read():
             registry.put(connection, tables.households, {"id": household.id})
@@ -162,6 +162,12 @@ def seed(engine: Engine, clock: Clock, city: municipality.Municipality) -> None:
                 registry.put(connection, tables.residents, structs.asdict(resident))
                 _put_seal(connection, member)
                 _put_taxes(connection, member, household.address, latest)
+
+
+def latest_year(city: municipality.Municipality, today: date) -> int:
+    """The newest fiscal year whose certificates are issued, or would be in a city without any."""
+    begun = [year.year for each in city.certificates for year in each.years if year.since <= today]
+    return max(begun, default=today.year if today.month >= SWITCH_MONTH else today.year - 1)
 
 
 def enroll_all(config: Config, certificates: Mapping[str, Path]) -> None:

@@ -26,6 +26,7 @@ from city.database import Mode, transact
 from city.enroll import link
 from city.municipality import Municipality
 from city.records import Resident, Seal, TaxRecord, TaxStanding
+from city.sample import latest_year
 from city.sample.imprint import draw
 from hal.sim.card.pki import CardCa, card_certificate
 
@@ -121,8 +122,7 @@ def register(
         raise ValueError(f"there are names for {MOST} customers with cards")
     pairs = [generate_private_key(65537, 2048) for _ in range(min(KEYS, count))]
     homes = [_household(number) for number in range(-(-count // ADULTS))]
-    taxes = next(c for c in city.certificates if c.form == "kazei")
-    latest = taxes.fiscal_years(now.astimezone(JST).date())[0]
+    latest = latest_year(city, now.astimezone(JST).date())
     made: list[Customer] = []
     for first in range(0, len(homes), PIECE):
         piece = homes[first : first + PIECE]

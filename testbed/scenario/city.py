@@ -14,6 +14,7 @@ import msgspec
 
 from city import composition, database, municipality, registry, rules, sample, tables
 from city.clock import JST
+from city.opening import opening
 from city.records import File
 from firmware.flow import offers
 from firmware.link import messages
@@ -43,7 +44,7 @@ class ModelCity:
         sample.seed(self._engine, lambda: self.now, self.city)
 
     def terms(self) -> offers.Terms:
-        when = rules.opening(self.city, self.now)
+        when = opening(self.city, self.now)
         return words.terms(
             messages.Terms(
                 protocol=messages.PROTOCOL,

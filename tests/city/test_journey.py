@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from datetime import time, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -24,6 +24,7 @@ from city_bench import (
 from sqlalchemy import select, update
 
 from city import audit, tables
+from city.calendars import Line
 from city.document import Layout, Typeset
 from firmware.link import messages, sealing, signing
 from firmware.link.commitments import commitment
@@ -247,7 +248,9 @@ def test_midnight_between_session_and_order_changes_no_record(rehearsal: Rehears
     others = [c for c in rehearsal.city.data.certificates if c.form != "kazei"]
     certificates = (*others, msgspec.structs.replace(taxes, until=today), later)
     open_all_day = tuple(
-        msgspec.structs.replace(hours, opens=time(0), closes=time(23, 59, 59))
+        msgspec.structs.replace(
+            hours, calendar=(Line(days=("every-day",), times=("00:00-24:00",)),)
+        )
         for hours in rehearsal.city.data.hours
     )
     rehearsal.govern(

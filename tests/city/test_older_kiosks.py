@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from datetime import date, time
+from datetime import date
 
 import pytest
 from city_bench import HELLO, Direct, Rehearsal, Visit
 from msgspec import json, structs
 
-from city.municipality import Hours
+from city.calendars import Line
+from city.entries import Hours
 from firmware.link import messages, signing
 
 # Where each field stands, and how it looks on the line.
@@ -40,17 +41,18 @@ def test_the_city_tells_what_a_kiosk_understands(
     rehearsal: Rehearsal, left_out: tuple[str, ...]
 ) -> None:
     # Certificates that are not to be had yet at noon, so that their offers say when they are.
-    evening = Hours(since=date(2016, 1, 1), opens=time(17), closes=time(20))
+    line = Line(days=("every-day",), times=("17:00-20:00",))
+    evening = Hours(since=date(2016, 1, 1), calendar=(line,))
     data = rehearsal.city.data
     later = tuple(structs.replace(c, hours=(evening,)) for c in data.certificates)
     rehearsal.city = replace(rehearsal.city, data=structs.replace(data, certificates=later))
-    line = OneThatUnderstands(rehearsal.city)
-    line.understands = tuple(name for name in FIELDS if name not in left_out)
-    visit = Visit(line, rehearsal.card("taro"))
+    wire = OneThatUnderstands(rehearsal.city)
+    wire.understands = tuple(name for name in FIELDS if name not in left_out)
+    visit = Visit(wire, rehearsal.card("taro"))
     answers = {"sessions": json.encode(asyncio.run(visit.enter()))}
     answers["hello"] = json.encode(visit.terms)
     told = {name for name, (answer, field) in FIELDS.items() if field in answers[answer]}
-    assert told == set(line.understands)
+    assert told == set(wire.understands)
 
 
 def test_every_field_of_this_kind_is_tried() -> None:

@@ -12,7 +12,7 @@ from msgspec import json, structs
 
 from city import tables
 from city.cards import fingerprint
-from city.municipality import Phones
+from city.entries import Phones
 from firmware.link.messages import RefusalCode
 
 PHONE = "2.999.3.30"

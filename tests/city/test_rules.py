@@ -11,8 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from city import municipality, rules, sample
+from city.calendars import Line
 from city.clock import JST
 from city.composition import Composed, Stamp, compose, session_records
+from city.entries import FiscalYear, Hours, Maintenance
+from city.opening import hours_of, opening
 from city.records import Card, File, Resident, Seal, Standing, TaxRecord, TaxStanding
 from firmware.link import era
 from firmware.link.content import Row, Sheet
@@ -122,7 +125,7 @@ def values(rows: tuple[Row, ...]) -> dict[str, str]:
 def test_hours(
     now: str, refusal: RefusalCode | None, opens: str | None, closes: str | None
 ) -> None:
-    when = rules.opening(CITY, at(now))
+    when = opening(CITY, at(now))
     assert when.refusal is refusal
     if opens or refusal is None:
         assert when.opens_at == (at(opens) if opens else None)
@@ -139,30 +142,80 @@ def test_hours(
     ],
 )
 def test_the_hours_of_a_day(day: str, hours: tuple[str, str] | None) -> None:
-    told = rules.hours_of(CITY, date.fromisoformat(day))
+    told = hours_of(CITY, at(f"{day}T12:00"))
     assert (told and (told.opens, told.closes)) == hours
 
 
-def test_the_hours_of_a_day_keep_weekends() -> None:
-    weekdays = tuple(change(each, weekdays_only=True) for each in CITY.hours)
-    city = change(CITY, hours=weekdays)
-    assert rules.hours_of(city, date(2026, 11, 28)) is None
-    assert rules.hours_of(city, date(2026, 11, 27)) is not None
+def opens(*lines: Line) -> tuple[Hours, ...]:
+    return (Hours(since=date(2016, 1, 1), calendar=lines),)
+
+
+@pytest.mark.parametrize(
+    ("now", "hours"),
+    [
+        ("2026-11-24T08:00", ("09:00", "12:00")),
+        ("2026-11-24T12:30", ("13:00", "00:00")),
+        ("2026-11-28T12:30", None),  # a Saturday
+    ],
+)
+def test_with_several_times_a_day_the_next_are_told(
+    now: str, hours: tuple[str, str] | None
+) -> None:
+    city = change(CITY, hours=opens(Line(days=("weekdays",), times=("09:00-12:00", "13:00-24:00"))))
+    told = hours_of(city, at(now))
+    assert (told and (told.opens, told.closes)) == hours
+
+
+def test_a_city_open_all_day_closes_where_it_does() -> None:
+    lines = (
+        Line(days=("2026-11-26",), times=("00:00-03:00",)),
+        Line(days=("every-day",), times=("00:00-24:00",)),
+    )
+    city = change(CITY, hours=opens(*lines), maintenance=())
+    assert hours_of(city, NOON) is None
+    assert opening(city, NOON).closes_at == at("2026-11-26T03:00")
+    always = change(city, hours=opens(lines[1]))
+    assert opening(always, NOON).closes_at is None
 
 
 def test_a_certificate_with_its_own_hours_closes_alone() -> None:
-    office = municipality.Hours(
-        since=date(2016, 1, 1),
-        opens=at("2026-01-01T09:00").time(),
-        closes=at("2026-01-01T17:00").time(),
-        weekdays_only=True,
-    )
-    city = change(CITY, certificates=(change(CERTIFICATES["inkan"], hours=(office,)),))
+    office = opens(Line(days=("weekdays",), times=("09:00-17:00",)))
+    city = change(CITY, certificates=(change(CERTIFICATES["inkan"], hours=office),))
     friday = at("2026-11-27T17:00")
     [notice] = rules.notices(city, friday)
     assert (notice.open, notice.opens_at) == (False, "2026-11-30T09:00:00+09:00")
-    assert rules.opening(city, friday).refusal is None
+    assert opening(city, friday).refusal is None
     assert rules.offers(city, friday, file())[0].refusal is RefusalCode.CLOSED
+
+
+def test_a_stop_of_some_certificates_leaves_the_others_open() -> None:
+    line = Line(days=("2026-11-24",), times=("00:00-24:00",))
+    stop = Maintenance(calendar=(line,), kinds=("kazei",))
+    city = change(CITY, maintenance=(stop,))
+    assert opening(city, NOON).refusal is None
+    assert {n.kind: n.open for n in rules.notices(city, NOON)} == {
+        "juminhyo": True,
+        "inkan": True,
+        "kazei": False,
+    }
+    stopped = next(o for o in rules.offers(city, NOON, file()) if o.kind == "kazei")
+    assert stopped.refusal is RefusalCode.MAINTENANCE
+    assert stopped.opens_at == "2026-11-25T06:30:00+09:00"
+
+
+def test_between_two_fiscal_years_a_certificate_says_when_it_is_issued_again() -> None:
+    years = (
+        FiscalYear(year=2025, since=date(2025, 6, 1), until=date(2026, 5, 31)),
+        FiscalYear(year=2026, since=date(2026, 6, 13)),
+    )
+    city = change(CITY, certificates=(change(CERTIFICATES["kazei"], years=years),))
+    now = at("2026-06-05T12:00")
+    [notice] = rules.notices(city, now)
+    assert (notice.open, notice.opens_at) == (False, "2026-06-13T06:30:00+09:00")
+    assert opening(city, now).refusal is None
+    [offered] = rules.offers(city, now, file())
+    assert (offered.refusal, offered.opens_at) == (RefusalCode.YEAR_NOT_YET, notice.opens_at)
+    assert rules.offers(city, at("2026-06-13T12:00"), file())[0].refusal is None
 
 
 def moments(first: str, last: str) -> st.SearchStrategy[datetime]:
@@ -173,15 +226,15 @@ def moments(first: str, last: str) -> st.SearchStrategy[datetime]:
 
 @given(moments("2016-01-01", "2060-01-01"))
 def test_every_moment_is_open_or_says_when(now: datetime) -> None:
-    when = rules.opening(CITY, now)
+    when = opening(CITY, now)
     if when.refusal is None:
         assert when.closes_at is not None
         assert now < when.closes_at <= now + timedelta(hours=17)
-        assert rules.opening(CITY, when.closes_at).refusal is not None
+        assert opening(CITY, when.closes_at).refusal is not None
     else:
         assert when.opens_at is not None
         assert when.opens_at > now
-        assert rules.opening(CITY, when.opens_at).refusal is None
+        assert opening(CITY, when.opens_at).refusal is None
 
 
 @pytest.mark.parametrize(("day", "yen"), [("2024-01-03", 250), ("2024-01-04", 100)])

@@ -1,0 +1,207 @@
+"""What one entry of a city's data says against another, each with its key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+from itertools import pairwise
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+from city.calendars import any_day, faults
+from city.entries import Certificate, Dated, Hours, Names, Sited
+from city.vocabulary import (
+    CAUSES,
+    ELSE,
+    FIELD_ROWS,
+    MOST_AMOUNTS,
+    OF_A_SEAL,
+    STATEMENTS,
+    YEAR_WORDS,
+)
+
+if TYPE_CHECKING:
+    from city.municipality import Municipality
+
+# So many days from the first on, one must be a working day.
+SOME_DAYS = 400
+
+
+def contradictions(city: Municipality) -> Iterator[str]:
+    """What the types cannot say; none in a file that can be used."""
+    if not city.certificates:
+        yield "certificates: none"
+        return
+    first = min(certificate.since for certificate in city.certificates)
+    yield from city.holidays.faults()
+    yield from _dated("issuers", city.issuers, first)
+    yield from _hours("hours", city.hours)
+    for n, stop in enumerate(city.maintenance):
+        yield from faults(f"maintenance[{n}].calendar", stop.calendar)
+        for kind in stop.kinds:
+            if all(certificate.kind != kind for certificate in city.certificates):
+                yield f"maintenance[{n}].kinds: no certificate {kind!r}"
+    for n, terms in enumerate(city.eligibility):
+        yield from faults(f"eligibility[{n}].office", terms.office)
+        days = [terms.since + timedelta(days=n) for n in range(SOME_DAYS)]
+        if not any_day(terms.office, days, city.holidays):
+            yield f"eligibility[{n}].office: no working day"
+    for n, certificate in enumerate(city.certificates):
+        yield from _certificate(f"certificates[{n}] ({certificate.kind})", certificate)
+    yield from _periods(city.certificates)
+    amounts: set[str] = set()
+    for certificate in city.certificates:
+        for labels in certificate.amounts.values():
+            amounts.update(labels)
+    if len(amounts) > MOST_AMOUNTS:
+        yield f"certificates.amounts: more than {MOST_AMOUNTS} labels over all entries"
+    yield from _sites(city)
+    yield from _places(city)
+    if not city.sites:
+        yield from _begun(city, first)
+    for key in city.sites:
+        yield from (f"{fault}, at the site {key}" for fault in _begun(city.at(key), first))
+    yield from _japanese("name", city.name)
+
+
+def _begun(city: Municipality, first: date) -> Iterator[str]:
+    """Of what can differ from site to site: one entry a day, and one on the first day."""
+    lists: dict[str, Sequence[Dated]] = {
+        "hours": city.hours,
+        "eligibility": city.eligibility,
+        **{f"contacts.{subject}": offices for subject, offices in city.contacts.items()},
+    }
+    for key, entries in lists.items():
+        yield from _dated(key, entries, first)
+    for certificate in city.certificates:
+        if certificate.hours:
+            key = f"certificates ({certificate.kind}).hours"
+            yield from _dated(key, certificate.hours, certificate.since)
+
+
+def _sites(city: Municipality) -> Iterator[str]:
+    """A kiosk belongs to one site, and of a list whose entries follow one another all are limited
+    to sites or none: which of two holds at a site is then never a question.
+    """
+    homes: dict[str, str] = {}
+    for key, site in city.sites.items():
+        yield from _japanese(f"sites.{key}.name", site.name)
+        for kiosk in site.kiosks:
+            if kiosk in homes:
+                yield f"sites.{key}.kiosks: {kiosk} belongs to the site {homes[kiosk]}"
+            homes[kiosk] = key
+    following: dict[str, Sequence[Sited]] = {
+        "hours": city.hours,
+        "eligibility": city.eligibility,
+        "phones": city.phones,
+        **{f"contacts.{subject}": offices for subject, offices in city.contacts.items()},
+        **{
+            f"certificates[{n}] ({certificate.kind}).hours": certificate.hours
+            for n, certificate in enumerate(city.certificates)
+        },
+    }
+    for key, entries in following.items():
+        general = next((n for n, each in enumerate(entries) if not each.sites), None)
+        limited = next((n for n, each in enumerate(entries) if each.sites), None)
+        if general is not None and limited is not None:
+            yield (
+                f"{key}[{general}]: holds at all sites, {key}[{limited}] at some of them: "
+                "name the sites of each"
+            )
+    others = {"maintenance": city.maintenance, "certificates": city.certificates}
+    for key, entries in {**following, **others}.items():
+        for n, entry in enumerate(entries):
+            for site_key in entry.sites:
+                if site_key not in city.sites:
+                    yield f"{key}[{n}].sites: no site {site_key!r}"
+
+
+def _dated(key: str, entries: Sequence[Dated], first: date) -> Iterator[str]:
+    """One entry a day, and one on the first day."""
+    days = [entry.since for entry in entries]
+    if len(set(days)) != len(days):
+        yield f"{key}: two entries from one day"
+    if not days or min(days) > first:
+        yield f"{key}: nothing holds yet on {first}, the first day of a certificate"
+
+
+def _hours(key: str, table: tuple[Hours, ...]) -> Iterator[str]:
+    for n, hours in enumerate(table):
+        yield from faults(f"{key}[{n}].calendar", hours.calendar)
+
+
+def _years(key: str, certificate: Certificate) -> Iterator[str]:
+    if (certificate.form == "kazei") is not bool(certificate.years):
+        yield f"{key}.years: for the form kazei, and needed there"
+    for n, year in enumerate(certificate.years):
+        if year.until is not None and year.until < year.since:
+            yield f"{key}.years[{n}]: ends before it begins"
+    named = sorted(each.year for each in certificate.years)
+    for one, other in pairwise(named):
+        if one == other:
+            yield f"{key}.years: {one} twice"
+        elif one + 1 < other:
+            yield f"{key}.years: {one + 1} is missing"
+
+
+def _certificate(key: str, certificate: Certificate) -> Iterator[str]:
+    yield from _dated(f"{key}.fees", certificate.fees, certificate.since)
+    yield from _hours(f"{key}.hours", certificate.hours)
+    yield from _years(key, certificate)
+    if certificate.until is not None and certificate.until < certificate.since:
+        yield f"{key}.until: before its first day"
+    if not certificate.subtitle.keys() <= STATEMENTS[certificate.form]:
+        yield f"{key}.subtitle: for {', '.join(sorted(STATEMENTS[certificate.form]))} alone"
+    year_words = YEAR_WORDS if certificate.form == "kazei" else ()
+    for text in certificate.subtitle.values():
+        if not set(re.findall(r"{([^}]*)}?", text)) <= set(year_words):
+            words = ", ".join(f"{{{word}}}" for word in YEAR_WORDS)
+            yield f"{key}.subtitle: {words} stand for words of a fiscal year, no others"
+    if certificate.statement.keys() != STATEMENTS[certificate.form]:
+        yield f"{key}.statement: needs exactly {', '.join(sorted(STATEMENTS[certificate.form]))}"
+    shown = [*certificate.rows, *(row for field in certificate.fields for row in FIELD_ROWS[field])]
+    if (certificate.form == "juminhyo") is not bool(certificate.rows):
+        yield f"{key}.rows: for the form juminhyo, and needed there"
+    if len(set(shown)) != len(shown):
+        yield f"{key}.rows: a row twice, or chosen and always printed"
+    yield from _japanese(f"{key}.title", certificate.title)
+    if certificate.printed != certificate.title.get("ja", certificate.printed):
+        yield f"{key}.printed: not title.ja, so that every kiosk would refuse the sheets"
+    if (certificate.form == "inkan") is not (OF_A_SEAL in certificate.printed):
+        yield (
+            f"{key}.printed: {OF_A_SEAL} stands in the title of the form inkan and of no "
+            "other, or no kiosk takes it"
+        )
+
+
+def _periods(certificates: Sequence[Certificate]) -> Iterator[str]:
+    """One kind is offered once a day."""
+    for kind in dict.fromkeys(certificate.kind for certificate in certificates):
+        entries = sorted(
+            (certificate for certificate in certificates if certificate.kind == kind),
+            key=attrgetter("since"),
+        )
+        for earlier, later in pairwise(entries):
+            if earlier.until is None or earlier.until >= later.since:
+                yield f"certificates ({kind}): two entries hold on one day"
+                break
+
+
+def _places(city: Municipality) -> Iterator[str]:
+    if ELSE not in city.contacts:
+        yield f"contacts.{ELSE}: missing; refusals without a contact of their own go there"
+    for cause, subject in city.refusal_contacts.items():
+        if cause not in CAUSES:
+            yield f"refusal_contacts.{cause}: no such cause"
+        if subject not in city.contacts:
+            yield f"refusal_contacts.{cause}: no contact {subject!r}"
+    for subject, offices in city.contacts.items():
+        for office in offices:
+            yield from _japanese(f"contacts.{subject}.office", office.office)
+            yield from _japanese(f"contacts.{subject}.hours", office.hours)
+
+
+def _japanese(key: str, names: Names) -> Iterator[str]:
+    if not names.get("ja"):
+        yield f"{key}.ja: missing"
