@@ -17,7 +17,7 @@ from firmware.flow.screens import PRINTED, Screen
 from firmware.flow.session import Mode
 from firmware.flow.states import Phase, State
 from firmware.panel.size import CABINET, PanelSize, places
-from firmware.texts import voice_parts, voice_screens
+from firmware.texts import voice_keys, voice_parts, voice_screens
 from firmware.texts.texts import Texts, languages
 
 FOLDER = Path(__file__).parent
@@ -95,6 +95,7 @@ def _environment() -> jinja2.Environment:
         RIGHT=RIGHT,
         STEPS=STEPS,
         how_to_choose=voice_screens.how_to_choose,
+        income_year=voice_keys.income_year,
         title=title,
         conditions=voice_screens.conditions,
         lead_key=voice_parts.lead,

@@ -132,12 +132,26 @@ def say_choice(facts: Facts, texts: Texts, number: int, private: bool) -> Words:
         yield texts.get(f"option.{facts['option']}.{choice['id']}")
 
 
+def fiscal_year(choice: str) -> int:
+    """Of a choice's id; 0 when it is none."""
+    year = FISCAL_YEAR.fullmatch(choice)
+    return int(year[1]) if year else 0
+
+
+def income_year(choice: str) -> int:
+    """The calendar year whose income a fiscal year's certificate shows: the one before. 0 when the
+    choice is no year.
+    """
+    return max(fiscal_year(choice) - 1, 0)
+
+
 def say_named(texts: Texts, choice: str, number: int) -> Words:
     """What the city named in words that nobody has recorded: a fiscal year by its number."""
-    year = FISCAL_YEAR.fullmatch(choice)
-    if year and int(year[1]) in NUMBERS["spoken.fiscal-year"]:
-        yield from say_number(texts, "spoken.fiscal-year", int(year[1]))
-        yield from say_number(texts, "spoken.reiwa", int(year[1]) - REIWA)
+    year = fiscal_year(choice)
+    if year in NUMBERS["spoken.fiscal-year"]:
+        yield from say_number(texts, "spoken.fiscal-year", year)
+        yield from say_number(texts, "spoken.reiwa", year - REIWA)
+        yield from say_number(texts, "count.income-year", income_year(choice))
     else:
         yield from say_number(texts, "spoken.item", number)
 

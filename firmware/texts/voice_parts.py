@@ -23,6 +23,7 @@ NUMBERS: Mapping[str, Collection[int]] = {
     "count.copies": range(1, 11),
     "count.sheet": range(1, 61),
     "count.sheets": range(1, 61),
+    "count.income-year": range(2022, 2035),  # each the year before a fiscal year
     "spoken.person": range(1, 21),
     "spoken.item": range(1, 10),
     "spoken.fiscal-year": range(2023, 2036),

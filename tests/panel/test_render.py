@@ -242,3 +242,14 @@ def test_the_gallery_writes_every_state(tmp_path: Path, monkeypatch: pytest.Monk
     assert len(names) == count
     for language in ("ja", "vi"):
         assert {f"{state.screen}-1-{language}" for state in State} <= names
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("ja", "2025年中の所得"), ("en", "Income of the year 2025")]
+)
+def test_a_fiscal_year_says_whose_income_it_shows(language: str, words: str) -> None:
+    year = options("year", "one", ("y2026",), ("令和8年度",))
+    said = show("options", year, language).words
+    assert "令和8年度" in said
+    assert words in said
+    assert words not in show("options", options("scope", "one", ("self",)), language).words

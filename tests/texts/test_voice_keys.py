@@ -136,7 +136,8 @@ def test_more_choices_than_digits_are_reached_by_steps() -> None:
 def test_a_fiscal_year_is_said() -> None:
     year = options("year", "one", ("y2026",), ("令和8年度",))
     words = voice.words(Screen("options", 1, "en", ("pick",), facts=year), EN)
-    assert ("Fiscal year 2026", "Reiwa 8", "press 1.") == words[2:5]
+    said = ("Fiscal year 2026", "Reiwa 8", "Income of the year 2025", "press 1.")
+    assert said == words[2:6]
 
 
 def test_where_a_device_is_is_said() -> None:
