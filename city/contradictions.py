@@ -24,6 +24,10 @@ from city.vocabulary import (
 if TYPE_CHECKING:
     from city.municipality import Municipality
 
+# Of what is offered on one day, and of places to go (`firmware.link.messages.Terms`).
+MOST_CERTIFICATES = 16
+MOST_CONTACTS = 32
+MOST_TITLE = 40  # characters of full width at the head of a sheet (`templates/sheet.typ`)
 # So many days from the first on, one must be a working day.
 SOME_DAYS = 400
 
@@ -50,6 +54,7 @@ def contradictions(city: Municipality) -> Iterator[str]:
     for n, certificate in enumerate(city.certificates):
         yield from _certificate(f"certificates[{n}] ({certificate.kind})", certificate)
     yield from _periods(city.certificates)
+    yield from _too_many(city)
     amounts: set[str] = set()
     for certificate in city.certificates:
         for labels in certificate.amounts.values():
@@ -78,6 +83,16 @@ def _begun(city: Municipality, first: date) -> Iterator[str]:
         if certificate.hours:
             key = f"certificates ({certificate.kind}).hours"
             yield from _dated(key, certificate.hours, certificate.since)
+
+
+def _too_many(city: Municipality) -> Iterator[str]:
+    """More than a kiosk takes in one message."""
+    for day in sorted({each.since for each in city.certificates}):
+        if (offered := len(city.offered(day))) > MOST_CERTIFICATES:
+            yield f"certificates: {offered} on {day}, and kiosks take {MOST_CERTIFICATES}"
+            break
+    if len(city.contacts) > MOST_CONTACTS:
+        yield f"contacts: {len(city.contacts)}, and kiosks take {MOST_CONTACTS}"
 
 
 def _sites(city: Municipality) -> Iterator[str]:
@@ -166,6 +181,11 @@ def _certificate(key: str, certificate: Certificate) -> Iterator[str]:
     if len(set(shown)) != len(shown):
         yield f"{key}.rows: a row twice, or chosen and always printed"
     yield from _japanese(f"{key}.title", certificate.title)
+    if len(certificate.printed) > MOST_TITLE:
+        yield (
+            f"{key}.printed: {len(certificate.printed)} characters, and a sheet has room for "
+            f"{MOST_TITLE}"
+        )
     if certificate.printed != certificate.title.get("ja", certificate.printed):
         yield f"{key}.printed: not title.ja, so that every kiosk would refuse the sheets"
     if (certificate.form == "inkan") is not (OF_A_SEAL in certificate.printed):

@@ -307,6 +307,7 @@ async def run(config: Config, city: City) -> None:
 
 def main(config_path: str | Path) -> int:
     """The gateway as a program: 0 after a signal, 1 with one line on stderr when it cannot run."""
+    from city import outlook
     from city.typesetting import (
         FONT,
         FontUnusable,
@@ -320,6 +321,8 @@ def main(config_path: str | Path) -> int:
         font = config.typesetting.font or FONT
         city = build(config, partial(typeset, font=font), partial(people_on_sheets, font=font))
         check_texts(city.data, config.gateway.city, font)
+        for line in outlook.missing(city.data, handlers.day_of(city.clock())):
+            log.warning("%s: %s", config.gateway.city, line)
         asyncio.run(run(config, city))
     except (ConfigError, database.DatabaseError, FontUnusable, OSError) as error:
         listen = f" ({config.gateway.listen})" if isinstance(error, OSError) else ""

@@ -23,6 +23,7 @@ from typing import Any
 import pypdfium2
 import typst
 from fontTools.ttLib import TTFont, TTLibError
+from PIL import Image
 
 from city.config import ConfigError
 from city.document import CannotPrint, Layout, Typeset, Unprintable
@@ -185,6 +186,24 @@ def _fill(head: float, heights: Sequence[float]) -> list[int]:
         below += GAP + height
         sizes[-1] += 1
     return sizes
+
+
+def draw(template: str, data: dict[str, Any], dpi: float, font: Path = FONT) -> bytes:
+    """One page as PNG. Raises FontUnusable, TypesettingFault."""
+    return _typst(  # type: ignore[no-any-return]
+        typst.compile, TEMPLATES / template, load_font(font), data, format="png", ppi=dpi
+    )
+
+
+def rasterise(pdf: bytes, dpi: float) -> Image.Image:
+    """The first page of a document that was set here."""
+    with _pdfium:
+        opened = pypdfium2.PdfDocument(pdf)
+        try:
+            picture: Image.Image = opened[0].render(scale=dpi / 72).to_pil()
+        finally:
+            opened.close()
+    return picture
 
 
 def _compile(template: Path, font: Font, data: dict[str, Any]) -> bytes:

@@ -55,6 +55,8 @@ STATEMENTS: Final[dict[FormName, frozenset[str]]] = {
 # Labels: a year's record, which has a field for each, is committed to as one.
 MOST_AMOUNTS: Final = 80
 YEAR_WORDS: Final = ("fiscal", "calendar", "income")
+# Kinds whose name is recorded; any other is spoken of by its number on the screen.
+SPOKEN_KINDS: Final = ("juminhyo", "inkan", "kazei", "kisai", "shotoku")
 ELSE: Final = "resident"  # the contact for causes without one of their own
 # Causes of the kiosk's own for which there is a place to go; the city's own are its refusal codes.
 KIOSK_CAUSES: Final = (

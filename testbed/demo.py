@@ -19,7 +19,7 @@ from typing import Any
 
 from testbed.customer import Errand, run_errand
 from testbed.process import Process, ProcessDead
-from testbed.rehearsal import HOST, Rehearsal, RehearsalError, prepare
+from testbed.rehearsal import CITY_DATA, HOST, Rehearsal, RehearsalError, prepare
 from testbed.system import System
 
 FOLDER = Path(__file__).parents[1] / "var" / "demo"
@@ -46,6 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             cashless=True,
             report=_print_progress,
             seldom=False,
+            data=given.city,
             **_wires(given),
         )
         return asyncio.run(_dock(rehearsal, PORT if given.port is None else given.port))
@@ -86,13 +87,23 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--prepare", action="store_true", help="make keys, cards and voice, and end"
     )
+    parser.add_argument(
+        "--city",
+        type=Path,
+        default=CITY_DATA,
+        metavar="FILE",
+        help="the city's data (docs/city.md; default: Akashi's)",
+    )
     auto = parser.add_argument_group("without a browser")
     auto.add_argument("--auto", action="store_true", help="a script in the customer's place")
     auto.add_argument(
         "--resident", default="taro", metavar="NAME", help="whose card (default: %(default)s)"
     )
     auto.add_argument(
-        "--certificate", default="juminhyo", metavar="KIND", help="juminhyo, inkan or kazei"
+        "--certificate",
+        default="juminhyo",
+        metavar="KIND",
+        help="one of the city's (default: %(default)s)",
     )
     auto.add_argument("--json", action="store_true", help="print nothing but the JSON object")
     auto.add_argument("--out", type=Path, help="folder for the pages (default: pages in FOLDER)")
@@ -181,7 +192,9 @@ def _auto(given: argparse.Namespace) -> int:
     run = Path(tempfile.mkdtemp(prefix="auto-", dir=given.folder))
     try:
         report = _quiet if given.json else _print_progress
-        rehearsal = prepare(given.folder, run, pace=given.pace, report=report, **_wires(given))
+        rehearsal = prepare(
+            given.folder, run, pace=given.pace, report=report, data=given.city, **_wires(given)
+        )
         errand = Errand(given.resident, given.certificate, given.out or given.folder / "pages")
         found = asyncio.run(_send(rehearsal, given.port or 0, errand))
     except BaseException:

@@ -32,6 +32,7 @@ from city import database, municipality, sample, terms
 from city import pki as city_pki
 from city.clock import starting
 from city.enroll import EnrollError
+from city.opening import opening
 from firmware.service import toml
 from firmware.service.cases import create_journal, journal_was_made
 from firmware.service.entry import JournalBroken
@@ -115,8 +116,9 @@ def prepare(
     *,
     ports: Mapping[str, int] | None = None,
     pace: float = 1.0,
-    start: datetime = OPENING,
+    start: datetime | None = None,
     cashless: bool = False,
+    data: Path = CITY_DATA,
     city: Mapping[str, Any] | None = None,
     kiosk: Mapping[str, Any] | None = None,
     report: Callable[[str], None] = lambda _: None,
@@ -125,8 +127,9 @@ def prepare(
 ) -> Rehearsal:
     """Make what is not there yet, and fresh configurations. Raises RehearsalError.
 
-    `ports` names ports for some of `WIRES`, the others are free ones. `city` and `kiosk` are merged
-    over the city's data and the kiosk's configuration; `start` is where the city's clock begins;
+    `ports` names ports for some of `WIRES`, the others are free ones. `data` is the city's file;
+    `city` and `kiosk` are merged over it and the kiosk's configuration; `start` is where the city's
+    clock begins, by itself when its service is open;
     with `cashless` the payment terminal is offered. `report` hears what takes its time. Without
     `seldom` the kiosk starts before everything is recorded that is seldom said. `people`: only
     these get cards (each takes a second of processor time).
@@ -136,6 +139,7 @@ def prepare(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         run.mkdir(parents=True, exist_ok=True)
+        start = start or opens(data)
         with _alone(folder / "making"):
             keys = city_pki.make(folder / "pki", (KIOSK,))
             cards = _cards(folder, start, report, people)
@@ -147,7 +151,7 @@ def prepare(
                 **(kiosk or {}),
             }
             return _configure(
-                folder, run, keys, cards, _ports(ports or {}), pace, start, city or {}, kiosk
+                folder, run, keys, cards, _ports(ports or {}), pace, start, data, city or {}, kiosk
             )
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
@@ -312,6 +316,7 @@ def _configure(
     ports: Mapping[str, int],
     pace: float,
     start: datetime,
+    data: Path,
     city: Mapping[str, Any],
     kiosk: Mapping[str, Any],
 ) -> Rehearsal:
@@ -319,7 +324,7 @@ def _configure(
     coins = run / "coins"
     city_toml = run / "city.toml"
     kiosk_toml = run / "kiosk.toml"
-    city_toml.write_text(toml.dumps(_city(folder, run, keys, at, start, city)))
+    city_toml.write_text(toml.dumps(_city(folder, run, keys, at, start, data, city)))
     kiosk_toml.write_text(toml.dumps(toml.merge(_kiosk(folder, run, keys, at, coins, pace), kiosk)))
     _sign_terms(city_toml, keys)
     _registry(city_toml, cards)
@@ -351,9 +356,20 @@ def _note(person: sample.SampleResident, card: sample.SampleCard) -> str:
     return phone + ("。失効" if card.revoked else "")
 
 
-def merged(over: Mapping[str, Any]) -> dict[str, Any]:
-    """The sample city's data with what `over` says otherwise."""
-    return toml.merge(tomllib.loads(CITY_DATA.read_text("utf-8")), {**REHEARSED, **over})
+def merged(over: Mapping[str, Any], data: Path = CITY_DATA) -> dict[str, Any]:
+    """A city's data with what `over` says otherwise. Raises OSError."""
+    return toml.merge(tomllib.loads(data.read_text("utf-8")), {**REHEARSED, **over})
+
+
+def opens(data: Path) -> datetime:
+    """A working day of this city, in its service hours. Raises ConfigError, RehearsalError."""
+    city = municipality.load(data).seen_by(KIOSK)
+    if city is None:
+        raise RehearsalError(f"{data}: sites: none has the kiosk {KIOSK}, which rehearses here")
+    when = opening(city, OPENING)
+    if when.refusal and not when.opens_at:
+        raise RehearsalError(f"{data}: hours: not open within 400 days of {OPENING:%Y-%m-%d}")
+    return when.opens_at or OPENING
 
 
 def _city(
@@ -362,16 +378,17 @@ def _city(
     keys: city_pki.Files,
     at: Mapping[str, str],
     start: datetime,
+    data: Path,
     over: Mapping[str, Any],
 ) -> dict[str, Any]:
-    data = run / "city-data.toml"
+    rehearsed = run / "city-data.toml"
     page = {"verification_page": f"http://{at['verification']}/v"}
-    data.write_text(toml.dumps(merged({**page, **over})))
+    rehearsed.write_text(toml.dumps(merged({**page, **over}, data)))
     return {
         "gateway": {
             "listen": at["city"],
             "database": f"sqlite:///{run / 'city.sqlite'}",
-            "city": data,
+            "city": rehearsed,
         },
         "tls": {"certificate": keys.gateway, "key": keys.gateway_key, "kiosk_ca": keys.kiosk_ca},
         "issuing": {"key": keys.issuing_key},

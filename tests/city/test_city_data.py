@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from city import composition, municipality, rules
 from city.clock import JST
 from city.config import ConfigError
+from city.contradictions import contradictions
 from city.entries import current
 from city.municipality import Municipality
 from city.opening import opening
@@ -275,6 +276,7 @@ def _fault(tmp_path: Path, text: str) -> str:
             'title = { ja = "印鑑税証明書" }\nprinted = "印鑑税証明書"',
             "certificates[2] (kazei).printed: 印鑑 stands in the title of",
         ),
+        ('printed = "住民票の写し"', f'printed = "{"あ" * 41}"', "(juminhyo).printed: 41 char"),
         ('kind = "kazei"', 'kind = "inkan"', "certificates (inkan): two entries hold on one day"),
         ("seal_mm = 18.0", "seal_mm = 30.0", "$.certificates[1].seal_mm"),
         ("copies = 3", "copies = 3\nuntil = 2015-01-01", "certificates[0] (juminhyo).until"),
@@ -304,6 +306,33 @@ def _fault(tmp_path: Path, text: str) -> str:
 def test_a_mistake_is_refused_with_its_place(tmp_path: Path, old: str, new: str, key: str) -> None:
     assert old in AKASHI_TEXT
     assert key in _fault(tmp_path, AKASHI_TEXT.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        (
+            "calendar = [",
+            "opens = 06:30:00\ncalendar = [",
+            "unknown field `opens` - at `$.hours[0]`",
+        ),
+        ("office = [", "office_closed = []\noffice = [", "`office_closed` - at `$.eligibility[0]`"),
+        ("years = [", 'fiscal_year_begins = "06-15"\nyears = [', "`$.certificates[2]`"),
+        ("{ checked_until = 2027-12-31 }", "[2026-01-01]", "got `array` - at `$.holidays`"),
+    ],
+)
+def test_there_is_no_second_way_to_say_the_same(
+    tmp_path: Path, old: str, new: str, key: str
+) -> None:
+    assert old in AKASHI_TEXT
+    assert key in _fault(tmp_path, AKASHI_TEXT.replace(old, new, 1))
+
+
+def test_more_certificates_than_kiosks_take_are_refused() -> None:
+    seal = next(c for c in SHIOMI.certificates if c.kind == "inkan")
+    many = tuple(msgspec.structs.replace(seal, kind=f"seal-{n}") for n in range(300))
+    city = msgspec.structs.replace(SHIOMI, certificates=many)
+    assert next(contradictions(city)) == ("certificates: 300 on 2019-10-01, and kiosks take 16")
 
 
 @settings(max_examples=40)

@@ -11,12 +11,15 @@ from sqlalchemy import create_engine, text
 
 from city import config as city_config
 from city import municipality, sample, terms
+from city.clock import starting
+from city.opening import opening
 from firmware.link.signing import load_public
 from firmware.service import config as kiosk_config
 from firmware.sheets.admit import SignedTerms, read_terms
 from hal.sim.card.pki import load_card
 from testbed import rehearsal
 
+CITIES = Path(__file__).parents[1] / "city" / "cities"
 PEOPLE = tuple(
     person for person in sample.load() if person.id in ("taro", "kiyoshi", "sachiko", "shinobu")
 )
@@ -133,6 +136,30 @@ def test_a_day_and_rules_of_its_own(folder: Path, tmp_path: Path) -> None:
 
 def test_the_rehearsal_opens_in_service_hours_of_a_working_day() -> None:
     assert rehearsal.OPENING.weekday() < 5 and 7 <= rehearsal.OPENING.hour < 20
+
+
+def test_any_city_is_rehearsed_when_it_is_open_and_with_its_own_contacts(
+    folder: Path, tmp_path: Path
+) -> None:
+    """Also one without tax certificates, and one whose kiosks stand at sites."""
+    for name in ("tokushima", "miyako"):
+        file = CITIES / f"{name}.toml"
+        made = rehearsal.prepare(folder, tmp_path / name, data=file)
+        config = city_config.load(made.city_toml)
+        city = municipality.load(config.gateway.city).seen_by(rehearsal.KIOSK)
+        assert city is not None
+        assert opening(city, starting(config.clock.start)()).refusal is None
+        assert city.contacts == municipality.load(file).contacts
+
+
+def test_a_city_that_has_no_place_for_the_rehearsals_kiosk_is_one_line(
+    folder: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "city.toml"
+    text = (CITIES / "miyako.toml").read_text("utf-8")
+    file.write_text(text.replace('"kiosk-1"', '"kiosk-8"'), "utf-8")
+    with pytest.raises(rehearsal.RehearsalError, match=r"city\.toml: sites: none has"):
+        rehearsal.prepare(folder, tmp_path / "run", data=file)
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
