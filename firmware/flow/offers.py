@@ -33,6 +33,7 @@ class Notice:
     title: Localized
     fee: int
     open: bool = True
+    opens_at: str = ""  # of one that is not open, when that is known
 
 
 @dataclass(frozen=True)

@@ -139,6 +139,7 @@ def menu(session: Session) -> Facts:
                 "title": localized(n.title, session.language),
                 "fee": n.fee,
                 "open": n.open,
+                "opens_at": n.opens_at,
             }
             for n in terms.notices
         ],

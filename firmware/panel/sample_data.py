@@ -80,7 +80,8 @@ def terms(refusal: str = "", opens_at: str = "", *, phones: bool = False) -> off
         refusal=refusal,
         opens_at=opens_at,
         notices=tuple(
-            offers.Notice(kind, title, FEE, kind != "kazei") for kind, title in TITLES.items()
+            offers.Notice(kind, title, FEE, kind != "kazei", "" if kind != "kazei" else OPENS)
+            for kind, title in TITLES.items()
         ),
         contacts=tuple((code, CONTACT) for code in CODES),
         phones=phones,

@@ -41,7 +41,9 @@ def terms(message: messages.Terms, *, phones: bool) -> offers.Terms:
         else (closed.code if closed else messages.RefusalCode.CLOSED).value,
         opens_at=(closed.opens_at or "") if closed else "",
         notices=tuple(
-            offers.Notice(each.kind, _localized(each.title), each.fee, each.open)
+            offers.Notice(
+                each.kind, _localized(each.title), each.fee, each.open, each.opens_at or ""
+            )
             for each in message.certificates
         ),
         contacts=tuple(

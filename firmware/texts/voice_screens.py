@@ -15,6 +15,7 @@ from firmware.texts.voice_parts import (
     say_amount,
     say_case,
     say_labelled_amount,
+    say_moment,
     say_notice,
     say_number,
     say_phone,
@@ -54,10 +55,16 @@ def _menu(facts: Facts, texts: Texts) -> Words:
     for each in facts.get("certificates", ()):
         if texts.has(f"kind.{each['kind']}"):
             yield texts.get(f"kind.{each['kind']}")
-            yield from say_amount(texts, each["fee"]) if each["open"] else [texts.get("label.shut")]
+            yield from say_amount(texts, each["fee"]) if each["open"] else say_shut(texts, each)
     if facts.get("exact_only"):
         yield texts.get("screen.menu.exact-only")
     yield from say_today(texts, facts.get("hours"))
+
+
+def say_shut(texts: Texts, certificate: Facts) -> Words:
+    """That it cannot be had now, and from when."""
+    yield texts.get("label.shut")
+    yield from say_moment(texts, certificate["opens_at"])
 
 
 def _place(facts: Facts, texts: Texts) -> Words:

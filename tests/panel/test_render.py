@@ -253,3 +253,12 @@ def test_a_fiscal_year_says_whose_income_it_shows(language: str, words: str) -> 
     assert "令和8年度" in said
     assert words in said
     assert words not in show("options", options("scope", "one", ("self",)), language).words
+
+
+def test_the_menu_says_when_a_shut_certificate_is_to_be_had() -> None:
+    menu = next(screen for screen in samples.screens("ja") if screen.name == "menu")
+    assert "次に利用できる日時 2026年11月24日（火）6時30分" in show("menu", dict(menu.facts)).words
+    certificates = [{**each, "opens_at": ""} for each in menu.facts["certificates"]]
+    unknown = show("menu", {**menu.facts, "certificates": certificates}).words
+    assert "ただいま時間外です" in unknown
+    assert "次に利用できる日時" not in unknown

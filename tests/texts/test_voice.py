@@ -132,6 +132,16 @@ def test_the_menu_says_until_when_the_kiosk_serves_today() -> None:
     assert EN.get("spoken.today") not in say("menu", certificates=(), hours=None)
 
 
+def test_the_menu_says_when_a_shut_certificate_is_to_be_had() -> None:
+    shut = {"kind": "kazei", "fee": 100, "open": False, "opens_at": "2026-11-24T06:30:00+09:00"}
+    said = say("menu", JA, certificates=[shut])
+    at = said.index(JA.get("label.shut"))
+    assert said[at + 1 : at + 3] == ("次に利用できるのは、", "11月")
+    unknown = say("menu", JA, certificates=[{**shut, "opens_at": ""}])
+    assert JA.get("label.shut") in unknown
+    assert "次に利用できるのは、" not in unknown
+
+
 def test_whom_to_ask_about_another_citys_certificate_is_said() -> None:
     words = say(
         "refused", code="taxed-elsewhere", opens_at="", phone="078", returned=0, elsewhere=True
