@@ -29,7 +29,18 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from city import cards, database, handlers, municipality, openapi, renewal, revocation, rules, terms
+from city import (
+    cards,
+    database,
+    handlers,
+    municipality,
+    openapi,
+    outlook,
+    renewal,
+    revocation,
+    rules,
+    terms,
+)
 from city.clock import starting
 from city.config import Config, ConfigError
 from city.config import load as load_config
@@ -252,6 +263,12 @@ def build(config: Config, typeset: Typesetter, paginate: Paginator) -> City:
     )
 
 
+def warn(path: Path, city: City) -> None:
+    """What the city's file lacks still goes into the log, as `kiosk city check` says it."""
+    for line in outlook.missing(city.data, handlers.day_of(city.clock())):
+        log.warning("%s: %s", path, line)
+
+
 def _issuing_key(path: Path) -> Ed25519PrivateKey:
     try:
         key = load_pem_private_key(path.read_bytes(), password=None)
@@ -307,7 +324,6 @@ async def run(config: Config, city: City) -> None:
 
 def main(config_path: str | Path) -> int:
     """The gateway as a program: 0 after a signal, 1 with one line on stderr when it cannot run."""
-    from city import outlook
     from city.typesetting import (
         FONT,
         FontUnusable,
@@ -321,8 +337,7 @@ def main(config_path: str | Path) -> int:
         font = config.typesetting.font or FONT
         city = build(config, partial(typeset, font=font), partial(people_on_sheets, font=font))
         check_texts(city.data, config.gateway.city, font)
-        for line in outlook.missing(city.data, handlers.day_of(city.clock())):
-            log.warning("%s: %s", config.gateway.city, line)
+        warn(config.gateway.city, city)
         asyncio.run(run(config, city))
     except (ConfigError, database.DatabaseError, FontUnusable, OSError) as error:
         listen = f" ({config.gateway.listen})" if isinstance(error, OSError) else ""

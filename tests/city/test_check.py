@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 
 import msgspec
 import pytest
-from city_bench import AKASHI
+from city_bench import AKASHI, Rehearsal
 from PIL import Image
 
-from city import municipality, outlook, specimens
+from city import gateway, municipality, outlook, specimens
 from city.check_command import main
 from city.clock import JST
 from city.config import ConfigError
@@ -88,6 +89,18 @@ def gaps(city: Municipality) -> Iterator[tuple[Municipality, str]]:
 def test_what_is_missing_is_named(city: Municipality, said: str) -> None:
     found = list(outlook.missing(city, TODAY))
     assert any(line.startswith(said) for line in found), found
+
+
+def test_the_gateway_writes_into_its_log_what_is_missing(
+    rehearsal: Rehearsal, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = replace(rehearsal.city, data=CITY)
+    gateway.warn(AKASHI, whole)
+    assert caplog.messages == []
+    late = change(CITY.holidays, checked_until=date(2026, 12, 31))
+    gateway.warn(AKASHI, replace(whole, data=change(CITY, holidays=late)))
+    [line] = caplog.messages
+    assert line.startswith(f"{AKASHI}: holidays.checked_until: 2026-12-31")
 
 
 def test_the_kinds_that_are_spoken_are_those_recorded() -> None:
