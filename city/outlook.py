@@ -16,6 +16,7 @@ from city.rules import TAX_REFUSALS, fee
 from city.vocabulary import ELSE, SPOKEN_KINDS
 
 AHEAD_DAYS: Final = 400
+ANNOUNCED_MONTH: Final = 2  # in which the state announces the holidays of the next year
 NO_PHONE: Final = "000"  # a number that begins so is a gap that somebody left
 
 
@@ -117,11 +118,11 @@ def _following(first: date, days: int) -> Iterator[date]:
 
 def missing(city: Municipality, today: date) -> Iterator[str]:
     """What a file that can be used lacks still, each with its key."""
-    last = today + timedelta(days=AHEAD_DAYS)
-    if city.holidays.checked_until < last:
+    announced = date(today.year + (today.month > ANNOUNCED_MONTH), 12, 31)
+    if city.holidays.checked_until < announced:
         yield (
             f"holidays.checked_until: {city.holidays.checked_until}; compare the public holidays "
-            f"until {last} with those that the state has announced"
+            f"until {announced} with those that the state has announced"
         )
     spoken: set[str] = set()
     for n, each in enumerate(city.certificates):

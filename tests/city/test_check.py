@@ -85,6 +85,21 @@ def gaps(city: Municipality) -> Iterator[tuple[Municipality, str]]:
     yield change(city, refusal_contacts={}), "refusal_contacts.no-tax-return: goes to resident"
 
 
+@pytest.mark.parametrize(
+    ("today", "due"), [("2027-02-28", None), ("2027-03-01", "2028-12-31"), ("2028-01-01", "2028")]
+)
+def test_holidays_are_compared_when_the_state_has_announced_them(
+    today: str, due: str | None
+) -> None:
+    lines = [
+        line
+        for line in outlook.missing(CITY, date.fromisoformat(today))
+        if line.startswith("holidays")
+    ]
+    assert bool(lines) is (due is not None)
+    assert all(f"until {due}" in line for line in lines)
+
+
 @pytest.mark.parametrize(("city", "said"), list(gaps(CITY)), ids=[said for _, said in gaps(CITY)])
 def test_what_is_missing_is_named(city: Municipality, said: str) -> None:
     found = list(outlook.missing(city, TODAY))
