@@ -14,7 +14,7 @@ from testbed.field_day.troubles import Dice, Troubles
 from testbed.inspection import wrong
 from testbed.inspection.truths import Desk
 from testbed.process import Process
-from testbed.rehearsal import Rehearsal, prepare
+from testbed.rehearsal import Rehearsal, make_kiosk_keys, prepare
 from testbed.system import KIOSK, System
 
 PACE: Final = 0.2
@@ -45,7 +45,7 @@ class Kiosk:
 
 def made(folder: Path, run: Path, count: int) -> list[Rehearsal]:
     """Configurations of so many kiosks; the first has the city. Raises RehearsalError."""
-    keys = pki.make(folder / "pki", (*(named(n) for n in range(count)), DESK))
+    keys = make_kiosk_keys(folder, (*(named(n) for n in range(count)), DESK))
     first = prepare(folder, run / "kiosk-1", pace=PACE, cashless=True, kiosk=SETTINGS)
     ports = {"city": first.wiring.city[1]}
     rehearsals = [first]
