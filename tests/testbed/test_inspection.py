@@ -118,7 +118,13 @@ def test_the_report_has_each_figure_in_both_languages() -> None:
             assert f"- {word}: {report.figures(state, '2026-11-25')[name]}\n" in said
     assert all(words in said for words in report.DEVICES)
     assert "- printer: 1\n" in said
-    assert said.count("- line: cut: 3\n") == 2
+    assert "- 市との回線: cut: 3\n" in said
+    assert "- line: cut: 3\n" in said
+    assert "- 印鑑登録証明書: 1\n" in said
+
+
+def test_each_certificate_has_its_name_in_japanese() -> None:
+    assert {errand.kind for errand in plan.ERRANDS} <= report.JAPANESE.keys()
 
 
 def test_no_report_names_a_test_person() -> None:
