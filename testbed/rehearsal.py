@@ -160,6 +160,13 @@ def prepare(
         raise RehearsalError(str(error)) from None
 
 
+def make_kiosk_keys(folder: Path, kiosks: tuple[str, ...]) -> city_pki.Files:
+    """A certificate for each of these kiosks; what is there already stays. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with _alone(folder / "making"):
+        return city_pki.make(folder / "pki", kiosks)
+
+
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
     """Two first starts at once make everything once."""

@@ -61,13 +61,17 @@ def test_walks(shared: SharedSystem) -> None:
 # -- what the wires or the kiosk would show if it were wrong
 
 
-def play(shared: SharedSystem, monkeypatch: pytest.MonkeyPatch, *names: str) -> Failure | None:
-    """A walk by the names of what is done. What is wrong is wrong for good: nobody waits for it to
-    pass.
-    """
+def play_wrong(
+    shared: SharedSystem, monkeypatch: pytest.MonkeyPatch, *names: str
+) -> Failure | None:
+    """As `play`, of what is wrong for good: nobody waits for it to pass."""
     monkeypatch.setattr(walk, "NOTICE_S", 0.5)
     monkeypatch.setattr(walk, "REPORTED_S", 0.5)
+    return play(shared, monkeypatch, *names)
 
+
+def play(shared: SharedSystem, monkeypatch: pytest.MonkeyPatch, *names: str) -> Failure | None:
+    """A walk by the names of what is done."""
     offered_by = acts.possible
 
     async def when_offered(on: Walk, name: str) -> None:
@@ -93,7 +97,7 @@ def test_a_coin_that_nobody_counted_is_noticed(
         self.bench.coins.acceptor.swallowed.append(value)
 
     monkeypatch.setattr(Walk, "coin", swallowed_only)
-    found = play(shared, monkeypatch, "coin 10")
+    found = play_wrong(shared, monkeypatch, "coin 10")
     assert found is not None
     assert (found.letter, found.did) == ("c", ("coin 10",))
 
@@ -103,7 +107,7 @@ def test_a_machine_that_forgets_the_change_is_noticed(
 ) -> None:
     program = wrong.program("change is forgotten")
     with SharedSystem(FOLDER, tmp_path / "failed", program) as shared:
-        found = play(
+        found = play_wrong(
             shared,
             monkeypatch,
             *TO_THE_TILL,
@@ -127,7 +131,7 @@ def test_a_kiosk_that_obeys_older_screens_is_noticed(
 
     monkeypatch.setattr(Watcher, "touch", any_screen)
     monkeypatch.setattr(walk, "ASIDE_S", 3.0)
-    found = play(shared, monkeypatch, "touch start", "touch an older screen")
+    found = play_wrong(shared, monkeypatch, "touch start", "touch an older screen")
     assert found is not None
     assert found.letter == "f"
 
@@ -152,7 +156,7 @@ def test_an_incident_of_a_walk_is_explained(
 
 def test_a_slot_left_open_is_noticed(shared: SharedSystem, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hal.sim.coins.acceptor.Acceptor.accepting", property(lambda _: True))
-    found = play(shared, monkeypatch, "wait")
+    found = play_wrong(shared, monkeypatch, "wait")
     assert found is not None and found.letter == "i"
 
 
@@ -166,7 +170,7 @@ def test_a_name_in_the_log_is_noticed(
     monkeypatch.setattr(Walk, "lift", talkative)
     monkeypatch.setattr(Walk, "load_paper", talkative)
     monkeypatch.setattr(Walk, "close_cases", talkative)
-    found = play(shared, monkeypatch, "wait")
+    found = play_wrong(shared, monkeypatch, "wait")
     assert found is not None and found.letter == "p"
 
 

@@ -14,14 +14,15 @@ from testbed.field_day.troubles import Dice, Troubles
 from testbed.inspection import wrong
 from testbed.inspection.truths import Desk
 from testbed.process import Process
-from testbed.rehearsal import Rehearsal, prepare
+from testbed.rehearsal import Rehearsal, make_kiosk_keys, prepare
 from testbed.system import KIOSK, System
 
 PACE: Final = 0.2
 DESK: Final = "inspector"
 DEADLINE_S: Final = 3.0  # of a call to the city
 STALL_S: Final = 4.0  # longer: the call ends in a time-out
-SETTINGS: Final[dict[str, Any]] = {
+# Where devices and line are disturbed; otherwise a kiosk waits as long as it does in service.
+IMPATIENT: Final[dict[str, Any]] = {
     "line": {"deadline_s": DEADLINE_S},
     "sheets": {"page_deadline_s": 5.0},
     "receipts": {"page_deadline_s": 5.0},
@@ -43,16 +44,19 @@ class Kiosk:
     troubles: Troubles
 
 
-def made(folder: Path, run: Path, count: int) -> list[Rehearsal]:
-    """Configurations of so many kiosks; the first has the city. Raises RehearsalError."""
-    keys = pki.make(folder / "pki", (*(named(n) for n in range(count)), DESK))
-    first = prepare(folder, run / "kiosk-1", pace=PACE, cashless=True, kiosk=SETTINGS)
+def made(folder: Path, run: Path, count: int, percent: float) -> list[Rehearsal]:
+    """Configurations of so many kiosks; the first has the city. `percent`: of their exchanges will
+    go wrong. Raises RehearsalError.
+    """
+    limits = IMPATIENT if percent else {}
+    keys = make_kiosk_keys(folder, (*(named(n) for n in range(count)), DESK))
+    first = prepare(folder, run / "kiosk-1", pace=PACE, cashless=True, kiosk=limits)
     ports = {"city": first.wiring.city[1]}
     rehearsals = [first]
     for n in range(1, count):
         certificate, key = keys.kiosk(named(n))
         other = {"kiosk": {"id": named(n)}, "line": {"certificate": certificate, "key": key}}
-        settings = toml.merge(SETTINGS, other)
+        settings = toml.merge(limits, other)
         place = run / named(n)
         made = prepare(folder, place, ports=ports, pace=PACE, cashless=True, kiosk=settings)
         (place / "city.log").touch()  # its city is the first one's

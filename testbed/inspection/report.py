@@ -9,8 +9,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -33,7 +34,7 @@ CONTEXT: Final = b"madoguchi inspection report v1\n"
 # Japanese and English of each line.
 TITLE: Final = ("証明書交付端末 再点検報告書", "Re-inspection of the certificate kiosks: report")
 WAY: Final = {
-    False: ("印刷まで行った。", "Journeys went on to the printed sheet."),
+    False: ("手続は、証明書の印刷まで行った。", "Journeys went on to the printed sheet."),
     True: (
         "試行：手数料の支払いの直前まで行い、印刷はしていない。",
         "A dry run: journeys ended before the payment, and nothing was printed.",
@@ -65,10 +66,14 @@ FIGURES: Final = (
     ("at_the_money", "支払いの直前まで進んだ手続", "Journeys that reached the payment (dry run)"),
     ("turned_away", "案内を出して終えた手続", "Journeys that ended with a notice"),
     ("sheets", "読み取って照合した用紙の枚数", "Sheets read back and compared"),
-    ("torn", "障害で途中まで印刷された用紙の枚数", "Sheets cut short by a disturbance, not read"),
+    (
+        "torn",
+        "障害で印刷が途中で終わり、照合しなかった用紙の枚数",
+        "Sheets cut short by a disturbance, not read",
+    ),
     (
         "compared",
-        "負荷をかけながら照合した市の回答の数",
+        "用紙とは別に照合した市の回答の数",
         "Answers of the city compared, beside the journeys",
     ),
     ("disturbances", "起こした障害の数", "Disturbances provoked"),
@@ -81,8 +86,8 @@ DEVICES: Final = (
     "ones speak. No real device was inspected.",
 )
 METHOD: Final = (
-    "用紙は、印刷に使ったものとは別の方法で読み取った。プリンターが受け取った画素を、台帳と照らし合わせた"
-    "内容を poppler で描いたものと比べ、二次元コードは zbar で読み取り、市の署名を確かめた。",
+    "用紙は、印刷に使ったものとは別の方法で読み取った。プリンターが受け取ったドットを、台帳と照合した内容"
+    "を poppler で描画したものと比べ、二次元コードは zbar で読み取り、市の署名を検証した。",
     "Each sheet was read by other means than those that printed it: the dots that the printer "
     "received were compared with a page that poppler drew from a content which was checked against "
     "the register, and the code was read by zbar and its signature checked.",
@@ -93,6 +98,19 @@ TABLES: Final = (
     ("disturbances", "起こした障害の内訳", "Disturbances by device and kind"),
     ("mismatches", "不一致の内訳", "Mismatches"),
 )
+# In the Japanese part these stand for the first word of a row.
+JAPANESE: Final[Mapping[str, str]] = {
+    "juminhyo": "住民票の写し",
+    "inkan": "印鑑登録証明書",
+    "kazei": "所得・課税証明書",
+    "card": "カード",
+    "coins": "硬貨装置",
+    "line": "市との回線",
+    "receipts": "領収書プリンター",
+    "sheets": "証明書プリンター",
+    "speaker": "スピーカー",
+    "terminal": "決済端末",
+}
 MOST_SHOWN: Final = 200  # mismatches
 NONE: Final = ("なし", "none")
 
@@ -154,10 +172,15 @@ def _lines(state: State, ended: str, at: int) -> Iterator[str]:
     for name, *words in TABLES:
         yield from ("", f"## {words[at]}", "")
         rows = sorted(tables[name].items())[:MOST_SHOWN]
-        yield from (f"- {what}: {count}" for what, count in rows)
+        for what, count in rows:
+            yield f"- {what if at else _in_japanese(what)}: {count}"
         if not rows:
             yield f"- {NONE[at]}"
     yield ""
+
+
+def _in_japanese(row: str) -> str:
+    return re.sub(r"^[a-z]+", lambda word: JAPANESE.get(word[0], word[0]), row)
 
 
 # -- signature

@@ -57,7 +57,7 @@ class Inspection:
     async def inspect(self) -> None:
         """What is not done yet. Raises ProcessDead, RehearsalError, Unanswered, OSError."""
         order = self.state.order
-        rehearsals = line_up.made(self.folder, self.run, order.kiosks)
+        rehearsals = line_up.made(self.folder, self.run, order.kiosks, order.trouble)
         truths = Truths(line_up.desk(rehearsals[0]))
         keys = signing.load_public([truths.desk.keys.issuing])
         judge = Judge(blank_sheet(Target(DPI, SHEET_DOTS)), keys, DPI, read_with_zbar)
