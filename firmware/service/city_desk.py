@@ -163,8 +163,10 @@ class CityDesk:
 
     def problem(self) -> str:
         """Why nobody can be served with this city now; "" for nothing."""
-        if self.trouble or self.line.clock.is_wrong():
-            return self.trouble or "clock"
+        if self.trouble:
+            return self.trouble
+        if self.line.clock.is_wrong():
+            return "clock"
         return "config" if self.item() else ""
 
     def item(self) -> str:

@@ -77,6 +77,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Site:
 def site(prepared: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
     monkeypatch.setattr(supervisor, "Supervisor", ToTheFirstResident)
     monkeypatch.setattr(supervisor, "lock_state", lambda _: None)
+    monkeypatch.setattr(supervisor, "configure", lambda _: None)  # the log is this process's
     monkeypatch.setattr(start_trouble, "RUNTIME", prepared.runtime)  # where units have it
     return prepared
 
