@@ -209,6 +209,25 @@ def test_whoever_has_it_installed_gives_it_back_when_it_is_stopped(fleet: Fleet)
     assert (board.running.version, board.state.rejected) == ("20", {})
 
 
+def test_giving_back_goes_on_where_it_was_cut(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet.start(BUILDS["good"])
+    fleet.hello()
+    board = fleet.boards["kiosk-1"]
+    board.update("follow")
+    fleet.stop()
+    fleet.hello()
+    with monkeypatch.context() as cut:
+        cut.setattr(board, "_run", lambda *_: False)
+        assert board.update("follow") == 1
+    assert len(board.entries()) == 2
+    assert board.update("follow") == 0
+    assert len(board.entries()) == 1
+    board.power_on()
+    assert (board.running.version, board.state.followed) == ("20", "")
+
+
 def test_nobody_is_told_of_an_older_build(fleet: Fleet) -> None:
     fleet.start(BUILDS["good"])
     fleet.hello()
