@@ -228,6 +228,22 @@ def test_giving_back_goes_on_where_it_was_cut(
     assert (board.running.version, board.state.followed) == ("20", "")
 
 
+def test_what_a_person_installs_instead_is_not_given_back(fleet: Fleet) -> None:
+    fleet.start(BUILDS["good"])
+    fleet.hello()
+    board = fleet.boards["kiosk-1"]
+    board.update("follow")
+    Build("22").bundle(fleet.bundles)
+    bundle = fleet.bundles / "madoguchi-x86-64-22.raucb"
+    assert board._run("rauc", "install", str(bundle))
+    fleet.stop()
+    fleet.hello()
+    assert board.update("follow") == 0
+    assert board.state.staged == "22"
+    board.night()
+    assert board.running.version == "22"
+
+
 def test_nobody_is_told_of_an_older_build(fleet: Fleet) -> None:
     fleet.start(BUILDS["good"])
     fleet.hello()

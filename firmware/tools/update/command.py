@@ -134,8 +134,10 @@ def _note_refusal(updates: Updates, version: str, why: str) -> None:
 
 
 def _installed(updates: Updates, given: argparse.Namespace) -> int:
+    """What a person installs is not the city's to take back."""
     version = image.read(given.bundle / image.FILE).version
-    updates.keep(replace(updates.state, staged=version, refused="", why=""))
+    followed = version if updates.state.followed == version else ""
+    updates.keep(replace(updates.state, staged=version, followed=followed, refused="", why=""))
     return YES
 
 
