@@ -50,9 +50,14 @@ def load(folder: Path, running: str) -> UpdateState:
     that one is signed, so nothing older gets in by it.
     """
     try:
-        return msgspec.json.decode((folder / FILE).read_bytes(), type=UpdateState)
-    except (OSError, ValueError):  # msgspec's errors are ValueErrors
+        return _read(folder)
+    except (OSError, ValueError):
         return UpdateState(floor=running)
+
+
+def _read(folder: Path) -> UpdateState:
+    """Raises OSError, ValueError (msgspec's errors are of it)."""
+    return msgspec.json.decode((folder / FILE).read_bytes(), type=UpdateState)
 
 
 def save(folder: Path, state: UpdateState) -> None:
@@ -74,12 +79,16 @@ def save(folder: Path, state: UpdateState) -> None:
 
 
 def for_the_city(folder: Path = FOLDER, image: Path = image_build.INSTALLED) -> UpdateReport | None:
-    """None on a board that is not updated as a whole: it has no image."""
+    """None on a board that is not updated as a whole (it has no image), and where the notes cannot
+    be read: nobody knows then whether the build is trusted.
+    """
     try:
         running = image_build.read(image)
-    except BuildUnreadable:
+        known = _read(folder)
+    except FileNotFoundError:  # as delivered
+        known = UpdateState()
+    except (BuildUnreadable, OSError, ValueError):
         return None
-    known = load(folder, running.version)
     fell_back = max(
         (version for version in known.rejected if is_newer(version, running.version)),
         key=numbers,

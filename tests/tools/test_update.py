@@ -335,6 +335,18 @@ def test_a_state_that_cannot_be_read_lets_nothing_older_in(tmp_path: Path, text:
     assert state.load(tmp_path, "20") == UpdateState(floor="20")
 
 
+def test_the_city_is_not_told_of_trust_that_cannot_be_read(tmp_path: Path) -> None:
+    """A report without a trial counts as trust, and the next ring would begin."""
+    (tmp_path / image.FILE).write_text(json.dumps(asdict(RUNNING)))
+    report = state.for_the_city(tmp_path, tmp_path / image.FILE)
+    assert report and not report.on_trial, "as delivered: there is no note yet"
+    (tmp_path / state.FILE).write_text("{")
+    assert state.for_the_city(tmp_path, tmp_path / image.FILE) is None
+    (tmp_path / state.FILE).unlink()
+    (tmp_path / state.FILE).mkdir()
+    assert state.for_the_city(tmp_path, tmp_path / image.FILE) is None
+
+
 def test_what_a_newer_build_has_written_is_no_reason_to_forget_what_fell_back(
     tmp_path: Path,
 ) -> None:
