@@ -18,6 +18,7 @@ from firmware.service.image_build import BuildUnreadable
 
 FOLDER: Final = Path("/var/lib/madoguchi-update")
 FILE: Final = "state.json"
+UNKNOWN: Final = "unknown"
 
 
 class UpdateState(msgspec.Struct, frozen=True):
@@ -57,7 +58,10 @@ def load(folder: Path, running: str) -> UpdateState:
 
 def _read(folder: Path) -> UpdateState:
     """Raises OSError, ValueError (msgspec's errors are of it)."""
-    return msgspec.json.decode((folder / FILE).read_bytes(), type=UpdateState)
+    known = msgspec.json.decode((folder / FILE).read_bytes(), type=dict[str, object])
+    if isinstance(versions := known.get("rejected"), list):  # as an earlier build wrote it
+        known["rejected"] = {version: UNKNOWN for version in versions if isinstance(version, str)}
+    return msgspec.convert(known, UpdateState)
 
 
 def save(folder: Path, state: UpdateState) -> None:

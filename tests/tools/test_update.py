@@ -354,6 +354,14 @@ def test_what_a_newer_build_has_written_is_no_reason_to_forget_what_fell_back(
     assert state.load(tmp_path, "20").rejected == {"21": "no-screen"}
 
 
+def test_the_notes_of_a_build_that_kept_no_reasons_are_read(tmp_path: Path) -> None:
+    """That build has installed this one: without its notes this one would never be on trial."""
+    (tmp_path / state.FILE).write_text('{"floor": "19", "staged": "20", "rejected": ["18"]}')
+    known = state.load(tmp_path, "20")
+    assert known == UpdateState(floor="19", staged="20", rejected={"18": "unknown"})
+    assert command.at_start(known, "20", 0).on_trial == "20"
+
+
 def test_an_image_without_its_description_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(BuildUnreadable):
         image.read(tmp_path / "none")
