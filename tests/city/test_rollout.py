@@ -264,6 +264,17 @@ def test_a_build_that_may_not_serve_does_not_go_out(fleet: Fleet) -> None:
         fleet.start(BUILDS["good"])
 
 
+def test_a_build_that_is_refused_meanwhile_goes_no_further(fleet: Fleet) -> None:
+    fleet.start(BUILDS["good"])
+    fleet.hello()
+    with fleet.rehearsal.city.engine.begin() as connection:
+        builds.name(connection, BUILDS["good"].image.build, builds.REFUSED, 1)
+    fleet.hello()
+    assert (fleet.rollout.state, fleet.rollout.why) == (State.STOPPED, "refused")
+    fleet.days(1)
+    assert fleet.running == ["20", "20", "20"]
+
+
 def test_the_command_starts_and_stops_what_a_file_says(
     fleet: Fleet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
