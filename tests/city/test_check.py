@@ -171,6 +171,15 @@ def test_a_certificate_with_days_of_its_own_has_its_calendar() -> None:
     assert drawn["calendar"] != drawn["calendar-juminzei"]
 
 
+def test_every_entry_of_a_kind_has_a_specimen_of_its_own() -> None:
+    seal = next(c for c in CITY.certificates if c.kind == "inkan")
+    ends = change(seal, until=date(2027, 3, 31))
+    begins = change(seal, since=date(2027, 4, 1))
+    city = change(CITY, certificates=(ends, begins))
+    now = datetime(2026, 11, 24, 12, tzinfo=JST)
+    assert [name for name, _ in specimens.sheets(city, now)] == ["inkan", "inkan-2027-04-01"]
+
+
 def test_a_long_title_is_set_smaller_and_stays_on_the_sheet() -> None:
     taxes = next(c for c in CITY.certificates if c.kind == "kazei")
     title = "市民税・県民税・森林環境税所得額課税額非課税額所得控除額証明書（全項目用見本）あ"
