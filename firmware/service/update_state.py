@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from firmware.link.build_version import is_newer, numbers
+from firmware.link.build_version import is_newer
 from firmware.link.messages import UpdateReport
 from firmware.service import image_build
 from firmware.service.image_build import BuildUnreadable
@@ -28,7 +28,8 @@ class UpdateState(msgspec.Struct, frozen=True):
     city wants it. `on_trial`: started, and not trusted yet; `since` is the journal's newest entry
     at its start, and `failing` says why it has not come up so far. `wrong_before`: checks of the
     diagnosis that were NG before the new build was started. `rejected`: versions that fell back,
-    each with its reason. `refused`: the bundle that was offered last and not installed, and `why`.
+    the last one last, each with its reason. `refused`: the bundle that was offered last and not
+    installed, and `why`.
 
     A field that this build does not know is passed over: a newer build may have written it, and
     fallen back since.
@@ -93,11 +94,8 @@ def for_the_city(folder: Path = FOLDER, image: Path = image_build.INSTALLED) -> 
         known = UpdateState()
     except (BuildUnreadable, OSError, ValueError):
         return None
-    fell_back = max(
-        (version for version in known.rejected if is_newer(version, running.version)),
-        key=numbers,
-        default="",
-    )
+    newer = (each for each in reversed(known.rejected) if is_newer(each, running.version))
+    fell_back = next(newer, "")
     return UpdateReport(
         board=running.board,
         version=running.version,

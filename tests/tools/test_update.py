@@ -347,6 +347,15 @@ def test_the_city_is_not_told_of_trust_that_cannot_be_read(tmp_path: Path) -> No
     assert state.for_the_city(tmp_path, tmp_path / image.FILE) is None
 
 
+def test_the_city_is_told_of_the_fall_back_that_came_last(tmp_path: Path) -> None:
+    """Its rollout is of that version, whatever fell back before."""
+    (tmp_path / image.FILE).write_text(json.dumps(asdict(RUNNING)))
+    rejected = {"23": "no-start", "22": "no-screen", "19": "no-start"}
+    state.save(tmp_path, UpdateState(floor="20", rejected=rejected))
+    report = state.for_the_city(tmp_path, tmp_path / image.FILE)
+    assert report and (report.fell_back, report.why) == ("22", "no-screen")
+
+
 def test_what_a_newer_build_has_written_is_no_reason_to_forget_what_fell_back(
     tmp_path: Path,
 ) -> None:
