@@ -58,11 +58,11 @@ def _draw(city: Municipality, now: datetime, out: Path) -> Iterable[str]:
     """Writes the pictures; says which there are not."""
     for name, png in calendars(city, now.date()):
         (out / f"{name}.png").write_bytes(png)
-    for kind, found in sheets(city, now):
+    for name, found in sheets(city, now):
         if isinstance(found, NoSpecimen):
-            yield f"specimen of {kind}: {found}"
+            yield f"specimen of {name}: {found}"
         else:
-            marked(found, out / f"sheet-{kind}.png")
+            marked(found, out / f"sheet-{name}.png")
 
 
 def _moment(text: str) -> datetime:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from city.calendars import any_day, faults
 from city.entries import Certificate, Dated, Hours, Names, Sited
+from city.public_holidays import LAST_YEAR
 from city.vocabulary import (
     CAUSES,
     ELSE,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 MOST_CERTIFICATES = 16
 MOST_CONTACTS = 32
 MOST_TITLE = 40  # characters of full width at the head of a sheet (`templates/sheet.typ`)
-# So many days from the first on, one must be a working day.
+# Of so many days one must be a working day.
 SOME_DAYS = 400
 
 
@@ -46,11 +47,7 @@ def contradictions(city: Municipality) -> Iterator[str]:
         for kind in stop.kinds:
             if all(certificate.kind != kind for certificate in city.certificates):
                 yield f"maintenance[{n}].kinds: no certificate {kind!r}"
-    for n, terms in enumerate(city.eligibility):
-        yield from faults(f"eligibility[{n}].office", terms.office)
-        days = [terms.since + timedelta(days=n) for n in range(SOME_DAYS)]
-        if not any_day(terms.office, days, city.holidays):
-            yield f"eligibility[{n}].office: no working day"
+    yield from _offices(city)
     for n, certificate in enumerate(city.certificates):
         yield from _certificate(f"certificates[{n}] ({certificate.kind})", certificate)
     yield from _periods(city.certificates)
@@ -68,6 +65,20 @@ def contradictions(city: Municipality) -> Iterator[str]:
     for key in city.sites:
         yield from (f"{fault}, at the site {key}" for fault in _begun(city.at(key), first))
     yield from _japanese("name", city.name)
+
+
+def _offices(city: Municipality) -> Iterator[str]:
+    """A filing is taken up on a working day: after each day there must be one."""
+    for n, terms in enumerate(city.eligibility):
+        key = f"eligibility[{n}].office"
+        yield from faults(key, terms.office)
+        followed = any(
+            each.since > terms.since and each.sites == terms.sites for each in city.eligibility
+        )
+        for first in (terms.since, *(() if followed else (date(LAST_YEAR, 1, 1),))):
+            days = [first + timedelta(days=later) for later in range(SOME_DAYS)]
+            if not any_day(terms.office, days, city.holidays):
+                yield f"{key}: no working day in the {SOME_DAYS} days from {first}"
 
 
 def _begun(city: Municipality, first: date) -> Iterator[str]:

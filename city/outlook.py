@@ -135,8 +135,10 @@ def missing(city: Municipality, today: date) -> Iterator[str]:
         if "en" not in each.title:
             yield f"{key}.title.en: missing"
         if each.years:
-            yield from _years_missing(f"{key}.years", each.years[-1].year, city, each.kind, today)
-    yield from _contacts(city, today)
+            newest = max(year.year for year in each.years)
+            yield from _years_missing(f"{key}.years", newest, city, each.kind, today)
+    at_sites = (line for here in sites(city).values() for line in _contacts(here, today))
+    yield from dict.fromkeys(at_sites)
 
 
 def _years_missing(

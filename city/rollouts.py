@@ -28,7 +28,7 @@ def told(connection: Connection, kiosk: str, board: str, now: int) -> tuple[str,
     known = of_board(connection, board)
     if known is None or known.state is not State.RUNNING:
         return "", False
-    now_so = judge(known, _fleet(connection, known.reached, now), now)
+    now_so = _judged(connection, known, now)
     return word(now_so, kiosk), now_so != known
 
 
@@ -37,10 +37,17 @@ def move(connection: Connection, board: str, now: int) -> Rollout | None:
     known = of_board(connection, board)
     if known is None:
         return None
-    now_so = judge(known, _fleet(connection, known.reached, now), now)
+    now_so = _judged(connection, known, now)
     if now_so != known:
         _keep(connection, now_so, now)
     return now_so
+
+
+def _judged(connection: Connection, known: Rollout, now: int) -> Rollout:
+    """Also by the list of builds: one that was refused meanwhile would serve nobody."""
+    if known.state is State.RUNNING and not builds.is_taken(connection, known.build):
+        return msgspec.structs.replace(known, state=State.STOPPED, why="refused")
+    return judge(known, _fleet(connection, known.reached, now), now)
 
 
 def start(connection: Connection, plan: Plan, now: int) -> Rollout:

@@ -82,14 +82,20 @@ def _months(days: Sequence[date], letters: Mapping[date, str]) -> Iterator[dict[
 
 
 def sheets(city: Municipality, now: datetime) -> Iterator[tuple[str, bytes | NoSpecimen]]:
-    """Kind and PDF of one specimen of each certificate that is offered or will be."""
+    """Name and PDF of one specimen of each certificate that is offered or will be. Of a kind with
+    several entries the later ones in the file are named with their first day too.
+    """
     today = now.astimezone(JST).date()
+    named: set[str] = set()
     for certificate in city.certificates:
         if certificate.until is None or certificate.until >= today:
+            kind = certificate.kind
+            name = f"{kind}-{certificate.since}" if kind in named else kind
+            named.add(kind)
             try:
-                yield certificate.kind, _sheet(city, certificate, now)
+                yield name, _sheet(city, certificate, now)
             except NoSpecimen as reason:
-                yield certificate.kind, reason
+                yield name, reason
 
 
 def _sheet(city: Municipality, certificate: Certificate, now: datetime) -> bytes:

@@ -104,7 +104,7 @@ class UpdateReport(Message, frozen=True, omit_defaults=True):
     version: BuildVersion  # that runs
     staged: NoVersion = ""  # installed, and not started yet
     on_trial: bool = False  # its first journeys are being watched
-    fell_back: NoVersion = ""  # the newest version that was tried after the one that runs
+    fell_back: NoVersion = ""  # the version after this one that was tried last
     refused: NoVersion = ""  # was to be installed, and could not be
     why: Annotated[str, Meta(max_length=64, pattern="^[a-z0-9.-]*\\Z")] = ""  # of either
 

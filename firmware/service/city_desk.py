@@ -89,8 +89,9 @@ class CityDesk:
     alarm: Callable[[str], None] = lambda code: None  # opens a case that pauses the kiosk
     # how this kiosk is, told with each hello
     status: Callable[[], messages.KioskStatus | None] = lambda: None
-    # hears which image the city wants this kiosk to have, with the answer to each hello
-    wants: Callable[[str], None] = lambda version: None
+    # hears which image the city wants this kiosk to have, with the answer to each hello; None when
+    # there is none: it may want another one meanwhile
+    wants: Callable[[str | None], None] = lambda version: None
     status_refused: bool = False  # a city of an older build refuses a hello that tells it
     terms: messages.Terms | None = None
     terms_at: float = 0.0
@@ -117,6 +118,7 @@ class CityDesk:
             self._check_terms(received)
         except (LineFault, CityRefusal) as error:
             self._note("hello", error)
+            self.wants(None)
             unheard = isinstance(error, LineFault) and error.reason in UNHEARD
             self.certificate_over = unheard and self._is_over()
             return events.LineLost()

@@ -21,7 +21,7 @@ from firmware.flow.session import Session, switched
 from firmware.link import messages
 from firmware.link.client import Line
 from firmware.panel.render import page, render
-from firmware.service import devices
+from firmware.service import devices, update_state
 from firmware.service.announcer import Announcer
 from firmware.service.cash_desk import CashDesk, as_journey_event
 from firmware.service.city_desk import CityDesk, line_config, trust
@@ -88,9 +88,7 @@ class Closed:
         speaker = devices.speaker(self._config.speaker)
         self._announcer = Announcer.of(self._config, speaker, self._threads[ThreadName.SPEAKER])
         city = CityDesk(self._config, Line(line_config(self._config)), trust(self._config))
-        city.status = lambda: messages.KioskStatus(
-            availability=Availability.OUT_OF_SERVICE.value, problem=self._problem
-        )
+        city.status = self._status
         cash = CashDesk(devices.coin_unit(self._config.cash), self._coin(loop))
         work = [loop.create_task(self._beat()), loop.create_task(self._ask(city, cash))]
         try:
@@ -107,6 +105,15 @@ class Closed:
             cash.unit.close()
             speaker.close()
         return 0
+
+    def _status(self) -> messages.KioskStatus:
+        """Its journal cannot be asked; the case that it is closed under is open."""
+        return messages.KioskStatus(
+            availability=Availability.OUT_OF_SERVICE.value,
+            problem=self._problem,
+            cases=1,
+            update=update_state.for_the_city(),
+        )
 
     async def _beat(self) -> None:
         while True:

@@ -69,7 +69,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     exact_only: bool = False
     cases: int = 0  # open ones
     waiting: int = 0  # outcomes that the city has not heard
-    # version of the image that the city wants to run here; "": as it is, None: it has not said
+    # version of the image that the city wants to run here; "": as it is, None: it does not say
     wanted: str | None = None
 
 

@@ -81,17 +81,17 @@ def act(config: Config, kind: str, coins: Mapping[str, Mapping[int, int]]) -> li
         return [_write(journal, ledger, kind, place, its) for place, its in coins.items()]
 
 
-def tried(config: Config, coins: Mapping[int, int], counter: int | None) -> None:
+def tried(config: Config, coins: Mapping[int, int], counter: int, *, shut: bool) -> None:
     """Coins by value that a technician put in to try the acceptor: the office's, put in where such
-    coins fall. `counter`: the acceptor's behind them; None when nobody knows it. Raises
-    JournalBroken.
+    coins fall. `counter`: the acceptor's behind them, so that the kiosk's next start does not find
+    them again; 0 when nobody knows it and it is not `shut`. Raises JournalBroken.
     """
     with _books(config) as (journal, ledger):
         _lay_out(journal, ledger, config.cash)
         for value in sorted(value for value, number in coins.items() if number):
             _write(journal, ledger, REFILL, ledger.layout.place(value), {value: coins[value]})
-        if counter is not None:
-            _append(journal, ledger, new_entry("", "coin-counter", counter=counter, open=False))
+        if counter or shut:
+            _append(journal, ledger, new_entry("", "coin-counter", counter=counter, open=not shut))
 
 
 def _check(section: CashSection, kind: str, coins: Mapping[str, Mapping[int, int]]) -> None:

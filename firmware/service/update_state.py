@@ -11,13 +11,14 @@ from typing import Final
 
 import msgspec
 
-from firmware.link.build_version import is_newer, numbers
+from firmware.link.build_version import is_newer
 from firmware.link.messages import UpdateReport
 from firmware.service import image_build
 from firmware.service.image_build import BuildUnreadable
 
 FOLDER: Final = Path("/var/lib/madoguchi-update")
 FILE: Final = "state.json"
+UNKNOWN: Final = "unknown"
 
 
 class UpdateState(msgspec.Struct, frozen=True):
@@ -27,7 +28,8 @@ class UpdateState(msgspec.Struct, frozen=True):
     city wants it. `on_trial`: started, and not trusted yet; `since` is the journal's newest entry
     at its start, and `failing` says why it has not come up so far. `wrong_before`: checks of the
     diagnosis that were NG before the new build was started. `rejected`: versions that fell back,
-    each with its reason. `refused`: the bundle that was offered last and not installed, and `why`.
+    the last one last, each with its reason. `refused`: the bundle that was offered last and not
+    installed, and `why`.
 
     A field that this build does not know is passed over: a newer build may have written it, and
     fallen back since.
@@ -50,9 +52,17 @@ def load(folder: Path, running: str) -> UpdateState:
     that one is signed, so nothing older gets in by it.
     """
     try:
-        return msgspec.json.decode((folder / FILE).read_bytes(), type=UpdateState)
-    except (OSError, ValueError):  # msgspec's errors are ValueErrors
+        return _read(folder)
+    except (OSError, ValueError):
         return UpdateState(floor=running)
+
+
+def _read(folder: Path) -> UpdateState:
+    """Raises OSError, ValueError (msgspec's errors are of it)."""
+    known = msgspec.json.decode((folder / FILE).read_bytes(), type=dict[str, object])
+    if isinstance(versions := known.get("rejected"), list):  # as an earlier build wrote it
+        known["rejected"] = {version: UNKNOWN for version in versions if isinstance(version, str)}
+    return msgspec.convert(known, UpdateState)
 
 
 def save(folder: Path, state: UpdateState) -> None:
@@ -74,17 +84,18 @@ def save(folder: Path, state: UpdateState) -> None:
 
 
 def for_the_city(folder: Path = FOLDER, image: Path = image_build.INSTALLED) -> UpdateReport | None:
-    """None on a board that is not updated as a whole: it has no image."""
+    """None on a board that is not updated as a whole (it has no image), and where the notes cannot
+    be read: nobody knows then whether the build is trusted.
+    """
     try:
         running = image_build.read(image)
-    except BuildUnreadable:
+        known = _read(folder)
+    except FileNotFoundError:  # as delivered
+        known = UpdateState()
+    except (BuildUnreadable, OSError, ValueError):
         return None
-    known = load(folder, running.version)
-    fell_back = max(
-        (version for version in known.rejected if is_newer(version, running.version)),
-        key=numbers,
-        default="",
-    )
+    newer = (each for each in reversed(known.rejected) if is_newer(each, running.version))
+    fell_back = next(newer, "")
     return UpdateReport(
         board=running.board,
         version=running.version,

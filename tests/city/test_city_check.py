@@ -85,6 +85,28 @@ def gaps(city: Municipality) -> Iterator[tuple[Municipality, str]]:
     yield change(city, refusal_contacts={}), "refusal_contacts.no-tax-return: goes to resident"
 
 
+def test_the_order_of_fiscal_years_in_the_file_is_free() -> None:
+    turned = tuple(
+        change(each, years=tuple(reversed(each.years))) if each.years else each
+        for each in CITY.certificates
+    )
+    assert list(outlook.missing(change(CITY, certificates=turned), TODAY)) == []
+
+
+def test_the_places_to_go_of_every_site_are_looked_at() -> None:
+    city = municipality.load(CITIES / "miyako.toml")
+    [office] = city.contacts["resident"]
+    offices = tuple(
+        change(office, since=date(2020 + n, 1, 1), phone=phone, sites=(site,))
+        for n, (site, phone) in enumerate(
+            zip(city.sites, ("000-1", "1", "000-2", "1"), strict=True)
+        )
+    )
+    changed = change(city, contacts={**city.contacts, "resident": offices})
+    found = [line for line in outlook.missing(changed, TODAY) if "resident.phone" in line]
+    assert [line.split()[1] for line in found] == ["000-1", "000-2"]
+
+
 @pytest.mark.parametrize(
     ("today", "due"), [("2027-02-28", None), ("2027-03-01", "2028-12-31"), ("2028-01-01", "2028")]
 )
@@ -147,6 +169,15 @@ def test_a_certificate_with_days_of_its_own_has_its_calendar() -> None:
     drawn = dict(specimens.calendars(city, date(2026, 5, 1)))
     assert drawn.keys() == {"calendar", "calendar-juminzei"}
     assert drawn["calendar"] != drawn["calendar-juminzei"]
+
+
+def test_every_entry_of_a_kind_has_a_specimen_of_its_own() -> None:
+    seal = next(c for c in CITY.certificates if c.kind == "inkan")
+    ends = change(seal, until=date(2027, 3, 31))
+    begins = change(seal, since=date(2027, 4, 1))
+    city = change(CITY, certificates=(ends, begins))
+    now = datetime(2026, 11, 24, 12, tzinfo=JST)
+    assert [name for name, _ in specimens.sheets(city, now)] == ["inkan", "inkan-2027-04-01"]
 
 
 def test_a_long_title_is_set_smaller_and_stays_on_the_sheet() -> None:

@@ -231,6 +231,7 @@ def _fault(tmp_path: Path, text: str) -> str:
         ("[[maintenance]]", '[[maintenance]]\nkinds = ["koseki"]', "maintenance[0].kinds: no"),
         ("[[maintenance]]", '[[maintenance]]\nsites = ["hall"]', "maintenance[0].sites: no site"),
         ('["weekdays"]', '["2020-02-29"]', "eligibility[0].office: no working day"),
+        ('["weekdays"]', '["2016-01-01..2030-12-31"]', "working day in the 400 days from 2099"),
         ("checked_until = 2027-12-31", "checked_until = 2100-12-31", "holidays.checked_until"),
         ("2027-12-31 }", "2027-12-31, removed = [2026-11-24] }", "holidays.removed: 2026-11-24"),
         ("2027-12-31 }", "2027-12-31, added = [2026-11-23] }", "holidays.added: 2026-11-23"),

@@ -209,6 +209,41 @@ def test_whoever_has_it_installed_gives_it_back_when_it_is_stopped(fleet: Fleet)
     assert (board.running.version, board.state.rejected) == ("20", {})
 
 
+def test_giving_back_goes_on_where_it_was_cut(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet.start(BUILDS["good"])
+    fleet.hello()
+    board = fleet.boards["kiosk-1"]
+    board.update("follow")
+    fleet.stop()
+    fleet.hello()
+    with monkeypatch.context() as cut:
+        cut.setattr(board, "_run", lambda *_: False)
+        assert board.update("follow") == 1
+    assert len(board.entries()) == 2
+    assert board.update("follow") == 0
+    assert len(board.entries()) == 1
+    board.power_on()
+    assert (board.running.version, board.state.followed) == ("20", "")
+
+
+def test_what_a_person_installs_instead_is_not_given_back(fleet: Fleet) -> None:
+    fleet.start(BUILDS["good"])
+    fleet.hello()
+    board = fleet.boards["kiosk-1"]
+    board.update("follow")
+    Build("22").bundle(fleet.bundles)
+    bundle = fleet.bundles / "madoguchi-x86-64-22.raucb"
+    assert board._run("rauc", "install", str(bundle))
+    fleet.stop()
+    fleet.hello()
+    assert board.update("follow") == 0
+    assert board.state.staged == "22"
+    board.night()
+    assert board.running.version == "22"
+
+
 def test_nobody_is_told_of_an_older_build(fleet: Fleet) -> None:
     fleet.start(BUILDS["good"])
     fleet.hello()
@@ -227,6 +262,17 @@ def test_a_build_that_may_not_serve_does_not_go_out(fleet: Fleet) -> None:
         builds.name(connection, OLD.image.build, builds.ACCEPTED, 1)
     with pytest.raises(RolloutError, match="accept it first"):
         fleet.start(BUILDS["good"])
+
+
+def test_a_build_that_is_refused_meanwhile_goes_no_further(fleet: Fleet) -> None:
+    fleet.start(BUILDS["good"])
+    fleet.hello()
+    with fleet.rehearsal.city.engine.begin() as connection:
+        builds.name(connection, BUILDS["good"].image.build, builds.REFUSED, 1)
+    fleet.hello()
+    assert (fleet.rollout.state, fleet.rollout.why) == (State.STOPPED, "refused")
+    fleet.days(1)
+    assert fleet.running == ["20", "20", "20"]
 
 
 def test_the_command_starts_and_stops_what_a_file_says(

@@ -59,3 +59,13 @@ def test_the_office_is_told_in_the_language_that_is_shown(closed: Closed) -> Non
     touch(closed, "language", "en")
     assert closed._screen.facts["office"] == "Citizens' desk"
     assert closed._screen.facts["hours"] == "Weekdays"
+
+
+def test_the_city_hears_of_the_case_and_of_the_build_that_is_closed(
+    closed: Closed, mocker: MockerFixture
+) -> None:
+    """Or a rollout of a build whose processes die would not stop."""
+    report = messages.UpdateReport(board="x86-64", version="21", on_trial=True)
+    mocker.patch("firmware.service.update_state.for_the_city", return_value=report)
+    told = closed._status()
+    assert (told.availability, told.cases, told.update) == ("out-of-service", 1, report)

@@ -483,6 +483,15 @@ def test_a_city_that_does_not_know_the_status_is_asked_without_it(mocker: Mocker
     assert (cases, work.trouble) == ([], "")
 
 
+def test_what_a_silent_city_wanted_is_not_known_any_more(mocker: MockerFixture) -> None:
+    """It may have stopped the rollout: what it wanted last is not started at night."""
+    work = city(mocker, hello=raising(LineFault(LineReason.UNREACHABLE)))
+    wanted: list[str | None] = []
+    work.wants = wanted.append
+    asyncio.run(work.fetch_terms())
+    assert wanted == [None]
+
+
 REFUSALS = [CityRefusal(messages.Refusal(code=code)) for code in messages.RefusalCode]
 
 

@@ -32,7 +32,8 @@ from firmware.tools.diagnose.finding import Finding, Verdict
 from firmware.tools.diagnose.guided import human, panel
 from firmware.tools.diagnose.guided.human import Answer, Gone, Request, Terminal
 from firmware.tools.diagnose.system import Listener
-from hal.cash.contract import CashEvent
+from hal.cash.contract import CashEvent, CoinUnit
+from hal.faults import DeviceFault, Reason
 
 pytestmark = pytest.mark.wires
 COIN = re.compile(r"(\d+)円硬貨")
@@ -250,6 +251,31 @@ def test_who_stops_leaves_the_slot_shut_and_the_coins_booked(
     [step] = json.loads(record.read_text("utf-8"))["steps"]
     assert step["code"] == "guided.stopped"
     assert len(step["answers"]) == 1
+
+
+def test_coins_in_front_of_a_slot_that_does_not_answer_any_more_are_booked_once(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next start of the kiosk asks for what came behind them."""
+
+    made = devices.coin_unit
+
+    def breaking(section: Any) -> CoinUnit:
+        unit = made(section)
+        stop = unit.stop
+
+        def silent() -> int:
+            stop()
+            raise DeviceFault("cash", Reason.SILENT)
+
+        monkeypatch.setattr(unit, "stop", silent)
+        return unit
+
+    monkeypatch.setattr(devices, "coin_unit", breaking)
+    assert walked(site.config, Person(site), "coins")["coins"].code == "guided.device"
+    assert box(site.config) == {10: 10}
+    counter = site.bench.coins.acceptor.counter
+    assert newest_counter(site.config) == {"counter": counter, "open": True}
 
 
 def test_nothing_is_asked_after_somebody_has_gone(shared: Site) -> None:

@@ -335,11 +335,40 @@ def test_a_state_that_cannot_be_read_lets_nothing_older_in(tmp_path: Path, text:
     assert state.load(tmp_path, "20") == UpdateState(floor="20")
 
 
+def test_the_city_is_not_told_of_trust_that_cannot_be_read(tmp_path: Path) -> None:
+    """A report without a trial counts as trust, and the next ring would begin."""
+    (tmp_path / image.FILE).write_text(json.dumps(asdict(RUNNING)))
+    report = state.for_the_city(tmp_path, tmp_path / image.FILE)
+    assert report and not report.on_trial, "as delivered: there is no note yet"
+    (tmp_path / state.FILE).write_text("{")
+    assert state.for_the_city(tmp_path, tmp_path / image.FILE) is None
+    (tmp_path / state.FILE).unlink()
+    (tmp_path / state.FILE).mkdir()
+    assert state.for_the_city(tmp_path, tmp_path / image.FILE) is None
+
+
+def test_the_city_is_told_of_the_fall_back_that_came_last(tmp_path: Path) -> None:
+    """Its rollout is of that version, whatever fell back before."""
+    (tmp_path / image.FILE).write_text(json.dumps(asdict(RUNNING)))
+    rejected = {"23": "no-start", "22": "no-screen", "19": "no-start"}
+    state.save(tmp_path, UpdateState(floor="20", rejected=rejected))
+    report = state.for_the_city(tmp_path, tmp_path / image.FILE)
+    assert report and (report.fell_back, report.why) == ("22", "no-screen")
+
+
 def test_what_a_newer_build_has_written_is_no_reason_to_forget_what_fell_back(
     tmp_path: Path,
 ) -> None:
     (tmp_path / state.FILE).write_text('{"later": 1, "rejected": {"21": "no-screen"}}')
     assert state.load(tmp_path, "20").rejected == {"21": "no-screen"}
+
+
+def test_the_notes_of_a_build_that_kept_no_reasons_are_read(tmp_path: Path) -> None:
+    """That build has installed this one: without its notes this one would never be on trial."""
+    (tmp_path / state.FILE).write_text('{"floor": "19", "staged": "20", "rejected": ["18"]}')
+    known = state.load(tmp_path, "20")
+    assert known == UpdateState(floor="19", staged="20", rejected={"18": "unknown"})
+    assert command.at_start(known, "20", 0).on_trial == "20"
 
 
 def test_an_image_without_its_description_is_an_error(tmp_path: Path) -> None:

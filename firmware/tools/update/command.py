@@ -134,19 +134,21 @@ def _note_refusal(updates: Updates, version: str, why: str) -> None:
 
 
 def _installed(updates: Updates, given: argparse.Namespace) -> int:
+    """What a person installs is not the city's to take back."""
     version = image.read(given.bundle / image.FILE).version
-    updates.keep(replace(updates.state, staged=version, refused="", why=""))
+    followed = version if updates.state.followed == version else ""
+    updates.keep(replace(updates.state, staged=version, followed=followed, refused="", why=""))
     return YES
 
 
 def _follow(updates: Updates, _: argparse.Namespace) -> int:
     """Nothing as long as nobody knows what the city wants."""
     known, running = updates.state, updates.running
-    if updates.wanted is None or updates.wanted == known.staged:
+    if updates.wanted is None:
         return YES
-    if known.followed and known.followed not in (updates.wanted, running.version):
+    if known.followed != updates.wanted and is_newer(known.followed, running.version):
         return YES if _withdraw(updates) else NO
-    if updates.wanted in ("", running.version):
+    if updates.wanted in ("", running.version, known.staged):
         return YES
     return YES if _fetch(updates, updates.wanted) else NO
 

@@ -123,7 +123,7 @@ RULES: Final = (
         "withdrawn",
         frozenset({Act.RESTART}),
         lambda known: bool(known.staged) and known.staged == known.followed != known.wanted,
-        "the city wanted this build, and does not want it now",
+        "the city wanted this build, and does not say now that it still does",
     ),
     Rule(
         "journal-unreadable",

@@ -43,7 +43,9 @@ def coins(config: Config, asking: Asking) -> str:
             unit.close()
             trial.take_events()
             if trial.opened:
-                till.tried(config, trial.taken, trial.counter)
+                shut = trial.counter is not None
+                behind = trial.coin if trial.counter is None else trial.counter
+                till.tried(config, trial.taken, behind, shut=shut)
     if trial.problems:
         raise wrong("guided.coins", "; ".join(trial.problems))
     yen = sum(value * number for value, number in trial.taken.items())
@@ -58,8 +60,9 @@ def _require_known(missed: Missed, *, asked: bool) -> None:
 
 @dataclass
 class _Trial:
-    """`taken`: coins by value that fell in. `counter`: the acceptor's behind them all; None when
-    nobody knows it.
+    """`taken`: coins by value that fell in. `counter`: the acceptor's behind them all, as it was
+    when the slot was shut; None when the slot does not answer. `coin`: its counter with the last
+    coin.
     """
 
     unit: CoinUnit
@@ -69,6 +72,7 @@ class _Trial:
     taken: Counter[int] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
     counter: int | None = None
+    coin: int = 0
     opened: bool = False
 
     def run(self) -> None:
@@ -97,6 +101,7 @@ class _Trial:
             event = self.events.get()
             if isinstance(event, CoinAccepted):
                 fell[event.value] += 1
+                self.coin = event.counter
             elif isinstance(event, CoinFault):
                 self.problems.append(event.reason.value)
         self.taken += fell
