@@ -45,6 +45,7 @@ from firmware.sheets.prepare import Target
 from testbed.inspection.paper import blank_sheet, dots_of
 from testbed.inspection.paper_judge import Judge, Truth
 from testbed.inspection.register import faults_of
+from testbed.inspection.truths import answers
 
 AT_ONCE: Final = ("kiosk-1", "kiosk-2", "kiosk-3")
 SPEAKER: Final = "kiosk-4"  # at which the honest journeys are made
@@ -403,14 +404,3 @@ def number_for(errand: Errand) -> str:
     return "".join(
         ordering.CROCKFORD[digits >> 5 * at & 31] for at in range(ordering.NUMBER_LENGTH)
     )
-
-
-def answers(errand: Errand, offer: messages.Offer) -> dict[str, tuple[str, ...]]:
-    """To every question that is asked, as the kiosk sends them."""
-    given: dict[str, tuple[str, ...]] = {}
-    for option in offer.options:
-        if option.type != "count" and (
-            option.when is None or option.when[1] in given.get(option.when[0], ())
-        ):
-            given[option.id] = tuple(errand.picks.get(option.id, option.default))
-    return given
