@@ -75,6 +75,7 @@ SAMPLED = {
     "tests/service/test_journal_lost.py::test_the_kiosk_does_not_start_on_it": 2,
     "tests/test_scenarios_wires.py::test_on_the_wires": 2,
     "tests/test_trouble.py": 2,
+    "tests/testbed/test_inspection.py::test_what_is_wrong_on_purpose_is_found": 7,
     "tests/verification/test_page_for_everybody.py": 2,
 }
 

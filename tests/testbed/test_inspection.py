@@ -23,6 +23,16 @@ from testbed.inspection.state import Order, Result, State, StateError, load, sav
 from testbed.screen import Seen, Touchable
 
 ORDER = Order(journeys=2, kiosks=1, seed=0, trouble=0.0, dry=False, build="1.2.3")
+# What an inspection says of each machine or city that is wrong on purpose.
+FOUND = {
+    "character": "ink of the truth is missing",
+    "previous": "sheet 1: the code's",
+    "beside": "sheet 1: the code's",
+    "twice": "2 sheets instead of 1",
+    "unsigned": "0 codes on a sheet",
+    "another_file": "is not the register's",
+    "another_address": "is not the register's",
+}
 DONE = [Result(1, 1, "inkan", SERVED, sheets=1), Result(1, 2, "kazei", "printer")]
 
 
@@ -49,8 +59,14 @@ def test_a_dry_run_is_reported_and_signed(
 
 @pytest.mark.wires
 @pytest.mark.slow
-def test_a_machine_that_leaves_out_a_character_is_found() -> None:
-    assert "ink of the truth is missing" in prove.find(FOLDER, 0, "character")[0]
+@pytest.mark.parametrize("mistake", FOUND)
+def test_what_is_wrong_on_purpose_is_found(mistake: str) -> None:
+    found = prove.find(FOLDER, 0, mistake)
+    assert any(FOUND[mistake] in fault for fault in found), found
+
+
+def test_nothing_that_is_wrong_on_purpose_is_left_out() -> None:
+    assert FOUND.keys() == set(prove.controls())
 
 
 # -- what is kept
