@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from firmware.tools.cli import main
 from testbed.customer import Watcher
 from testbed.demo import FOLDER
 from testbed.model_check import wrong
@@ -134,25 +133,6 @@ def test_a_kiosk_that_obeys_older_screens_is_noticed(
     found = play_wrong(shared, monkeypatch, "touch start", "touch an older screen")
     assert found is not None
     assert found.letter == "f"
-
-
-def test_an_incident_of_a_walk_is_explained(
-    shared: SharedSystem,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """A process is killed between the fee and the paper: what died, of what, and the money."""
-    bundle = tmp_path / "incident.zip"
-    monkeypatch.setattr(shared, "incident", bundle)
-    assert play(shared, monkeypatch, *TO_THE_TILL, "coin 500", "kill the process") is None
-    assert main(["replay", str(bundle)]) == 1
-    told = capsys.readouterr().out
-    killed = told.index("something else killed it with SIGKILL")
-    # On a slow machine something may have come too late before.
-    assert told[:killed].splitlines()[-1].lstrip().startswith((">>> FIRST:", "!"))
-    assert told.index("wants AcceptCoins (due 100)") < killed
-    assert "the supervisor closed the session's books: " in told[killed:]
 
 
 def test_a_slot_left_open_is_noticed(shared: SharedSystem, monkeypatch: pytest.MonkeyPatch) -> None:

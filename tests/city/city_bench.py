@@ -281,7 +281,7 @@ class Rehearsal:
     def line(self, url: str, kiosk: str = "kiosk-1", **changes: Any) -> Line:
         certificate, key = self.pki.kiosk(kiosk)
         return Line(
-            LineConfig(url, certificate, key, self.pki.city_ca, **{"deadline_s": 5.0, **changes})
+            LineConfig(url, certificate, key, self.pki.city_ca, **{"deadline_s": 30.0, **changes})
         )
 
 
