@@ -5,6 +5,7 @@ hangs.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -199,8 +200,13 @@ def test_a_child_that_is_dead_when_its_turn_comes_takes_nobody_with_it(
     assert [c.active for c in overseer._children.values()] == [True, False]
 
 
-def open_files() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
+def open_files() -> set[tuple[str, str]]:
+    """Descriptors, each with what it stands for."""
+    found = set()
+    for entry in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):  # of this listing itself
+            found.add((entry.name, str(entry.readlink())))
+    return found
 
 
 def test_no_memory_for_the_one_ahead_leaves_the_one_who_serves(
@@ -216,7 +222,8 @@ def test_no_memory_for_the_one_ahead_leaves_the_one_who_serves(
     before = open_files()
     overseer._keep_two()
     assert list(overseer._children) == [1]
-    assert open_files() == before
+    # What earlier tests have left behind may be closed meanwhile.
+    assert open_files() <= before
 
 
 def test_a_kiosk_that_can_show_no_screen_at_all_ends_the_service(tmp_path: Path) -> None:
