@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from city_bench import AKASHI, CITY_FILES, Direct, Rehearsal, Visit, outcome_of
+from city_bench import AKASHI, CITY_FILES, Direct, Rehearsal, Visit, both, outcome_of
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from retention_bench import terms
@@ -125,6 +125,7 @@ async def journey(rehearsal: Rehearsal) -> Visit:
     return visit
 
 
+@both
 def test_a_card_cannot_be_found_any_more_when_its_period_is_over(
     rehearsal: Rehearsal, config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 import pytest
 import transparency_bench
-from city_bench import AKASHI, Rehearsal
+from city_bench import AKASHI, Rehearsal, both
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -399,6 +399,7 @@ def test_the_words_are_those_of_the_report() -> None:
 # -- the command -----------------------------------------------------------------------------------
 
 
+@both
 def test_the_command_writes_what_openssl_and_sha256sum_can_check(
     rehearsal: Rehearsal, capsys: pytest.CaptureFixture[str]
 ) -> None:
