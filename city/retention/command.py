@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 from sqlalchemy import Connection, Engine, delete, select
+from sqlalchemy.exc import ProgrammingError
 
 from city import audit, database, municipality
 from city.clock import JST, starting
@@ -69,6 +70,8 @@ def main(argv: Sequence[str]) -> int:
         return _at_the_desk(given, act)
     except Unavailable:
         raise DatabaseError("the database does not answer: run it again") from None
+    except ProgrammingError as error:  # above all, a role that may not delete
+        raise DatabaseError(f"{str(error.orig).splitlines()[0]}: see docs/retention.md") from None
 
 
 def _action(

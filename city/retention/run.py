@@ -62,10 +62,19 @@ class Books:
         return midnight(self.terms.log.cutoff(self.today).replace(day=1))
 
     def read(self, work: Callable[[Connection], T]) -> T:
-        return transact(self.engine, Mode.READ, work)
+        return transact(self.engine, Mode.READ, lambda connection: work(patient(connection)))
 
     def decide(self, work: Callable[[Connection], T]) -> T:
         return transact(self.engine, Mode.DECIDE, work)
+
+
+def patient(connection: Connection) -> Connection:
+    """For this transaction: years may take longer to read than a request may wait. Nobody waits for
+    a transaction that only reads.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+    return connection
 
 
 def midnight(day: date) -> int:

@@ -20,6 +20,7 @@ from city.clock import JST, starting
 from city.config import ConfigError, load
 from city.database import DatabaseError, Mode, Unavailable, transact
 from city.municipality import Municipality
+from city.retention.run import patient
 from city.tables import fleet
 from city.terms import load_terms_key
 from city.transparency import inspections, page
@@ -84,11 +85,11 @@ def _months(
     below = city.transparency.hidden_below if city.transparency else 0
 
     def look(connection: Connection) -> tuple[Sequence[str], dict[str, Month]]:
-        return months(connection, at, first, last), kept(connection)
+        return months(patient(connection), at, first, last), kept(connection)
 
     asked, known = transact(engine, Mode.READ, look)
     new = [month for month in asked if month not in known]
-    counted = transact(engine, Mode.READ, lambda connection: count(connection, new, at))
+    counted = transact(engine, Mode.READ, lambda connection: count(patient(connection), new, at))
 
     def write(connection: Connection) -> dict[str, Month]:
         made = {each.month: publish(connection, each, city, below) for each in counted.values()}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -171,21 +173,32 @@ def test_many_go_in_pieces(engine: Engine, tmp_path: Path, monkeypatch: pytest.M
 # -- a kill anywhere -------------------------------------------------------------------------------
 
 
-class Killed(BaseException):
-    """As if the process were gone."""
-
-
-def interrupted(engine: Engine, folder: Path, after: int) -> bool:
-    """A run that ends at its nth step: a statement, a commit, or a file that gets its name. False
-    when it was done before.
+def interrupted(folder: Path, after: int) -> bool:
+    """A run in a process of its own, which dies at its nth step: a statement, a commit, or a file
+    that gets its name. False when it was done before.
     """
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == KILLED
+    try:
+        dies(connect(f"sqlite:///{folder / 'city.db'}", 2), folder, after)
+        os._exit(0)
+    finally:
+        os._exit(1)
+
+
+KILLED = 77
+
+
+def dies(engine: Engine, folder: Path, after: int) -> None:
+    """No line of the program runs after its nth step."""
     steps = 0
 
     def step(*_: object, **__: object) -> None:
         nonlocal steps
         steps += 1
         if steps > after:
-            raise Killed
+            os._exit(KILLED)
 
     settle = signed_files.settle
 
@@ -196,17 +209,8 @@ def interrupted(engine: Engine, folder: Path, after: int) -> bool:
 
     event.listen(engine, "before_cursor_execute", step)
     event.listen(engine, "commit", step)
-    patch = pytest.MonkeyPatch()
-    patch.setattr(signed_files, "settle", named)
-    try:
-        run(books(engine, folder, KEY), quiet)
-    except Killed:
-        return True
-    finally:
-        patch.undo()
-        event.remove(engine, "before_cursor_execute", step)
-        event.remove(engine, "commit", step)
-    return False
+    pytest.MonkeyPatch().setattr(signed_files, "settle", named)
+    run(books(engine, folder, KEY), quiet)
 
 
 def test_killed_anywhere_and_run_again_it_ends_the_same(tmp_path: Path, all_wanted: bool) -> None:
@@ -219,13 +223,12 @@ def test_killed_anywhere_and_run_again_it_ends_the_same(tmp_path: Path, all_want
     log(first_engine, months_of_log()[::4])
     erase(first_engine)  # nothing is left in its write-ahead log
     first_engine.dispose()
-    for after in (10**6, *range(0, 90, 4 if all_wanted else 18)):
+    for after in count(0, 4 if all_wanted else 25):
         folder = tmp_path / str(after)
         folder.mkdir()
         shutil.copy(begin, folder / "city.db")
+        killed = interrupted(folder, after)
         engine = connect(f"sqlite:///{folder / 'city.db'}", 2)
-        killed = interrupted(engine, folder, after)
-        assert killed or after >= 60, "the steps are counted"
         run(books(engine, folder, KEY), quiet)
         with engine.connect() as connection:
             assert audit.verify(connection).broken is None
@@ -235,8 +238,11 @@ def test_killed_anywhere_and_run_again_it_ends_the_same(tmp_path: Path, all_want
         files = sorted(path.name for path in folder.glob("*log-*"))
         ends.append((rows, first, files))
         engine.dispose()
-    assert all(end == ends[0] for end in ends)
-    assert len(ends[0][2]) == 2
+        if not killed:
+            break
+    assert after > 40, "the steps are counted"
+    assert all(end == ends[-1] for end in ends), "as the one that was not killed"
+    assert len(ends[-1][2]) == 2
 
 
 # -- the clock -------------------------------------------------------------------------------------
