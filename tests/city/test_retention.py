@@ -319,6 +319,19 @@ def test_the_log_goes_into_signed_files_and_stays_verifiable(
     assert done.returncode == 0
 
 
+def test_a_file_that_the_database_never_named_does_not_stay(engine: Engine, tmp_path: Path) -> None:
+    """A run was killed before it; the next one comes when more is due."""
+    log(engine, months_of_log())
+    early = books(engine, tmp_path, KEY)
+    early.read(lambda connection: archive.write(connection, tmp_path, KEY, early.log_cutoff()))
+    (tmp_path / ".log-000000000001.part").write_bytes(b"half")
+    [orphan] = tmp_path.glob("log-*.jsonl")
+    run(books(engine, tmp_path, KEY, NOW + timedelta(days=200)), quiet)
+    [made] = tmp_path.glob("log-*.jsonl")
+    assert made.name > orphan.name
+    assert not list(tmp_path.glob(".log-*"))
+
+
 @both
 def test_an_entry_that_lies_in_no_archive_cannot_be_deleted(engine: Engine, tmp_path: Path) -> None:
     log(engine, months_of_log())
