@@ -415,6 +415,7 @@ def _city(
             "listen": at["verification"],
             "keys": [{"key": keys.issuing, "from": date(2016, 1, 1)}],
         },
+        "records": {"archive": run / "archive", "key": keys.records_key},
         "clock": {"start": start},
     }
 
