@@ -17,7 +17,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import boot_stand_in
@@ -28,7 +28,7 @@ EYES = HERE.parent / "image/board/usr/lib/madoguchi/test-eyes"
 REBOOT = 133  # what systemd-nspawn ends with when the container's systemd asks for a reboot
 HANG_S = 900.0
 BOOTS = 12  # of one power-on; more than any board needs to come to rest
-LOOPS, CHARACTER = 7, "c"
+LOOPS = 7  # major number of loop devices
 NEEDED = (("loop-control", "c", 10, 237), ("tty", "c", 5, 0))
 
 
@@ -68,6 +68,20 @@ class Disk:
         """Not every kernel knows FAT: the same files in another file system."""
         run("mcopy", "-s", "-n", "-i", self.loops["esp"], "::*", folder)
         run("mkfs.ext4", "-q", "-F", "-d", folder, self.loops["esp"])
+
+
+@contextlib.contextmanager
+def stick(folder: Path) -> Iterator[Path]:
+    """A disk of its own, because RAUC looks for the device that a bundle lies on."""
+    disk, mounted = folder / "stick.img", folder / "stick"
+    mounted.mkdir()
+    run("truncate", "-s", "6G", disk)
+    run("mkfs.ext4", "-q", disk)
+    run("mount", "-o", "loop", disk, mounted)
+    try:
+        yield mounted
+    finally:
+        subprocess.run(("umount", "-l", mounted), check=False)
 
 
 class Board:
@@ -156,7 +170,7 @@ class Board:
     def _hand_over(self, entry: Entry) -> None:
         outside = self.folder / "outside"
         (outside / "cmdline").write_text(entry.cmdline + "\n")
-        numbers = {name: os.stat(loop).st_rdev for name, loop in self.disk.loops.items()}
+        numbers = {name: loop.stat().st_rdev for name, loop in self.disk.loops.items()}
         rows = [
             *(f"disk/by-partlabel/{n} b {os.major(d)} {os.minor(d)}" for n, d in numbers.items()),
             *(f"loop{number} b {LOOPS} {number}" for number in range(64)),
@@ -222,7 +236,9 @@ class Board:
             raise BoardError(f"{self.name}: it is off")
         for pid in _family(self._nspawn.pid):
             with contextlib.suppress(OSError):
-                inside = re.search(r"^NSpid:\s+\d+\s+1$", Path(f"/proc/{pid}/status").read_text(), re.M)
+                inside = re.search(
+                    r"^NSpid:\s+\d+\s+1$", Path(f"/proc/{pid}/status").read_text(), re.M
+                )
                 comm = Path(f"/proc/{pid}/comm").read_text().strip()
                 if inside and comm == "systemd":
                     return pid

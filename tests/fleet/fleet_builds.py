@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -23,7 +22,13 @@ from container import run
 
 PACKAGE = "opt/madoguchi/builds/*/lib/python3*/site-packages"
 # Appended to the place where a document is admitted: the resident's process ends, before any money.
-DIES = "\n\ndef admit(*_: object, **__: object) -> None:  # type: ignore[no-redef]\n    import os\n\n    os._exit(7)\n"
+DIES = """
+
+def admit(*_: object, **__: object) -> None:  # type: ignore[no-redef]
+    import os
+
+    os._exit(7)
+"""
 FAST = "--mksquashfs-args=-noD -noI -noF -noX"
 
 
@@ -60,8 +65,12 @@ def succeed(old: Path, new: Path, version: str, change: Callable[[Path], None]) 
         release = re.sub(r"0\.1\.0\+g[0-9a-f]{7}", build, release)
         path.write_text(release)
         for metadata in root.glob(f"{PACKAGE}/madoguchi-[0-9]*.dist-info/METADATA"):
+            told_there = metadata.read_text().split("\n")
             metadata.write_text(
-                re.sub("^Version: .*", f"Version: {build}", metadata.read_text(), 1, re.M)
+                "\n".join(
+                    f"Version: {build}" if line.startswith("Version: ") else line
+                    for line in told_there
+                )
             )
         change(root)
     (new / "build.json").write_text(json.dumps(told))

@@ -19,6 +19,7 @@ from container import BoardError, run
 from city import pki
 from firmware.service import toml
 from hal.sim.bench import Bench, Wiring
+from hal.sim.line import LineRelay
 from testbed import customer
 from testbed.customer import Errand, Journey, Watcher
 from testbed.process import Process
@@ -40,13 +41,16 @@ class Stand:
     address: str
     wiring: Wiring
     bench: Bench
+    eyes: LineRelay  # the panel wants to be asked for as an address of loopback
 
-    async def serve(self, pin: Any, resident: str, certificate: str, hold: Hold | None = None) -> Journey:
+    async def serve(
+        self, made: Rehearsal, resident: str, certificate: str, hold: Hold | None = None
+    ) -> Journey:
         """One whole journey. Raises JourneyFailed."""
         customer.STAGE_S = customer.PAY_S = STAGE_S
         self.bench.load_paper()
-        system = cast(System, SimpleNamespace(rehearsal=pin, bench=self.bench))
-        async with Watcher(f"http://{self.address}:{EYES}").watching() as watcher:
+        system = cast(System, SimpleNamespace(rehearsal=made, bench=self.bench))
+        async with Watcher("http://{}:{}".format(*self.eyes.address)).watching() as watcher:
             errand = Errand(resident, certificate, Path())
             journey = (Held if hold else Journey)(system, errand, watcher)
             if isinstance(journey, Held):
@@ -86,7 +90,9 @@ class Town:
         )
         said, wrong = await process.communicate()
         if process.returncode != code:
-            raise BoardError(f"city {' '.join(map(str, words))}: {process.returncode}: {wrong.decode()}")
+            raise BoardError(
+                f"city {' '.join(map(str, words))}: {process.returncode}: {wrong.decode()}"
+            )
         return said.decode()
 
     @property
@@ -131,7 +137,10 @@ async def town(rehearsal: Rehearsal, kiosks: tuple[str, ...]) -> AsyncIterator[T
                 **ports,
             )
             bench = await stack.enter_async_context(Bench(wiring, rehearsal.cards, HOPPERS))
-            stands[kiosk] = Stand(kiosk, address, wiring, bench)
+            eyes = LineRelay(("127.0.0.1", 0), (address, EYES))
+            await eyes.start()
+            stack.push_async_callback(eyes.stop)
+            stands[kiosk] = Stand(kiosk, address, wiring, bench, eyes)
         stack.push_async_callback(city.stop)
         await city.start()
         yield Town(rehearsal, stands)
