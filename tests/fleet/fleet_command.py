@@ -17,16 +17,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import board_checks
 import fleet_judge as judge
 from container import Board, BoardError, stick, until
-from town import BRIDGE, PEOPLE, Hold, Town, rehearse, town, write_stick
+from town import BRIDGE, Hold, Onlooker, Town, rehearse, town, write_stick
 
 from testbed.customer import JourneyFailed
 from testbed.process import ProcessDead
+from testbed.soak import ERRANDS
 
 KIOSKS = ("kiosk-1", "kiosk-2", "kiosk-3")
 RINGS = (("kiosk-1",), ("kiosk-2", "kiosk-3"))
-CERTIFICATES = ("juminhyo", "kazei", "juminhyo")
 TRUST = 3  # journeys until a build is trusted
 CONFIG = "/etc/madoguchi/kiosk.toml"
 FOLLOW = f"kiosk update follow --config {CONFIG}"
@@ -50,11 +51,14 @@ class Wrong(Exception):
 
 
 class Walk:
-    def __init__(self, place: Town, boards: dict[str, Board], stick: Path, bundles: Path) -> None:
-        self.town, self.boards, self.stick, self.bundles = place, boards, stick, bundles
+    def __init__(
+        self, place: Town, boards: dict[str, Board], stick: Path, given: argparse.Namespace
+    ) -> None:
+        self.town, self.boards, self.stick, self.bundles = place, boards, stick, given.bundles
+        self.residents: int = given.residents
         self.found: dict[str, Any] = {}
         self.city = place.rehearsal.run / "city.sqlite"
-        self.first = (bundles / "made").read_text()
+        self.first = (given.bundles / "made").read_text()
         self.sheets = 0
         self._began = time.monotonic()
 
@@ -104,10 +108,11 @@ class Walk:
         words = f'kiosk status --config {CONFIG} --json | grep -q \'"state": *"ready"\''
         await asyncio.to_thread(until, lambda: board.says(words), f"{kiosk} is not ready")
 
-    async def serve(self, kiosk: str, journeys: int, hold: Hold | None = None) -> None:
+    async def serve(self, kiosk: str, journeys: int, onlooker: Onlooker | None = None) -> None:
         for number in range(journeys):
-            resident, kind = PEOPLE[number % len(PEOPLE)], CERTIFICATES[number % len(CERTIFICATES)]
-            journey = await self.town.stands[kiosk].serve(self.town.rehearsal, resident, kind, hold)
+            resident, kind = ERRANDS[number % len(ERRANDS)]
+            stand = self.town.stands[kiosk]
+            journey = await stand.serve(self.town.rehearsal, resident, kind, onlooker)
             self.must(f"{kiosk}: a journey without paper", journey.pages)
             self.sheets += len(journey.pages)
 
@@ -267,6 +272,22 @@ class Walk:
             what, why=seen["update"]["why"], rollout=now["why"], view=view.splitlines(), **took
         )
 
+    # -- one board, by itself
+
+    async def erasure(self) -> None:
+        found = await board_checks.erasure(self.town, self.boards["kiosk-2"])
+        self.say("erasure", **found)
+        self.must("something of a person stays, or the search is blind", found["clean"])
+
+    async def figures(self) -> None:
+        self.say("figures", **await board_checks.figures(self.boards["kiosk-2"]))
+
+    async def soak(self) -> None:
+        board = self.boards["kiosk-2"]
+        found = await board_checks.soak(self.town, board, self.residents)
+        self.say("soak", **found)
+        self.must("something grows with the residents", found["within_limits"])
+
     def last_look(self) -> None:
         """The boards are off: what their disks say."""
         for kiosk, board in self.boards.items():
@@ -320,9 +341,9 @@ async def play(given: argparse.Namespace, run: Path) -> dict[str, Any]:
     task = asyncio.current_task()
     assert task is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    rehearsal = rehearse(given.folder.absolute(), run / "town")
+    rehearsal, needles = rehearse(given.folder.absolute(), run / "town")
     with stick(run) as carried:
-        async with town(rehearsal, KIOSKS) as place:
+        async with town(rehearsal, needles, KIOSKS) as place:
             write_stick(place, carried)
             return await with_boards(given, run, place, carried)
 
@@ -337,7 +358,7 @@ async def with_boards(
             coins = place.stands[kiosk].wiring.coins
             coins.resolve().chmod(0o666)
             boards[kiosk].coins = coins
-        walk = Walk(place, boards, carried, given.bundles)
+        walk = Walk(place, boards, carried, given)
         try:
             for step in given.steps:
                 await getattr(walk, step)()
@@ -355,6 +376,7 @@ async def with_boards(
 
 
 STEPS = ("all_serve", "refuse_bundles", "good_build", "dead_build", "sick_build")
+OF_ONE_BOARD = ("erasure", "figures", "soak")  # behind all_serve
 
 
 def keep_what_they_say(boards: dict[str, Board], out: Path) -> None:
@@ -377,7 +399,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--bundles", type=Path, default=Path("dist/fleet-test/bundles"))
     parser.add_argument("--folder", type=Path, default=Path("var/fleet"), help="keys and cards")
     parser.add_argument("--out", type=Path, default=Path("var/fleet/out"), help="logs, the report")
-    parser.add_argument("--steps", nargs="+", default=STEPS, help=" ".join(STEPS))
+    every = (*STEPS, *OF_ONE_BOARD)
+    parser.add_argument("--steps", nargs="+", choices=every, default=STEPS, help=" ".join(every))
+    parser.add_argument("--residents", type=int, default=60, metavar="N", help="of the step soak")
     given = parser.parse_args(argv)
     given.steps = tuple(given.steps)
     try:

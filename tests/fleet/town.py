@@ -7,12 +7,12 @@ from __future__ import annotations
 import asyncio
 import sys
 import tomllib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from container import BoardError, run
 
@@ -22,15 +22,16 @@ from hal.sim.bench import Bench, Wiring
 from hal.sim.line import LineRelay
 from testbed import customer
 from testbed.customer import Errand, Journey, Watcher
+from testbed.erasure.people import PEOPLE, Needle, prepare_people
 from testbed.process import Process
 from testbed.rehearsal import HOPPERS, KIOSK, Rehearsal, prepare
+from testbed.screen import Seen
 from testbed.system import System
 
 BRIDGE, HERE, NET = "fleet-test0", "10.77.0.1", "10.77.0"
 EYES, READER = 8081, 7000  # ports of a board
 STAGE_S = 300.0
 ENDS = ("cable", "line", "sheets", "receipts", "speaker")
-PEOPLE = ("taro", "hanako")
 
 
 @dataclass(frozen=True)
@@ -44,19 +45,23 @@ class Stand:
     eyes: LineRelay  # the panel wants to be asked for as an address of loopback
 
     async def serve(
-        self, made: Rehearsal, resident: str, certificate: str, hold: Hold | None = None
+        self, made: Rehearsal, resident: str, certificate: str, onlooker: Onlooker | None = None
     ) -> Journey:
         """One whole journey. Raises JourneyFailed."""
         customer.STAGE_S = customer.PAY_S = STAGE_S
         self.bench.load_paper()
         system = cast(System, SimpleNamespace(rehearsal=made, bench=self.bench))
-        async with Watcher("http://{}:{}".format(*self.eyes.address)).watching() as watcher:
-            errand = Errand(resident, certificate, Path())
-            journey = (Held if hold else Journey)(system, errand, watcher)
-            if isinstance(journey, Held):
-                journey.hold = hold
+        watcher = Watched("http://{}:{}".format(*self.eyes.address))
+        watcher.onlooker = onlooker
+        async with watcher.watching():
+            journey = Journey(system, Errand(resident, certificate, Path()), watcher)
             await journey.run()
         return journey
+
+
+class Onlooker(Protocol):
+    async def at(self, screen: str) -> None:
+        """Before anything is done on this screen."""
 
 
 class Hold:
@@ -65,20 +70,26 @@ class Hold:
     def __init__(self) -> None:
         self.there, self.go = asyncio.Event(), asyncio.Event()
 
+    async def at(self, screen: str) -> None:
+        if screen == "certificates":
+            self.there.set()
+            await self.go.wait()
 
-class Held(Journey):
-    hold: Hold | None = None
 
-    async def touch(self, seen: Any, action: str, value: str = "") -> None:
-        if self.hold and seen.name == "certificates":
-            self.hold.there.set()
-            await self.hold.go.wait()
-        await super().touch(seen, action, value)
+class Watched(Watcher):
+    onlooker: Onlooker | None = None
+
+    async def next(self, timeout_s: float) -> Seen:
+        seen = await super().next(timeout_s)
+        if self.onlooker:
+            await self.onlooker.at(seen.name)
+        return seen
 
 
 @dataclass(frozen=True)
 class Town:
     rehearsal: Rehearsal
+    needles: Sequence[Needle]
     stands: dict[str, Stand]
 
     async def word(self, *words: object, code: int = 0) -> str:
@@ -100,9 +111,10 @@ class Town:
         return self.rehearsal.folder / "pki/kiosk-ca.key"
 
 
-def rehearse(folder: Path, out: Path) -> Rehearsal:
+def rehearse(folder: Path, out: Path) -> tuple[Rehearsal, Sequence[Needle]]:
+    """Two residents with unmistakable names."""
     pki.make(folder / "pki", (KIOSK,), ("127.0.0.1", "localhost", HERE))
-    return prepare(folder, out, people=PEOPLE)
+    return prepare_people(prepare(folder, out, people=PEOPLE))
 
 
 def make_bridge() -> None:
@@ -120,7 +132,9 @@ def remove_bridge() -> None:
 
 
 @asynccontextmanager
-async def town(rehearsal: Rehearsal, kiosks: tuple[str, ...]) -> AsyncIterator[Town]:
+async def town(
+    rehearsal: Rehearsal, needles: Sequence[Needle], kiosks: tuple[str, ...]
+) -> AsyncIterator[Town]:
     words = ("city", "--config", str(rehearsal.city_toml))
     city = Process("city", words, "city ready", rehearsal.run / "city.log")
     async with AsyncExitStack() as stack:
@@ -143,7 +157,7 @@ async def town(rehearsal: Rehearsal, kiosks: tuple[str, ...]) -> AsyncIterator[T
             stands[kiosk] = Stand(kiosk, address, wiring, bench, eyes)
         stack.push_async_callback(city.stop)
         await city.start()
-        yield Town(rehearsal, stands)
+        yield Town(rehearsal, needles, stands)
 
 
 def write_stick(town: Town, stick: Path) -> None:
@@ -160,6 +174,7 @@ def write_stick(town: Town, stick: Path) -> None:
         "certificate": "/var/lib/madoguchi/line/line.pem",
         "key": "/etc/credstore/madoguchi-line.key",
     }
+    common["kiosk"]["pace"] = 4.0  # people wait for a busy machine
     common["panel"]["listen"] = "127.0.0.1:8080"
     common["cash"]["port"] = "/dev/ttyUSB0"
     common["voice"]["recordings"] = "/usr/share/madoguchi/voice"
