@@ -180,7 +180,7 @@ class Resident:
             cashless=CashlessDesk(devices.cashless),
             teller=self._teller,
         )
-        executor.city.status = self._teller.for_the_city
+        executor.city.status = lambda: self._teller.for_the_city(len(journal.cases()))
         executor.city.wants = lambda version: self._teller.tell(wanted=version)
         book = CashBook(executor.record, self._vault.session)
         desk.opens, desk.dispenses = (

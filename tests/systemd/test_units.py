@@ -217,3 +217,12 @@ def test_whatever_can_be_enabled_is_stopped_before_it_is_removed() -> None:
     units = [path for path in HERE.glob("madoguchi-*") if path.suffix in (".service", ".timer")]
     can = {path.name.removesuffix(".service") for path in units if "[Install]" in path.read_text()}
     assert can <= set(" ".join(stopped).split())
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_no_unit_waits_for_systemds_own_pam_helper(name: str) -> None:
+    """With PAMName= and Type=exec, systemd 252 does not see that the program was started: its PAM
+    helper keeps the pipe open. Whatever comes after the unit waits for its time limit.
+    """
+    unit = settings(name)
+    assert not (unit.get("Type") == "exec" and unit.get("PAMName"))
