@@ -63,8 +63,8 @@ CATALOGUE: Mapping[str, frozenset[str]] = {
 }
 WARNINGS = frozenset(
     "kiosk.closed child.killed line.build-refused command.refused device.fault line.fault "
-    "technician.opened technician.refused technician.act technician.closed "
-    "sheets.rejected case.opened staff.called error journal.unwritten service.settled".split()
+    "technician.opened technician.refused technician.act sheets.rejected case.opened "
+    "staff.called error journal.unwritten service.settled".split()
 )
 DEBUG = frozenset({"event.passed-over", "card.status"})
 
