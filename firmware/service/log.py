@@ -63,8 +63,8 @@ CATALOGUE: Mapping[str, frozenset[str]] = {
     "error": frozenset({"where", "what"}),
 }
 WARNINGS = frozenset(
-    "kiosk.closed child.killed line.build-refused voice.unrecorded command.refused device.fault line.fault "
-    "technician.opened technician.refused technician.act sheets.rejected case.opened "
+    "kiosk.closed child.killed line.build-refused voice.unrecorded command.refused device.fault "
+    "line.fault technician.opened technician.refused technician.act sheets.rejected case.opened "
     "staff.called error journal.unwritten service.settled".split()
 )
 DEBUG = frozenset({"event.passed-over", "card.status"})

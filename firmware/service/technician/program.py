@@ -127,7 +127,7 @@ class Technician:
         if self._status:
             self._teller.remember(self._status.report)
         self._teller.tell(availability=Availability.OUT_OF_SERVICE, problem=TECHNICIAN)
-        city.status = self._teller.for_the_city
+        city.status = lambda: self._teller.for_the_city(len(self._journal.cases()))
         while True:
             await city.fetch_terms()
             devices = {**self._teller.report.devices, "city": city.item() or city.problem()}
