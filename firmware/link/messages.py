@@ -163,7 +163,7 @@ class Hours(Message, frozen=True):
     """Of one day: HH:MM by the city's clock."""
 
     opens: ClockTime
-    closes: ClockTime
+    closes: ClockTime  # 00:00: at the end of the day, which people are told as 24:00
 
 
 class Terms(Message, frozen=True, omit_defaults=True):

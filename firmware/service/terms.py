@@ -52,8 +52,13 @@ def terms(message: messages.Terms, *, phones: bool) -> offers.Terms:
             if subject in message.contacts
         ),
         phones=message.phones and phones,
-        today=(message.today.opens, message.today.closes) if message.today else None,
+        today=_today(message.today) if message.today else None,
     )
+
+
+def _today(hours: messages.Hours) -> tuple[str, str]:
+    """A day that ends at midnight ends at 24:00: at 00:00 it begins."""
+    return hours.opens, "24:00" if hours.closes == "00:00" else hours.closes
 
 
 def session_opened(epoch: int, answer: messages.SessionAnswer) -> events.SessionOpened:

@@ -28,7 +28,7 @@ NUMBERS: Mapping[str, Collection[int]] = {
     "spoken.item": range(1, 10),
     "spoken.fiscal-year": range(2023, 2036),
     "spoken.reiwa": range(5, 18),
-    "spoken.hour": range(24),
+    "spoken.hour": range(25),  # a day may end at 24:00
     "spoken.minute": range(1, 60),
     "spoken.day": range(1, 32),
     "spoken.digit": range(10),

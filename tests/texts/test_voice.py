@@ -7,6 +7,7 @@ from panel_facts import every_screen, refusals
 
 from firmware.flow.screens import Screen
 from firmware.flow.states import State
+from firmware.panel.render import render
 from firmware.texts import voice, voice_parts
 from firmware.texts.texts import Texts, languages
 
@@ -130,6 +131,22 @@ def test_the_menu_says_until_when_the_kiosk_serves_today() -> None:
     starts, ends = EN.get("spoken.starts"), EN.get("spoken.ends")
     assert words[at + 1 : at + 6] == (starts, hour[0], half, ends, hour[1])
     assert EN.get("spoken.today") not in say("menu", certificates=(), hours=None)
+
+
+@pytest.mark.parametrize("language", languages())
+def test_a_day_that_ends_at_midnight_is_told_to_end_at_24(language: str) -> None:
+    """Seen and heard, in every language: at 0:00 the day begins."""
+    texts = Texts.load(language)
+    facts = {
+        "certificates": (),
+        "city": "x",
+        "exact_only": False,
+        "hours": {"from": "13:00", "until": "24:00"},
+    }
+    screen = Screen("menu", 1, language, facts=facts)
+    assert "24:00" in render(screen, texts)
+    words = voice.words(screen, texts)
+    assert words[words.index(texts.get("spoken.ends")) + 1] == texts.get("spoken.hour", n=24)
 
 
 def test_the_menu_says_when_a_shut_certificate_is_to_be_had() -> None:
