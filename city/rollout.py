@@ -1,8 +1,8 @@
 """How a build goes out to the kiosks: ring by ring, until something is not as it should be. Pure.
 
 A ring begins when every kiosk of those before it trusts the new build, which it does after its
-first journeys, and is heard (docs/updates.md). What stops a rollout is for a person to look at; only a person
-starts it again.
+first journeys, and is heard (docs/updates.md). What stops a rollout is for a person to look at;
+only a person starts it again.
 """
 
 from __future__ import annotations

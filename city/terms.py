@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -70,7 +71,7 @@ def _form(certificate: Certificate) -> Form:
         since=certificate.since,
         until=certificate.until,
         title=certificate.title,
-        fees=tuple(FormFee(since=fee.since, yen=fee.yen) for fee in certificate.fees),
+        fees=tuple(_fees(certificate)),
         copies=certificate.copies,
         subtitles={str(case): text for case, text in certificate.subtitle.items()},
         statements={str(case): text for case, text in certificate.statement.items()},
@@ -85,6 +86,15 @@ def _form(certificate: Certificate) -> Form:
         ),
         seal_mm=certificate.seal_mm,
     )
+
+
+def _fees(certificate: Certificate) -> Iterator[FormFee]:
+    """Each with the day on which it begins: of a discount also what holds again behind it."""
+    begun = {fee.since for fee in certificate.fees}
+    for fee in certificate.fees:
+        yield FormFee(since=fee.since, yen=fee.yen)
+        if fee.until is not None and (after := fee.until + timedelta(days=1)) not in begun:
+            yield FormFee(since=after, yen=certificate.fee_on(after).yen)
 
 
 def _field(field: Field) -> tuple[str, ...]:

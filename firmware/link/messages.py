@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from datetime import date
 from enum import StrEnum
 from typing import Annotated, Final, Literal
 
@@ -77,7 +78,9 @@ OPENINGS: Final = "openings"  # `Offer.opens_at`
 READINGS: Final = "readings"  # `SessionAnswer.readings`
 BUILDS: Final = "builds"  # `Terms.build_refused`
 UPDATES: Final = "updates"  # `Terms.update`
-UNDERSTOOD: Final = (TODAY, OPENINGS, READINGS, BUILDS, UPDATES)
+CAUSES: Final = "causes"  # the codes of `refusals.OLDER`, and `CertificateNotice.refusal`
+WORDS: Final = "words"  # `discount` and `not_for` of a certificate, with `hello` and sessions
+UNDERSTOOD: Final = (TODAY, OPENINGS, READINGS, BUILDS, UPDATES, CAUSES, WORDS)
 ISSUING: Final = "issuing"  # `Terms.issuing`: understood by whoever compares both sides' keys
 Understood = Annotated[tuple[Key, ...], Meta(max_length=32)]
 
@@ -144,7 +147,14 @@ class Hello(Message, frozen=True, omit_defaults=True):
     status: KioskStatus | None = None
 
 
-class CertificateNotice(Message, frozen=True):
+class Discount(Message, frozen=True):
+    """The fee holds until the end of that day; `regular` is that of the day after, for one copy."""
+
+    until: date
+    regular: Yen
+
+
+class CertificateNotice(Message, frozen=True, omit_defaults=True):
     """What the menu tells before anybody has identified themselves."""
 
     kind: Key
@@ -152,6 +162,9 @@ class CertificateNotice(Message, frozen=True):
     fee: Yen
     open: bool
     opens_at: Moment | None = None
+    refusal: RefusalCode | None = None  # why it is not open, where that is told
+    discount: Discount | None = None
+    not_for: Localized = msgspec.field(default_factory=dict)  # what it cannot be used for
 
 
 ClockTime = Annotated[
@@ -260,6 +273,8 @@ class Offer(Message, frozen=True, omit_defaults=True):
     refusal: RefusalCode | None
     options: Annotated[tuple[Option, ...], Meta(max_length=12)]
     opens_at: Moment | None = None
+    discount: Discount | None = None
+    not_for: Localized = msgspec.field(default_factory=dict)  # told before the order is confirmed
 
 
 class SessionAnswer(Message, frozen=True, omit_defaults=True):
@@ -292,7 +307,7 @@ class SessionAnswer(Message, frozen=True, omit_defaults=True):
 # -- orders
 
 
-class OrderRequest(Message, frozen=True):
+class OrderRequest(Message, frozen=True, omit_defaults=True):
     """POST /v2/orders."""
 
     session: Id
@@ -302,6 +317,7 @@ class OrderRequest(Message, frozen=True):
         dict[Key, Annotated[tuple[Key, ...], Meta(max_length=32)]], Meta(max_length=12)
     ]
     copies: Annotated[int, Meta(ge=1, le=10)]
+    understands: Understood = ()
 
     def __repr__(self) -> str:
         return f"OrderRequest({self.order}, {self.kind})"

@@ -8,6 +8,7 @@ import functools
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
@@ -18,6 +19,7 @@ from firmware.flow.session import Mode
 from firmware.flow.states import Phase, State
 from firmware.panel.size import CABINET, PanelSize, places
 from firmware.texts import voice_keys, voice_parts, voice_screens
+from firmware.texts.city_words import is_usual
 from firmware.texts.texts import Texts, languages
 
 FOLDER = Path(__file__).parent
@@ -104,6 +106,7 @@ def _environment() -> jinja2.Environment:
         receipt_title=voice_parts.receipt_title,
         belongings=voice_screens.belongings,
         expiring=voice_screens.expiring,
+        shut_key=voice_screens.shut_key,
     )
     return environment
 
@@ -113,14 +116,14 @@ def _sentences(text: Markup) -> list[Markup]:
     return [Markup(part) for part in re.split(r"(?<=[。।])\s*|(?<=[.!?])\s+", text) if part]  # noqa: S704
 
 
-def title(kind: str, printed: str, texts: Texts) -> Markup:
+def title(certificate: Mapping[str, Any], texts: Texts) -> Markup:
     """What a certificate is called: by the title on the paper, and in another language by the
-    kiosk's own words where it has them.
+    kiosk's own words where they say the same.
     """
-    key = f"kind.{kind}"
-    if texts.language != PRINTED and texts.has(key):
-        return texts.html(key)
-    return texts.draw(printed)
+    kind, titles = certificate.get("kind", ""), certificate.get("titles", ())
+    if texts.language != PRINTED and is_usual(kind, titles):
+        return texts.html(f"kind.{kind}")
+    return texts.draw(certificate.get("title", ""))
 
 
 def render(
@@ -141,6 +144,7 @@ def render(
         public={name: screen.facts[name] for name in PUBLIC if name in screen.facts},
         t=texts.html,
         moment=texts.moment_html,
+        day=texts.day_html,
         texts=texts,
         printed=Texts.load(PRINTED),
         problem=voice_screens.problem_key(screen.facts.get("problem", ""), texts),

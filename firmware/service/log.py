@@ -40,6 +40,7 @@ CATALOGUE: Mapping[str, frozenset[str]] = {
     "line.fault": frozenset({"call", "reason"}),
     "line.refused": frozenset({"call", "code"}),
     "line.build-refused": frozenset({"build"}),
+    "voice.unrecorded": frozenset({"kinds", "make"}),
     "line.delivered": frozenset({"outcome"}),
     "line.renewal": frozenset({"step"}),
     "sheets.rejected": frozenset({"reason", "page"}),
@@ -55,8 +56,9 @@ CATALOGUE: Mapping[str, frozenset[str]] = {
     "error": frozenset({"where", "what"}),
 }
 WARNINGS = frozenset(
-    "kiosk.closed child.killed line.build-refused command.refused device.fault line.fault "
-    "sheets.rejected case.opened staff.called error journal.unwritten service.settled".split()
+    "kiosk.closed child.killed line.build-refused voice.unrecorded command.refused device.fault "
+    "line.fault sheets.rejected case.opened staff.called error journal.unwritten "
+    "service.settled".split()
 )
 DEBUG = frozenset({"event.passed-over", "card.status"})
 

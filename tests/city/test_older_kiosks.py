@@ -21,6 +21,7 @@ FIELDS = {
     messages.TODAY: ("hello", b'"today":'),
     messages.OPENINGS: ("sessions", b'"opens_at":'),
     messages.READINGS: ("sessions", b'"readings":'),
+    messages.CAUSES: ("hello", b'"refusal":"closed"'),
 }
 
 
