@@ -26,6 +26,8 @@ def _texts(city: Municipality) -> Iterator[Names]:
         yield certificate.title
         if certificate.not_for:
             yield certificate.not_for
+    for offices in city.contacts.values():
+        yield from (each.office for each in offices)
 
 
 def main(argv: Sequence[str]) -> int:

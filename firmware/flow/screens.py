@@ -85,6 +85,7 @@ def _where(session: Session, code: str) -> Facts:
         "elsewhere": code in ELSEWHERE,
         "opens_at": session.opens_at,
         "office": localized(place.office, session.language),
+        "office_texts": place.office,
         "phone": place.phone,
         "hours": localized(place.hours, session.language),
     }

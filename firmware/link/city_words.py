@@ -1,5 +1,5 @@
-"""The file of what kiosks say in a city's own words: titles of certificates, and what they cannot
-be used for. `kiosk city words` writes it, and `kiosk voice --words` records it.
+"""The file of what kiosks say in a city's own words: titles of certificates, what they cannot be
+used for, and the places to go. `kiosk city words` writes it, and `kiosk voice --words` records it.
 """
 
 from __future__ import annotations

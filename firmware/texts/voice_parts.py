@@ -185,4 +185,6 @@ def say_refusal(facts: Facts, texts: Texts) -> Words:
     yield from say_moment(texts, facts["opens_at"])
     if facts.get("phone"):
         yield texts.get("label.inquiry" if facts.get("elsewhere") else "label.office")
+        if office := spoken_words(facts.get("office_texts", ()), texts.language):
+            yield office
         yield from say_phone(texts, facts["phone"])
