@@ -28,6 +28,7 @@ from city.municipality import Municipality
 from city.vocabulary import FIELD_ROWS, Field, RowKey
 from firmware.link import signing
 from firmware.link.form_terms import AmountSection, Form, FormFee, FormIssuer, FormTerms
+from firmware.link.messages import MAX_FORM_TERMS
 
 
 class SignedFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -106,8 +107,25 @@ def _labels(rows: Sequence[RowKey]) -> tuple[str, ...]:
     return tuple(label for key, label, _ in LINES if key in rows)
 
 
+def check_line(city: Municipality, path: Path) -> None:
+    """That kiosks can read these terms: else every kiosk would be out of service. Raises
+    ConfigError with the key.
+    """
+    body = encode(form_terms(city))
+    if len(body) > MAX_FORM_TERMS:
+        raise ConfigError(
+            f"{path}: certificates: {len(body)} bytes of terms, and kiosks take {MAX_FORM_TERMS}"
+        )
+    try:
+        msgspec.json.decode(body, type=FormTerms)
+    except msgspec.ValidationError as error:
+        key = str(error).replace("$.forms", "certificates").replace("$.", "")
+        raise ConfigError(f"{path}: kiosks cannot read it: {key}") from None
+
+
 def load_signed(config: Config, city: Municipality) -> SignedTerms:
     """What `sign-terms` wrote, checked against key and data. Raises ConfigError."""
+    check_line(city, config.gateway.city)
     path = config.terms.file
     again = "sign them again: kiosk city sign-terms --config FILE --key TERMS-KEY.pem"
     try:
@@ -151,6 +169,7 @@ def main(argv: Sequence[str]) -> int:
     given = parser.parse_args(argv)
     config = load(given.config)
     city = municipality.load(config.gateway.city)
+    check_line(city, config.gateway.city)
     key = load_terms_key(given.key)
     if signing.load_public([config.terms.key]) != (key.public_key(),):
         raise ConfigError(f"{config.terms.key}: not the public key of {given.key}")

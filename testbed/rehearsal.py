@@ -33,6 +33,7 @@ from city import pki as city_pki
 from city.clock import starting
 from city.enroll import EnrollError
 from city.opening import opening
+from city.words_command import words
 from firmware.service import toml
 from firmware.service.cases import create_journal, journal_was_made
 from firmware.service.entry import JournalBroken
@@ -143,7 +144,7 @@ def prepare(
         with _alone(folder / "making"):
             keys = city_pki.make(folder / "pki", (KIOSK,))
             cards = _cards(folder, start, report, people)
-            _voice(folder / "voice", report, phrases if seldom else often)
+            _voice(folder / "voice", report, phrases if seldom else often, data)
         with claim(run):  # what runs there keeps its configuration
             kiosk = {
                 "voice": {"languages": SPOKEN if seldom else ()},
@@ -302,10 +303,15 @@ def _pem(der: Path, pem: Path) -> None:
 
 
 def _voice(
-    folder: Path, report: Callable[[str], None], of: Callable[[Texts], Iterable[Phrase]]
+    folder: Path,
+    report: Callable[[str], None],
+    of: Callable[[Texts], Iterable[Phrase]],
+    data: Path,
 ) -> None:
+    """With the words of this city."""
+    city = [tuple(text.items()) for text in words(municipality.load(data)).texts]
     try:
-        voice.record(folder, SPOKEN, report, of)
+        voice.record(folder, SPOKEN, report, of, city)
     except VoiceError as error:
         raise RehearsalError(
             f"the recorded voice cannot be made: {error} (run ./scripts/setup)"

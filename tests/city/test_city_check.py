@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -17,8 +17,10 @@ from city import gateway, municipality, outlook, specimens
 from city.check_command import main
 from city.clock import JST
 from city.config import ConfigError
+from city.contradictions import contradictions
 from city.entries import FiscalYear
 from city.municipality import Municipality
+from city.terms import check_line
 from city.vocabulary import USUAL_TITLES
 from firmware.texts import texts
 
@@ -191,6 +193,50 @@ def test_a_long_title_is_set_smaller_and_stays_on_the_sheet() -> None:
     [(_, found)] = specimens.sheets(city, now)
     assert isinstance(found, bytes)
     assert len(title) == 40
+
+
+def crowded(many: int, *, kinds: bool) -> Municipality:
+    """So many certificates: kinds on one day, or entries of one kind, one day after the other."""
+    seal = next(c for c in CITY.certificates if c.kind == "inkan")
+    entries = (
+        change(
+            seal,
+            kind=f"inkan{n}" if kinds else "inkan",
+            since=seal.since + timedelta(days=0 if kinds else n),
+            until=None if kinds else seal.since + timedelta(days=n),
+        )
+        for n in range(many)
+    )
+    return change(CITY, certificates=tuple(entries), maintenance=())
+
+
+def test_three_hundred_certificates_are_one_line_with_the_key() -> None:
+    [line] = contradictions(crowded(300, kinds=True))
+    assert line.startswith("certificates: 300 on ")
+    assert line.endswith("and kiosks take 16")
+    one_by_one = crowded(300, kinds=False)
+    assert list(contradictions(one_by_one)) == []
+    with pytest.raises(ConfigError, match=r"c\.toml: kiosks cannot read it: .*<= 64.*certificates"):
+        check_line(one_by_one, Path("c.toml"))
+    check_line(crowded(64, kinds=False), Path("c.toml"))
+
+
+def test_what_is_longer_than_kiosks_read_is_named(tmp_path: Path) -> None:
+    """The command and the gateway's start say it, before any kiosk is out of service."""
+    text = AKASHI.read_text("utf-8")
+    notes = ", ".join(["'注'"] * 9)
+    path = tmp_path / "city.toml"
+    path.write_text(
+        text.replace('kind = "inkan"', f'kind = "inkan"\nnotes = [{notes}]', 1), "utf-8"
+    )
+    for start in (
+        lambda: main([str(path), "--out", str(tmp_path / "out")]),
+        lambda: check_line(municipality.load(path), path),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            start()
+        assert str(caught.value).startswith(f"{path}: kiosks cannot read it: ")
+        assert "certificates[1].notes" in str(caught.value)
 
 
 @pytest.mark.parametrize(
