@@ -25,6 +25,8 @@ ACTIONS: Mapping[str, tuple[str, str]] = {
     "builds": ("city.build_command", "which builds of the kiosk may serve, and which run where"),
     "rollout": ("city.rollout_command", "let a build go out to the kiosks, ring by ring"),
     "orders": ("city.order_command", "issued sheets: look one up, declare it void"),
+    "retention": ("city.retention.command", "how long what is kept, and its deletion"),
+    "transparency": ("city.transparency.command", "the public figures: a page, JSON and CSV"),
     "sign-terms": ("city.terms", "sign what the city's data says of its forms"),
     "openapi": ("city.kiosk_command:describe", "the gateway's own description"),
     "verification": ("city.verification.program", "the page on which anybody checks a sheet"),

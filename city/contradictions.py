@@ -41,6 +41,8 @@ def contradictions(city: Municipality) -> Iterator[str]:
         return
     first = min(certificate.since for certificate in city.certificates)
     yield from city.holidays.faults()
+    if city.retention is not None:
+        yield from city.retention.faults()
     yield from _dated("issuers", city.issuers, first)
     yield from _hours("hours", city.hours)
     for n, stop in enumerate(city.maintenance):

@@ -21,7 +21,7 @@ from sqlalchemy import Connection, Engine
 
 from city import audit, builds, cards, cases, fleet, journals, registry, rollouts, rules
 from city.clock import JST, Clock
-from city.commitments import SEED_SIZE, commit
+from city.commitments import SEED_SIZE, commit, pseudonym
 from city.composition import (
     ADDRESS,
     BIRTH,
@@ -222,7 +222,8 @@ def open_session(
             ends=ends,
         )
         require(registry.open_session(connection, session), RefusalCode.SESSION_REUSED)
-        city.log(connection, "session", kiosk=kiosk, session=session.session, card=card.fingerprint)
+        card_here = pseudonym(seed, card.fingerprint)
+        city.log(connection, "session", kiosk=kiosk, session=session.session, card=card_here)
         return file, paused
 
     file, paused = city.decide(admit)

@@ -127,6 +127,10 @@ def missing(city: Municipality, today: date) -> Iterator[str]:
             f"holidays.checked_until: {city.holidays.checked_until}; compare the public holidays "
             f"until {announced} with those that the state has announced"
         )
+    if city.retention is None:
+        yield "retention: missing; nothing that the gateway keeps is ever deleted"
+    if city.transparency is None:
+        yield "transparency: missing; no figures can be published"
     spoken: set[str] = set()
     for n, each in enumerate(city.certificates):
         if each.until is not None and each.until < today:

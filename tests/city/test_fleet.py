@@ -113,16 +113,20 @@ def test_both_ends_agree_on_what_is_well() -> None:
 
 def test_the_kiosk_tells_what_it_saw() -> None:
     teller = Teller()
-    assert teller.for_the_city() is None
-    teller.looked(problem="paper-out", paper={"sheets": "out"}, cases=120)
-    assert teller.for_the_city() == KioskStatus(
+    assert teller.for_the_city(0) is None
+    teller.looked(problem="paper-out", paper={"sheets": "out"}, cases=1)
+    assert teller.for_the_city(120) == KioskStatus(
         availability="starting", problem="paper-out", paper={"sheets": "out"}, cases=99
     )
     after = Teller()
     after.remember(Report(availability=Availability.STARTING))
-    assert after.for_the_city() is None, "just started: the city keeps what it was told before"
+    assert after.for_the_city(0) is None, "just started: the city keeps what it was told before"
     after.remember(Report(availability=Availability.SERVING, devices={"card": ""}))
-    assert after.for_the_city() == KioskStatus(availability="serving")
+    assert after.for_the_city(0) == KioskStatus(availability="serving")
+    after.remember(Report(devices={"card": ""}, cases=0))
+    told = after.for_the_city(1)
+    assert told is not None
+    assert told.cases == 1, "a case that was opened since the last look is told at once"
 
 
 def test_it_is_kept_at_every_hello(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from html.parser import HTMLParser
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -90,7 +91,7 @@ def test_every_command_is_one_and_has_its_options(
             continue
         assert program == "kiosk", program
         depth = next(n for n in (3, 2, 1) if tuple(words[:n]) in known())
-        action = words[depth : depth + 1] if words[depth:] and words[depth].isalpha() else []
+        action = list(takewhile(lambda word: word.isalpha() and word.islower(), words[depth:]))
         with pytest.raises(SystemExit) as ended:
             main([*words[:depth], *action, "--help"])
         assert ended.value.code == 0, words
