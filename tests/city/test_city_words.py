@@ -37,9 +37,10 @@ from firmware.link.messages import RefusalCode
 from firmware.panel.render import render
 from firmware.service import terms as kiosk_terms
 from firmware.texts import city_words, voice
+from firmware.texts.phrase import Phrase
 from firmware.texts.recordings import VOICES
 from firmware.texts.texts import Texts, languages
-from firmware.tools.voice import read_words
+from firmware.tools.voice import read_words, record
 
 FOLDER: Final = Path(__file__).parent / "cities"
 CITIES: Final = {
@@ -203,6 +204,20 @@ def test_the_command_writes_what_the_kiosk_reads(
     path.write_text("{}", "utf-8")
     with pytest.raises(Exception, match="kiosk city words"):
         read_words(path)
+
+
+def test_the_words_of_a_city_are_recorded_once_with_the_kiosks_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Phrase] = []
+    monkeypatch.setattr("firmware.tools.voice._make", lambda wanted, *_: made.extend(wanted))
+    (tmp_path / "ja").mkdir()
+    (tmp_path / "en").mkdir()
+    own = [tuple(text.items()) for text in words(CITIES["nara"]).texts]
+    record(tmp_path, ("ja", "en", "tl"), lambda _: None, city=own)
+    wanted = set(city_words.phrases(own, ("ja", "en", "tl")))
+    assert wanted <= set(made)
+    assert {phrase.language for phrase in wanted} == {"ja", "en"}
 
 
 @pytest.mark.parametrize(
