@@ -350,7 +350,7 @@ def _configure(
         kiosk_toml=kiosk_toml,
         city_toml=city_toml,
         state=run / "state",
-        wiring=Wiring(coins=coins, terminal=run / "terminal", **ends),
+        wiring=Wiring(coins=coins, terminal=run / "terminal", key=run / "key", **ends),
         panel=f"http://{at['panel']}",
         panel_key=key_file(run / "runtime"),
         cards=cards,
@@ -440,6 +440,7 @@ def _kiosk(
             "hoppers": [{"address": a, "value": v} for a, v, _ in HOPPERS],
         },
         "speaker": {"driver": "network", "address": at["speaker"]},
+        "service_key": {"driver": "modbus", "port": run / "key"},
         "line": {
             "city": f"https://{at['line']}",
             "city_ca": keys.city_ca,

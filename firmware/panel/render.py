@@ -77,6 +77,8 @@ FILES = {
 }
 # What a kiosk with a virtual device loads too.
 UNDER_TEST = {"/panel/under_test.css": ("under_test.css", "text/css")}
+# What the technician's process loads too.
+TECHNICIAN = {"/panel/technician.css": ("technician.css", "text/css")}
 
 
 @functools.cache
@@ -171,19 +173,36 @@ def _with_key(screen: Screen, offered: Sequence[str], button: re.Match[str]) -> 
     return f'{button[0]} data-key="{key}"' if key else button[0]
 
 
+def render_technician(**facts: Any) -> str:
+    """A page of the technician's screens, in Japanese with English: the template says which
+    facts.
+    """
+    template = _environment().get_template("technician.jinja")
+    texts = Texts.load(PRINTED)
+    return template.render(t=texts.html, facts={}, cabinet=CABINET, places={}, **facts)
+
+
 def page(
     assets: str = "",
     offered: Sequence[str] = (),
     size: PanelSize = DEFAULT_SIZE,
     under_test: bool = False,
+    technician: bool = False,
 ) -> tuple[str, dict[str, tuple[bytes, str]]]:
     """The shell and what it loads (path: content, content type). `assets` is prefixed to the
-    shell's own paths. `under_test`: a banner over every screen says so.
+    shell's own paths. `under_test`: a banner over every screen says so. `technician`: with the
+    style of the technician's screens.
     """
     shell = _environment().get_template("page.jinja")
     everyone = [Texts.load(name) for name in offered or languages()]
-    html = shell.render(assets=assets, everyone=everyone, shape=size.shape, under_test=under_test)
-    wanted = {**FILES, **UNDER_TEST} if under_test else FILES
+    html = shell.render(
+        assets=assets,
+        everyone=everyone,
+        shape=size.shape,
+        under_test=under_test,
+        technician=technician,
+    )
+    wanted = {**FILES, **(UNDER_TEST if under_test else {}), **(TECHNICIAN if technician else {})}
     files = {
         path: ((FOLDER / "static" / name).read_bytes(), kind)
         for path, (name, kind) in wanted.items()

@@ -48,6 +48,13 @@ CATALOGUE: Mapping[str, frozenset[str]] = {
     "case.opened": frozenset({"case", "code", "pauses"}),
     "staff.called": frozenset({"reason"}),
     "session.ended": frozenset({"kept", "returned", "held", "owed"}),
+    "service-key": frozenset({"turned"}),
+    "technician.opened": frozenset(),
+    "technician.refused": frozenset({"reason"}),
+    "technician.page": frozenset({"page"}),
+    "technician.act": frozenset({"act", "result"}),
+    "technician.closed": frozenset({"why"}),
+    "technician.ended": frozenset({"died"}),
     "harden.missing": frozenset({"what"}),
     "disk": frozenset({"state"}),
     "paper": frozenset({"printer", "supply"}),
@@ -57,8 +64,8 @@ CATALOGUE: Mapping[str, frozenset[str]] = {
 }
 WARNINGS = frozenset(
     "kiosk.closed child.killed line.build-refused voice.unrecorded command.refused device.fault "
-    "line.fault sheets.rejected case.opened staff.called error journal.unwritten "
-    "service.settled".split()
+    "line.fault technician.opened technician.refused technician.act sheets.rejected case.opened "
+    "staff.called error journal.unwritten service.settled".split()
 )
 DEBUG = frozenset({"event.passed-over", "card.status"})
 

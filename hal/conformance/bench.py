@@ -23,6 +23,7 @@ TABLES: Final = {
     "speaker": Kind.SPEAKER,
     "cash": Kind.CASH,
     "card": Kind.CARD,
+    "service_key": Kind.SERVICE_KEY,
 }
 
 
@@ -32,6 +33,7 @@ FAULTS: Final[Mapping[str, frozenset[str]]] = {
     "speaker": frozenset({"gone"}),
     "cash": frozenset({"silent"}),
     "card": frozenset({"gone", "card-present"}),
+    "service_key": frozenset({"turned", "silent", "cut"}),
 }
 FEATURES: Final[Mapping[str, frozenset[str]]] = {"printer": frozenset({"outlet-sensor"})}
 
