@@ -89,15 +89,21 @@ def _of_status(status: Status) -> Iterator[Row]:
 
 
 def cases(found: Sequence[Case]) -> list[Row]:
-    """Each with its code, and what a person looks at before closing it."""
+    """Each with its code and number, and what a person looks at before closing it."""
     if not found:
         return [Row(Words("案件はありません", "No case is open"), "")]
-    return [Row(Words(case.code, f"{short(case.id)}"), _what_to_do(case.code)) for case in found]
+    return [
+        row
+        for case in found
+        for row in (Row(Words(case.code, ""), short(case.id)), Row(_what_to_do(case.code), ""))
+    ]
 
 
-def _what_to_do(code: str) -> str:
+def _what_to_do(code: str) -> Words:
     known = guide(code)
-    return f"{known.ja} / {known.en}" if known else "担当課へ連絡 / tell the office"
+    return (
+        Words(known.ja, known.en) if known else Words("担当課へ連絡してください", "Tell the office")
+    )
 
 
 def cash(config: Config, units: Sequence[Beside] | None = None) -> list[Row]:

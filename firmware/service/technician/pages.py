@@ -142,7 +142,7 @@ PAGES: Final[Mapping[Page, PageSpec]] = {
         ),
     ),
     Page.PLACES: PageSpec(Words("場所を選んでください", "Which place?"), above=Page.CASH),
-    Page.COINS: PageSpec(Words("枚数を入力してください", "How many coins?"), above=Page.CASH),
+    Page.COINS: PageSpec(Words("何枚ですか", "How many coins?"), above=Page.CASH),
     Page.BOOK: PageSpec(
         Words("この内容で記録しますか", "Book this?"),
         (do(Act.BOOK, "記録する", "Book it"),),
@@ -176,7 +176,7 @@ PAGES: Final[Mapping[Page, PageSpec]] = {
 }
 BACK: Final = Words("戻る", "Back")
 LEAVE: Final = Words("終了", "Leave")
-STAFF: Final = Words("係員用　住民の受付は止まっています", "Staff only. Nobody is served now")
+STAFF: Final = Words("係員用　受付停止中", "Staff only")
 # What came of an act, or why there was nothing to do. What is not here is told by its code.
 RESULTS: Final[Mapping[str, Words]] = {
     "done": Words("完了しました。", "Done."),

@@ -18,7 +18,7 @@ from typing import Final
 from firmware.ledger.acts import LedgerError
 from firmware.ledger.ledger import Ledger
 from firmware.link.client import Line
-from firmware.panel.render import page, render_technician
+from firmware.panel.render import page
 from firmware.service import till
 from firmware.service.cases import journal_path
 from firmware.service.city_desk import CityDesk, line_config, trust
@@ -38,18 +38,8 @@ from firmware.service.stop import TECHNICIAN, is_stopped, stop
 from firmware.service.technician import counters, printing
 from firmware.service.technician.console import Console
 from firmware.service.technician.counters import Row
-from firmware.service.technician.pages import (
-    BACK,
-    LEAVE,
-    PAGES,
-    POINTS,
-    STAFF,
-    Act,
-    Button,
-    Page,
-    Touched,
-    result_words,
-)
+from firmware.service.technician.drawing import draw
+from firmware.service.technician.pages import Act, Page, Touched
 from firmware.service.teller import Teller
 from hal.faults import DeviceFault
 from hal.panel.contract import PanelTouch
@@ -250,33 +240,10 @@ class Technician:
         )
 
     def _show(self) -> None:
-        console = self._console
-        spec = PAGES[console.page]
         self._number += 1
-        above = spec.above
-        html = render_technician(
-            name=console.page.value,
-            public={"page": console.page.value, "result": console.result},
-            title=spec.title,
-            text=spec.text,
-            result=result_words(console.result) if console.result else None,
-            rows=self._rows(),
-            typed=console.form.typed if console.page is Page.COINS else None,
-            buttons=console.buttons,
-            back=Button(Touched.OPEN, above.value, BACK) if above else None,
-            leave=Button(Touched.LEAVE, "", LEAVE),
-            staff=STAFF,
-            point=POINTS[console.point] if console.page is Page.TOUCH else "",
-        )
-        self._panel.show(self._number, html)
-
-    def _rows(self) -> list[Row]:
-        if self._console.page is Page.WAIT:
-            return []
-        return self._console.form.rows() if self._console.page in FORM else self._console.rows
+        self._panel.show(self._number, draw(self._console))
 
 
-FORM: Final = (Page.COINS, Page.BOOK)  # these show what was typed
 _ACTS: Mapping[Act, Callable[[Technician, Journal], str]] = {
     Act.STOP: Technician._stop,
     Act.RESUME: Technician._resume,

@@ -21,7 +21,7 @@ ACTS: Final[Mapping[str, Words]] = {
     till.EMPTIED: Words("回収", "Emptied"),
 }
 MOST_DIGITS: Final = 4  # more coins than any place holds
-DIGITS: Final = "7894561230"
+DIGITS: Final = "1234567890"
 
 
 @dataclass
@@ -78,14 +78,18 @@ class TillForm:
         )
 
     def keys(self) -> tuple[Button, ...]:
-        digits = (Button(Touched.DIGIT, each, Words(each, "")) for each in DIGITS)
+        """As they stand on the panel, row by row."""
+        *digits, zero = (Button(Touched.DIGIT, each, Words(each, "")) for each in DIGITS)
         clear = Button(Touched.CLEAR, "", Words("訂正", "Clear"))
-        return (*digits, clear, Button(Touched.ENTER, "", Words("次へ", "Next"), first=True))
+        return (*digits, clear, zero, Button(Touched.ENTER, "", Words("次へ", "Next")))
 
     def rows(self) -> list[Row]:
-        """What will be booked."""
-        said = ACTS[self.kind]
-        head = Row(said, place_name(self.place) if self.place else "")
+        """The coins that are asked for now; behind the last of them, what will be booked."""
+        now = self.asked
+        if now is not None:
+            where = Words(f"{place_name(self.place)}　{now}円", f"{self.place}: {now} yen")
+            return [Row(where, f"{self.typed or 0}枚")]
+        head = Row(ACTS[self.kind], place_name(self.place))
         coins = (
             Row(Words(f"{value}円", f"{value} yen"), f"{number:,}枚")
             for value, number in self.coins.items()
