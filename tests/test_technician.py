@@ -7,13 +7,16 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from firmware.service.journal import Journal
 from firmware.service.status import read as read_status
-from testbed.customer import Watcher
+from testbed.customer import DOES, Errand, Journey, Watcher
 from testbed.demo import FOLDER
+from testbed.erasure.people import Needle, prepare_people
+from testbed.erasure.search import search_process
 from testbed.rehearsal import Rehearsal, prepare
 from testbed.screen import Seen
 from testbed.system import System
@@ -27,11 +30,13 @@ class Technician:
 
     def __init__(self, system: System, watcher: Watcher) -> None:
         self.system, self.watcher = system, watcher
+        self.keep: Callable[[Seen], object] = lambda _: None
 
     async def see(self, there: Callable[[Seen], bool]) -> Seen:
         async with asyncio.timeout(SEE_S):
             while not there(found := await self.watcher.next(SEE_S)):
-                pass
+                self.keep(found)
+        self.keep(found)
         return found
 
     async def page(self, name: str, result: str | None = None) -> Seen:
@@ -76,12 +81,21 @@ def kinds(rehearsal: Rehearsal) -> list[str]:
         journal.close()
 
 
+def logged(rehearsal: Rehearsal) -> list[dict[str, Any]]:
+    """The log, with what every restart has added."""
+    lines = (rehearsal.run / "kiosk.log").read_text().splitlines()
+    return [json.loads(line) for line in lines if line.startswith("{")]
+
+
+def newest(rehearsal: Rehearsal, event: str) -> dict[str, Any]:
+    return next((each for each in reversed(logged(rehearsal)) if each["log"] == event), {})
+
+
 def acts(rehearsal: Rehearsal) -> list[str]:
     """What the log says of the technician, in order."""
     told = []
-    for line in (rehearsal.run / "kiosk.log").read_text().splitlines():
-        if '"technician.' in line:
-            entry = json.loads(line)
+    for entry in logged(rehearsal):
+        if entry["log"].startswith("technician."):
             told.append(" ".join([entry["log"].partition(".")[2], *_facts(entry)]))
     return told
 
@@ -90,35 +104,62 @@ def _facts(entry: dict[str, object]) -> list[str]:
     return [str(entry[name]) for name in ("page", "act", "result", "why") if name in entry]
 
 
+async def serve_somebody(technician: Technician, needles: tuple[Needle, ...]) -> None:
+    """As far as the choice of a certificate; the key is turned there, and nothing happens until
+    the person has gone.
+    """
+    bench, rehearsal = technician.system.bench, technician.system.rehearsal
+    journey = Journey(technician.system, Errand("taro", "juminhyo", Path()), technician.watcher)
+    seen = await technician.screen("menu")
+    while seen.name != "certificates":
+        await DOES.get(seen.name, _nothing)(journey, seen)
+        seen = await technician.watcher.next(SEE_S)
+    assert search_process(newest(rehearsal, "child.active")["child"], needles, set()).hits
+    bench.turn_key(True)
+    async with asyncio.timeout(SEE_S):
+        while not newest(rehearsal, "service-key").get("turned"):
+            await asyncio.sleep(0.1)
+    await technician.touch(seen, "choose", "juminhyo")
+    seen = await technician.screen("options")
+    assert not acts(rehearsal)
+    await technician.touch(seen, "cancel")
+
+
+async def _nothing(_: Journey, __: Seen) -> None:
+    """It comes by itself."""
+
+
 def test_ten_minutes_at_the_kiosk(tmp_path: Path) -> None:
-    """Counters, a test print, out of service, restart, still out of service, back in service."""
+    """A key turned in the middle of a journey, counters, cash, test prints, a wire that is cut, out
+    of service, restart, still out of service, back in service.
+    """
     asyncio.run(ten_minutes(tmp_path))
 
 
-async def ten_minutes(tmp_path: Path) -> None:
-    rehearsal = prepare(FOLDER, tmp_path)
+async def ten_minutes(folder: Path) -> None:
+    rehearsal, needles = prepare_people(prepare(FOLDER, folder))
+    seen: list[Seen] = []
     async with at_the_kiosk(rehearsal) as technician:
-        await technician.screen("menu")
-        technician.turn(True)
+        technician.keep = seen.append
+        await serve_somebody(technician, needles)
         home = await technician.page("home")
-        status = read_status(tmp_path / "runtime")
-        assert status and status.report.problem == "technician"
+        pid = newest(rehearsal, "technician.opened")["pid"]
+        assert reported(folder) == "technician"
 
         counters = await technician.go(home, "counters")
-        assert "kiosk-1" in counters.text and "Journeys begun 0" in counters.text
-        home = await technician.go(counters, "home")
+        assert "kiosk-1" in counters.text and "Journeys begun 1" in counters.text
+        home = await technician.go(await count_coins(technician, counters), "home")
+        home = await print_papers(technician, home, folder)
+        assert not search_process(pid, needles, set()).hits
 
-        prints = await technician.go(home, "print")
-        await technician.touch(prints, "do", "test-sheet")
-        prints = await technician.page("print", "done")
-        [sheet] = technician.system.bench.take_sheets()
-        sheet.image.save(tmp_path / "sheet.png")
-        await technician.touch(prints, "do", "test-receipt")
-        prints = await technician.page("print", "done")
-        [slip] = technician.system.bench.take_receipt()
-        slip.image.save(tmp_path / "slip.png")
-        home = await technician.go(prints, "home")
+        await technician.system.bench.switch("key-cut", True)
+        await technician.screen("menu")
+        await technician.system.bench.switch("key-cut", False)
+        technician.turn(False)
+        await until_the_key_is_known(rehearsal, turned=False)
+        technician.turn(True)
 
+        home = await technician.page("home")
         stop = await technician.go(home, "stop")
         await technician.touch(stop, "do", "stop")
         home = await technician.page("home", "out-of-service")
@@ -126,29 +167,85 @@ async def ten_minutes(tmp_path: Path) -> None:
         await technician.touch(restart, "do", "restart")
         home = await technician.page("home", "")  # the key is turned still, and opens once more
         assert not home.offers("open", "stop")
-
         technician.turn(False)
         await technician.screen("fault", "suspended")
+        assert reported(folder) == "suspended"
+
         technician.turn(True)
         home = await technician.page("home")
         resume = await technician.go(home, "resume")
         await technician.touch(resume, "do", "resume")
         home = await technician.page("home", "in-service")
         await technician.touch(home, "leave")
-        await technician.screen("menu")  # with the key in it: it opens once a turn
-        status = read_status(tmp_path / "runtime")
-        assert status and status.report.problem in ("", "technician")
-    assert kinds(rehearsal) == ["service-stopped", "service-resumed"]
+        await technician.screen("menu")  # with the key in it: a turn opens once
+    whole = "".join(each.text for each in seen if each.name == "technician").encode()
+    assert whole and not [needle.name for needle in needles if needle.content in whole]
     told = acts(rehearsal)
     assert [each for each in told if each.startswith("act")] == [
+        "act book difference +600円",
         "act test-sheet done",
         "act test-receipt done",
+        "act guard-sheet done",
         "act stop out-of-service",
         "act restart done",
         "act resume in-service",
     ]
     assert [each for each in told if each.startswith("closed")] == [
+        "closed key",
         "closed restart",
         "closed key",
         "closed left",
     ]
+    written = kinds(rehearsal)
+    assert [each for each in written if each.startswith(("service-", "cash-count"))] == [
+        "cash-count",
+        "service-stopped",
+        "service-resumed",
+    ]
+
+
+async def count_coins(technician: Technician, seen: Seen) -> Seen:
+    """実査 of a hopper: 60 coins of 10 yen are counted, and booked."""
+    cash = await technician.go(await technician.go(seen, "home"), "cash")
+    await technician.touch(cash, "choose", "cash-count")
+    await technician.touch(await technician.page("places"), "choose", "hopper-3")
+    seen = await technician.page("coins")
+    for digit in "60":
+        await technician.touch(seen, "digit", digit)
+        seen = await technician.page("coins")
+    assert "60枚" in seen.text
+    await technician.touch(seen, "enter")
+    await technician.touch(await technician.page("book"), "do", "book")
+    cash = await technician.page("cash", "difference +600円")
+    assert "ホッパー3　10円" in cash.text and "60枚" in cash.text
+    return cash
+
+
+async def print_papers(technician: Technician, home: Seen, folder: Path) -> Seen:
+    """Each is marked, but the sheet whose fields are to be compared."""
+    bench = technician.system.bench
+    prints = await technician.go(home, "print")
+    for act, take in (("test-sheet", bench.take_sheets), ("test-receipt", bench.take_receipt)):
+        await technician.touch(prints, "do", act)
+        prints = await technician.page("print", "done")
+        [paper] = take()
+        paper.image.save(folder / f"{act}.png")
+    calibrate = await technician.go(await technician.go(prints, "home"), "calibrate")
+    await technician.touch(calibrate, "do", "guard-sheet")
+    calibrate = await technician.page("calibrate", "done")
+    [guard] = bench.take_sheets()
+    guard.image.save(folder / "guard.png")
+    return await technician.go(calibrate, "home")
+
+
+async def until_the_key_is_known(rehearsal: Rehearsal, *, turned: bool) -> None:
+    async with asyncio.timeout(SEE_S):
+        while newest(rehearsal, "service-key").get("turned") is not turned:
+            await asyncio.sleep(0.1)
+
+
+def reported(folder: Path) -> str:
+    """Why nobody is served, by the status."""
+    status = read_status(folder / "runtime")
+    assert status
+    return status.report.problem

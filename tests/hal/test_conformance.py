@@ -41,6 +41,7 @@ FAULTS = {
     "cash": {"silent": "coins-mute"},
     "speaker": {},
     "card": {"gone": "reader-lost", "card-present": ""},
+    "service_key": {"turned": "", "silent": "key-mute", "cut": "key-cut"},
 }
 
 
@@ -60,7 +61,11 @@ class FarEnds:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
 
     def switch(self, device: str, fault: str, on: bool) -> None:
-        special: dict[str, Callable[[bool], None]] = {"torn": self._tear, "card-present": self._lay}
+        special: dict[str, Callable[[bool], None]] = {
+            "torn": self._tear,
+            "card-present": self._lay,
+            "turned": self.bench.turn_key,
+        }
 
         async def act() -> None:
             if fault in special:
@@ -132,6 +137,11 @@ def tables(far: FarEnds, printer: str) -> dict[str, Any]:
             "options": {"listen": wiring.reader[1], "cable": wiring.cable[1]},
             "faults": hands["card"],
         },
+        "service_key": {
+            "driver": "conformance_bench:Key",
+            "options": {"address": str(wiring.key)},
+            "faults": hands["service_key"],
+        },
     }
 
 
@@ -184,7 +194,7 @@ def test_a_printer_conforms(
     assert len(outcomes) > 25
 
 
-def test_speaker_coins_and_card_conform(far_ends: FarEnds, tmp_path: Path) -> None:
+def test_speaker_coins_card_and_key_conform(far_ends: FarEnds, tmp_path: Path) -> None:
     document = tables(far_ends, "conformance_bench:Escpos")
     del document["printer"]
     outcomes = run(far_ends, tmp_path, document, "-k", "not must_printer")
@@ -239,7 +249,7 @@ class Believer:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("[toaster]\n", "there are printer, speaker, cash, card"),
+        ("[toaster]\n", "there are printer, speaker, cash, card, service_key"),
         ("board = 'another'\n", "board: the bench of 'another', and this machine is"),
         ("printer = 2\n", "[printer] Expected `object`, got `int`"),
         ("[printer]\n", "[printer] Object missing required field `driver`"),

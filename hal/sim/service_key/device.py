@@ -46,10 +46,6 @@ class KeySim:
         """The technician's hand."""
         self.turned = on
 
-    def garble(self) -> None:
-        """A bit of the next answer flips."""
-        self.garbles = 1
-
     @property
     def inputs(self) -> int:
         """All inputs of the module, the first in the lowest bit."""
