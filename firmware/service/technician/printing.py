@@ -35,7 +35,7 @@ def slip_of(config: Config, name: str) -> Slip:
         SlipLine("プリンター", "printer", name),
         SlipLine("ビルド", "build", build()),
         RULE,
-        SlipLine("アイウエオ　明石市　０１２３４５６７８９", "ABCDEFGHIJKLM 0123456789", size=22),
+        SlipLine("アイウエオ　漢字かな　０１２３４５６７８９", "ABCDEFGHIJKLM 0123456789", size=22),
         SlipLine("証明書ではありません", "This is no certificate", centre=True),
     ]
     return draw(lines, config.fonts.gothic, look(config).width)
