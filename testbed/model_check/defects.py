@@ -359,7 +359,7 @@ DEFECTS: Sequence[Defect] = (
     # the technician
     Defect(
         "the key opens in the middle of a journey",
-        "bm",
+        "lm",
         mistakes.edited_table(
             mistakes.add(
                 Row(State.CERTIFICATES, "service-key", State.ENDING, actions.hand_over),
@@ -368,7 +368,7 @@ DEFECTS: Sequence[Defect] = (
     ),
     Defect(
         "the key opens beside a card",
-        "bm",
+        "lm",
         mistakes.edited_table(
             mistakes.exchange_guard(guards.for_the_technician, mistakes.key_is_turned)
         ),
