@@ -7,6 +7,7 @@ always a way home.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from testbed.screen import Seen
 
 WALKS = 3
 STEPS = 40
+OPERATOR = "look into the cases"
 KILLED = "something else killed it with SIGKILL"
 TO_THE_TILL = (
     "card taro",
@@ -71,6 +73,10 @@ def play_wrong(
     return play(shared, monkeypatch, *names)
 
 
+class NotOffered(Exception):
+    """This machine was too slow for the walk: it did not come so far."""
+
+
 def play(shared: SharedSystem, monkeypatch: pytest.MonkeyPatch, *names: str) -> Failure | None:
     """A walk by the names of what is done."""
     offered_by = acts.possible
@@ -81,7 +87,10 @@ def play(shared: SharedSystem, monkeypatch: pytest.MonkeyPatch, *names: str) -> 
             offered = {act.name: act for act in offered_by(on)}
             if name in offered:
                 return await offered[name].do()
+            if OPERATOR in offered:  # a slow start may have left a case that closes the kiosk
+                await offered[OPERATOR].do()
             await on.look(0.3)
+        raise NotOffered(name)
 
     def named(on: Walk) -> list[Act]:
         return [Act(name, 1, partial(when_offered, on, name)) for name in names]
@@ -149,7 +158,13 @@ def test_an_incident_of_a_walk_is_explained(
     bundle = tmp_path / "incident.zip"
     with SharedSystem(FOLDER, tmp_path / "failed") as shared:
         shared.incident = bundle
-        assert play(shared, monkeypatch, *TO_THE_TILL, "coin 500", "kill the process") is None
+        for _ in range(5):
+            with suppress(NotOffered), monkeypatch.context() as patch:
+                played = play(shared, patch, *TO_THE_TILL, "coin 500", "kill the process")
+                break
+        else:
+            pytest.fail("five walks did not come to the till")
+    assert played is None
     assert main(["replay", str(bundle)]) == 1
     head, *processes = capsys.readouterr().out.split("\n\n")
     assert KILLED in head

@@ -36,6 +36,7 @@ FAULTS: Final[Mapping[str, frozenset[str]]] = {
     "service_key": frozenset({"turned", "silent", "cut"}),
 }
 FEATURES: Final[Mapping[str, frozenset[str]]] = {"printer": frozenset({"outlet-sensor"})}
+FAR_ENDS: Final = "far_ends"
 
 
 class BenchError(Exception):
@@ -66,16 +67,29 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def read(path: Path) -> Mapping[str, Table]:
     """Raises BenchError."""
-    try:
-        found = tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise BenchError(f"{path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BenchError(f"{path}: {error}") from None
+    found = _document(path)
+    found.pop(FAR_ENDS, None)
     board, here = found.pop("board", ""), platform.node()
     if board not in ("", here):
         raise BenchError(f"{path}: board: the bench of {board!r}, and this machine is {here!r}")
     return {name: _table(path, name, values) for name, values in found.items()}
+
+
+def uses_far_ends(path: Path) -> bool:
+    """Whether the bench is of virtual far ends. Raises BenchError."""
+    found = _document(path).get(FAR_ENDS, False)
+    if not isinstance(found, bool):
+        raise BenchError(f"{path}: {FAR_ENDS}: true or false")
+    return found
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise BenchError(f"{path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BenchError(f"{path}: {error}") from None
 
 
 def _table(path: Path, name: str, values: object) -> Table:
@@ -94,6 +108,19 @@ def _table(path: Path, name: str, values: object) -> Table:
             there = ", ".join(sorted(known)) or "none"
             raise BenchError(f"{path}: [{name}] {key}: no {strange[0]!r}; there are {there}")
     return table
+
+
+def placed(table: Table, addresses: Mapping[str, str]) -> Table:
+    """The table with the addresses of virtual far ends: `{sheets}` stands for one."""
+    options = {name: _filled(value, addresses) for name, value in table.options.items()}
+    return msgspec.structs.replace(table, options=options)
+
+
+def _filled(value: object, addresses: Mapping[str, str]) -> object:
+    for name, address in addresses.items():
+        if isinstance(value, str):
+            value = value.replace(f"{{{name}}}", address)
+    return value
 
 
 def make(name: str, table: Table) -> Any:
