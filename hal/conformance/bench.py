@@ -11,7 +11,7 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -133,18 +133,34 @@ def make(name: str, table: Table) -> Any:
         raise BenchError(f"[{name}] {error}") from None
 
 
-class Hands:
-    """Puts faults in and out by what the bench file says."""
+class FaultSwitch(Protocol):
+    """Who can put faults in."""
 
-    def __init__(self, bench: Mapping[str, Table]) -> None:
+    def can(self, device: str, fault: str) -> bool: ...
+
+    def switch(self, device: str, fault: str, on: bool) -> None: ...
+
+
+class Hands:
+    """Puts faults in and out by what the bench file says; what it does not say, `others` may do."""
+
+    def __init__(self, bench: Mapping[str, Table], others: FaultSwitch | None = None) -> None:
         self._bench = bench
+        self._others = others
 
     def can(self, device: str, fault: str) -> bool:
+        others = self._others is not None and self._others.can(device, fault)
+        return self._has_hand(device, fault) or others
+
+    def _has_hand(self, device: str, fault: str) -> bool:
         hand = self._bench[device].faults.get(fault)
         return hand is not None and bool(hand.on or (hand.ask and sys.stdin.isatty()))
 
     def switch(self, device: str, fault: str, on: bool) -> None:
         """Raises BenchError."""
+        if self._others is not None and not self._has_hand(device, fault):
+            self._others.switch(device, fault, on)
+            return
         hand = self._bench[device].faults[fault]
         command, words = (hand.on, hand.ask) if on else (hand.off, hand.undo)
         if command:

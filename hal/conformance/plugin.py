@@ -63,12 +63,12 @@ def bench(pytestconfig: pytest.Config, request: pytest.FixtureRequest) -> Mappin
 @pytest.fixture(scope="session")
 def hands(
     bench: Mapping[str, Table], pytestconfig: pytest.Config, request: pytest.FixtureRequest
-) -> Any:
-    """Who puts faults in, as `Hands` does: the virtual far ends do it themselves. A project with
+) -> Hands:
+    """Who puts faults in: by what the bench file says, else the virtual far ends. A project with
     far ends of its own gives another one.
     """
     virtual = benches.uses_far_ends(pytestconfig.getoption("--bench"))
-    return request.getfixturevalue("far_ends") if virtual else Hands(bench)
+    return Hands(bench, request.getfixturevalue("far_ends") if virtual else None)
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def driver(request: pytest.FixtureRequest, table: Table) -> Iterator[Any]:
 
 
 @pytest.fixture
-def broken(request: pytest.FixtureRequest, hands: Any, table: Table) -> Broken:
+def broken(request: pytest.FixtureRequest, hands: Hands, table: Table) -> Broken:
     """`with broken("paper-out"):` the fault is there, and taken out afterwards."""
     del table
     name = _device(request)
