@@ -111,14 +111,12 @@ def test_a_driver_is_tried_from_an_empty_folder(wheels: Path, tmp_path: Path) ->
     paths = f"{folder}:{packages}:{sysconfig.get_path('purelib')}"
     options = ["-q", "-p", "no:xdist", "-p", "no:cacheprovider"]
 
-    def run(*words: str) -> str:
-        command = [*python, paths, *options, *words]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
-        return done.stdout + done.stderr
-
-    tried = run("--bench", "bench.toml", "-k", "must_printer and (not_well or ready or torn)")
-    assert " passed" in tried and "failed" not in tried and "error" not in tried, tried
-    assert "1 passed" in run("test_fault.py")
+    # The whole suite takes longer and is tried elsewhere.
+    words = ["--bench", "bench.toml", str(packages / "hal/conformance"), "test_fault.py"]
+    few = ["-k", "well_says_so or paper_out_is_named or test_a_fault"]
+    command = [*python, paths, *options, *words, *few]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+    assert "3 passed" in done.stdout, done.stdout + done.stderr
 
 
 def test_every_byte_is_pinned(wheels: Path) -> None:
