@@ -71,7 +71,10 @@ def read(path: Path) -> Mapping[str, Table]:
     found.pop(FAR_ENDS, None)
     board, here = found.pop("board", ""), platform.node()
     if board not in ("", here):
-        raise BenchError(f"{path}: board: the bench of {board!r}, and this machine is {here!r}")
+        raise BenchError(
+            f"{path}: board: the bench of {board!r}, and this machine is {here!r}: "
+            "give this machine's own file"
+        )
     return {name: _table(path, name, values) for name, values in found.items()}
 
 
