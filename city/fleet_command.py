@@ -27,8 +27,8 @@ from city.config import Config, ConfigError, load
 from city.database import DatabaseError, Mode
 from city.fleet import Seen
 from city.handlers import seconds
+from firmware.link.case_guide import guide
 from firmware.link.messages import CaseCount, UpdateReport
-from firmware.tools.case_guide import guide
 
 WELL: Final = frozenset({"ready", "serving", "off-hours", "starting"})
 PAGE, DATA = "/", "/fleet.json"

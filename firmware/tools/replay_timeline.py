@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Final
 
-from firmware.service.case_guide import guide
+from firmware.link.case_guide import guide
 from firmware.service.exchange_record import Recorded
 from firmware.tools.replay_judge import Process, Turn
 from firmware.tools.replay_words import command_text

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0008"
-down_revision = "0007"
+down_revision = "0006"
 
 WORDS = "the log is append-only"
 ARCHIVED = "(SELECT COALESCE(MAX(last), 0) FROM archives)"

@@ -1,6 +1,6 @@
 """Each kiosk tells the codes of its open cases.
 
-Revision ID: 0007
+Revision ID: 0010
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0007"
-down_revision = "0006"
+revision = "0010"
+down_revision = "0008"
 
 
 def upgrade() -> None:
