@@ -23,12 +23,12 @@ from firmware.service.room import storage_trouble
 STORAGE, PROGRAM, CONFIG = "storage", "program", "config"  # keys of the texts
 RETRY_S = 5.0  # between two looks whether the journal can be written again
 MEASURE_S = 60.0  # between two measurements of a kiosk that is not as it was signed
-CODES: Final = {STORAGE: "journal.broken", PROGRAM: "child.dying", CONFIG: "attestation."}
+CODES: Final = {STORAGE: "journal.broken", PROGRAM: "child.dying"}
 
 
 def code_of(problem: str, item: str = "") -> str:
     """Of the case under which the kiosk is closed. `item`: what is not as it was signed."""
-    return CODES[problem] + item
+    return f"attestation.{item}" if problem == CONFIG else CODES[problem]
 
 
 @dataclass
