@@ -202,6 +202,7 @@ fleet = Table(
     Column("cases", Integer, nullable=False),
     Column("exact_only", Boolean, nullable=False),
     Column("update", JSON),  # `UpdateReport`; NULL of a kiosk that never told one
+    Column("case_codes", JSON),  # of `CaseCount`; NULL of a kiosk that never told one
 )
 
 # The newest rollout for each model of board.

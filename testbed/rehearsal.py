@@ -125,6 +125,7 @@ def prepare(
     report: Callable[[str], None] = lambda _: None,
     seldom: bool = True,
     people: Collection[str] | None = None,
+    spoken: Collection[str] = SPOKEN,
 ) -> Rehearsal:
     """Make what is not there yet, and fresh configurations. Raises RehearsalError.
 
@@ -133,7 +134,8 @@ def prepare(
     clock begins, by itself when its service is open;
     with `cashless` the payment terminal is offered. `report` hears what takes its time. Without
     `seldom` the kiosk starts before everything is recorded that is seldom said. `people`: only
-    these get cards (each takes a second of processor time).
+    these get cards (each takes a second of processor time). `spoken`: the languages that are
+    recorded; without any the kiosk is mute.
     """
     folder = folder.absolute()
     run = (run or folder / "run").absolute()
@@ -144,10 +146,10 @@ def prepare(
         with _alone(folder / "making"):
             keys = city_pki.make(folder / "pki", (KIOSK,))
             cards = _cards(folder, start, report, people)
-            _voice(folder / "voice", report, phrases if seldom else often, data)
+            _voice(folder / "voice", report, phrases if seldom else often, data, spoken)
         with claim(run):  # what runs there keeps its configuration
             kiosk = {
-                "voice": {"languages": SPOKEN if seldom else ()},
+                "voice": {"languages": [*spoken] if seldom else ()},
                 **({"cashless": {"address": str(run / "terminal")}} if cashless else {}),
                 **(kiosk or {}),
             }
@@ -307,11 +309,12 @@ def _voice(
     report: Callable[[str], None],
     of: Callable[[Texts], Iterable[Phrase]],
     data: Path,
+    spoken: Collection[str],
 ) -> None:
     """With the words of this city."""
     city = [tuple(text.items()) for text in words(municipality.load(data)).texts]
     try:
-        voice.record(folder, SPOKEN, report, of, city)
+        voice.record(folder, tuple(spoken), report, of, city)
     except VoiceError as error:
         raise RehearsalError(
             f"the recorded voice cannot be made: {error} (run ./scripts/setup)"

@@ -124,6 +124,18 @@ class UpdateReport(Message, frozen=True, omit_defaults=True):
                 yield text
 
 
+MAX_CASE_CODES: Final = 16
+YEAR_3000: Final = 32_503_680_000  # seconds since 1970
+
+
+class CaseCount(Message, frozen=True):
+    """The open cases of one code."""
+
+    code: Annotated[str, Meta(min_length=1, max_length=64, pattern="^[a-z0-9._/-]*\\Z")]
+    number: Annotated[int, Meta(ge=1, le=99)]
+    oldest: Annotated[int, Meta(ge=0, le=YEAR_3000)]  # seconds since 1970: when it was opened
+
+
 class KioskStatus(Message, frozen=True, omit_defaults=True):
     """How a kiosk is, for the city's view of its fleet. Codes and counts."""
 
@@ -133,6 +145,8 @@ class KioskStatus(Message, frozen=True, omit_defaults=True):
     cases: Small = 0  # open ones, at most 99
     exact_only: bool = False  # it has too little change for some payments
     update: UpdateReport | None = None
+    # `cases` by their codes, the oldest first
+    case_codes: Annotated[tuple[CaseCount, ...], Meta(max_length=MAX_CASE_CODES)] = ()
 
 
 class Hello(Message, frozen=True, omit_defaults=True):

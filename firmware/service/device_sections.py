@@ -240,6 +240,14 @@ class Cash(Section, frozen=True, kw_only=True, tag_field="driver", tag="cctalk")
     # One table for each hopper.
     hoppers: tuple[HopperSection, ...]
 
+    def __post_init__(self) -> None:
+        """Raises ValueError: all of them are on one wire."""
+        seen = {self.acceptor}
+        for hopper in self.hoppers:
+            if hopper.address in seen:
+                raise ValueError(f"hoppers: address {hopper.address} is given twice on one wire")
+            seen.add(hopper.address)
+
 
 class CashDriver(DriverSection, frozen=True, kw_only=True, tag_field="driver", tag=INSTALLED):
     """A driver that is installed beside the kiosk, see [hal.md](hal.md)."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from firmware.flow import events
 from firmware.service.card_desk import CardDesk
+from firmware.service.case_counts import counted
 from firmware.service.cash_desk import CashDesk
 from firmware.service.city_desk import CityDesk
 from firmware.service.config import Config
@@ -68,6 +69,7 @@ class HealthDesk:
             change=self.cash.change,
             exact_only=self.cash.exact_only,
             cases=len(cases),
+            case_codes=counted(cases),
             waiting=len(journal.undelivered()),
             problem="case-open" if pausing and not suspended else problem,
         )

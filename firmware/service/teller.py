@@ -93,6 +93,7 @@ class Teller:
             cases=min(cases, 99),
             exact_only=report.exact_only,
             update=update_state.for_the_city(),
+            case_codes=report.case_codes,
         )
 
     def _fault(self, facts: log_events.Facts) -> None:

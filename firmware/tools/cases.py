@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from firmware.ledger.acts import Fee
-from firmware.service.case_guide import guide
+from firmware.link.case_guide import guide
 from firmware.service.cases import journal_path, list_cases
 from firmware.service.config import Config, load
 from firmware.service.entry import Case

@@ -13,9 +13,9 @@ from typing import Final
 from firmware.ledger.accounts import BOX, VALUES, place_name
 from firmware.ledger.ledger import Ledger
 from firmware.ledger.units import Beside
+from firmware.link.case_guide import guide
 from firmware.service import till
 from firmware.service.build import build
-from firmware.service.case_guide import guide
 from firmware.service.config import Config
 from firmware.service.entry import Case
 from firmware.service.journal import Journal
