@@ -14,11 +14,13 @@ from typing import Any
 
 import numpy as np
 
+from city import municipality
+from city.words_command import words
 from firmware.flow import commands, events
 from firmware.flow.screens import Screen
 from firmware.panel.render import render
 from firmware.service.announcer import Announcer
-from firmware.texts import recordings, voice
+from firmware.texts import city_words, recordings, voice
 from firmware.texts.phrase import Phrase
 from firmware.texts.texts import Texts
 from firmware.texts.voice import NOWHERE
@@ -74,7 +76,16 @@ def recorded(_: Path, phrase: Phrase) -> bytes:
     return wav.encode(wav.Recording(8000, np.zeros(80, np.int16), str(phrase)))
 
 
-PHRASES = {language: voice.phrases(Texts.load(language)) for language in recordings.VOICES}
+AKASHI = Path(__file__).parents[2] / "city/data/akashi.toml"
+OWN = [tuple(text.items()) for text in words(municipality.load(AKASHI)).texts]
+# The kiosk's own words and the sample city's.
+PHRASES = {
+    language: {
+        *voice.phrases(Texts.load(language)),
+        *city_words.phrases(OWN, (language,)),
+    }
+    for language in recordings.VOICES
+}
 
 
 class Kiosk(ModelRun):

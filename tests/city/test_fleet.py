@@ -149,7 +149,7 @@ def test_the_codes_of_the_cases_are_told_with_what_to_do(connection: Connection)
     ]
     teller = Teller()
     teller.looked(cases=3, case_codes=counted(opened), devices={"card": ""})
-    told = json.encode(hello(teller.for_the_city()))
+    told = json.encode(hello(teller.for_the_city(3)))
     fleet.note(connection, "kiosk-1", json.decode(told, type=Hello), NOW)
     [seen] = fleet.view(connection, NOW)
     assert seen.case_codes == (

@@ -312,7 +312,7 @@ def test_a_kiosk_that_does_not_understand_is_told_nothing(fleet: Fleet) -> None:
 
 
 def seen(kiosk: str, told: UpdateReport | None, cases: int = 0, silent_s: int = 0) -> Seen:
-    return Seen(kiosk, "ready", "", {}, False, cases, 0, "", told, 0, silent_s)
+    return Seen(kiosk, "ready", "", {}, False, cases, (), 0, "", told, 0, silent_s)
 
 
 def told(version: str, **more: object) -> UpdateReport:

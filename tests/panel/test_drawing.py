@@ -207,7 +207,8 @@ def test_arrow_keys_choose_and_the_group_is_named_without_furigana(
     on.page.get_by_role("radio").first.focus()
     on.ask("sent.length = 0")
     on.page.keyboard.press("ArrowDown")
-    assert [(s["action"], s["value"]) for s in on.ask("sent")] == [("pick", "household")]
+    sent = [(s["action"], s["value"]) for s in on.ask("sent") if s["action"] != "shown"]
+    assert sent == [("pick", "household")]
     on.show(question("household"))
     assert on.ask("document.activeElement.dataset.value") == "household"
 

@@ -57,6 +57,8 @@ ELSEWHERE: Mapping[str, str] = {
     "cash-emptied": "an operator's act",
     "cash-closed": "an operator's act",
     "held-settled": "an operator's act",
+    "service-stopped": "a technician's act, in a process of its own",
+    "service-resumed": "a technician's act, in a process of its own",
     "held": "follows from a cut",
     "coins-missed": "follows from a cut",
     "reversal-failed": "follows from a cut",

@@ -29,7 +29,7 @@ PEOPLE = tuple(
 def few_people_and_no_voice() -> object:
     patch = pytest.MonkeyPatch()
     patch.setattr(sample, "load", lambda: PEOPLE)
-    patch.setattr(rehearsal, "_voice", lambda folder, tell, of: None)
+    patch.setattr(rehearsal, "_voice", lambda *_: None)
     yield
     patch.undo()
 

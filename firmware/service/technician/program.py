@@ -48,6 +48,7 @@ from hal.panel.web import WebPanel
 IDLE_S: Final = 120.0  # without a touch
 HEARTBEAT_S: Final = 1.0
 ASK_S: Final = 15.0  # between two questions to the city
+ACT_S: Final = 300.0  # longer than any device's own limits for what an act asks of it
 CANNOT = (JournalBroken, LedgerError, till.TillError, DeviceFault)
 
 
@@ -67,7 +68,9 @@ class Technician:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="technician")
 
     async def run(self) -> int:
-        """0: closed in order."""
+        """0: closed in order. Raises what an act raised that is no fault of a device: the
+        supervisor starts anew.
+        """
         loop = asyncio.get_running_loop()
         use = KeyUse(self._config.kiosk.runtime)
         use.spend()
@@ -171,7 +174,13 @@ class Technician:
         self._show()
         self._console.page = shown
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._worker, self._carry_out, act)
+        done = loop.run_in_executor(self._worker, self._carry_out, act)
+        try:
+            await asyncio.wait_for(done, ACT_S)
+        except Exception as error:
+            if not self._closed.done():
+                self._closed.set_exception(error)
+            return
         self._busy = False
         if self._why or act is Act.RESTART:
             self._close(self._why or "restart")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,6 +17,7 @@ from firmware.service.cases import create_journal, journal_path
 from firmware.service.config import Cash, HopperSection
 from firmware.service.entry import Case
 from firmware.service.journal import Journal
+from firmware.service.listeners import Listeners
 from firmware.service.service_key import KeyUse, KeyWatch
 from firmware.service.stop import is_stopped, stop
 from firmware.service.technician import counters, program
@@ -229,3 +233,34 @@ def test_a_case_of_another_build_is_shown_with_its_code() -> None:
     rows = counters.cases([Case("a" * 32, "unheard.of", "", True, "")])
     assert rows[0].label.ja == "unheard.of"
     assert len(rows) == 2
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+def test_an_act_that_fails_as_nobody_foresaw_ends_the_process(
+    monkeypatch: pytest.MonkeyPatch, hangs: bool
+) -> None:
+    """And is not waited for until somebody comes: the key could not close the screens any more."""
+    over = threading.Event()
+
+    def carry_out(_: program.Technician, __: Act | None) -> None:
+        if hangs:
+            over.wait()
+        raise ZeroDivisionError
+
+    async def run() -> None:
+        technician = program.Technician(SimpleNamespace(), Listeners(panel, None), lambda _: None)
+        technician._closed = asyncio.get_running_loop().create_future()
+        technician._console = Console(SECTION, stopped=False)
+        try:
+            await technician._do(Act.UNITS)
+            with pytest.raises(TimeoutError if hangs else ZeroDivisionError):
+                await asyncio.wait_for(technician._closed, 60)
+        finally:
+            over.set()
+            panel.close()
+
+    panel = socket.socket()
+    monkeypatch.setattr(program, "ACT_S", 0.05 if hangs else 300.0)
+    monkeypatch.setattr(program.Technician, "_carry_out", carry_out)
+    monkeypatch.setattr(program.Technician, "_show", lambda _: None)
+    asyncio.run(run())
