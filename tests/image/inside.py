@@ -16,7 +16,7 @@ from pathlib import Path
 
 UNITS = ("madoguchi-kiosk", "madoguchi-panel", "madoguchi-metrics", "pcscd")
 BESIDE = ("systemd-resolved", "systemd-timesyncd")  # Debian's own, to compare
-CGROUPS = Path("/sys/fs/cgroup/system.slice")
+CGROUPS = Path("/sys/fs/cgroup")
 ELSEWHERE = ("10.0.2.3", 53)  # answers on QEMU's network, and is not the city
 FREE_PORT = 8099
 
@@ -26,8 +26,18 @@ def said(*words: str) -> str:
     return (done.stdout or done.stderr).strip()
 
 
+def cgroup(unit: str) -> Path:
+    """Where its program is: PAM moves the panel's out of its unit."""
+    pid = said("systemctl", "show", unit, "-p", "MainPID", "--value")
+    try:
+        place = Path("/proc", pid, "cgroup").read_text().strip().rpartition(":")[2]
+    except OSError:
+        place = f"/system.slice/{unit}.service"
+    return CGROUPS / place.lstrip("/")
+
+
 def processes(unit: str) -> list[Path]:
-    files = (CGROUPS / f"{unit}.service").rglob("cgroup.procs")
+    files = cgroup(unit).rglob("cgroup.procs")
     return [Path("/proc", pid) for file in files for pid in file.read_text().split()]
 
 
@@ -73,7 +83,7 @@ def tried(unit: str, action: Callable[..., None], *arguments: object) -> str:
     if not (child := os.fork()):
         try:
             if unit:
-                (CGROUPS / f"{unit}.service/cgroup.procs").write_text(str(os.getpid()))
+                (cgroup(unit) / "cgroup.procs").write_text(str(os.getpid()))
             action(*arguments)
             word = "allowed"
         except OSError as error:
