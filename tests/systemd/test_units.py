@@ -196,12 +196,6 @@ def test_a_start_that_fails_reaches_the_limit_within_its_time() -> None:
         assert int(unit["StartLimitBurst"]) * (int(service["RestartSec"]) + slowest_s) < 600
 
 
-def test_no_unit_with_a_pam_session_waits_for_its_program_to_be_started() -> None:
-    """In systemd 252 the process that keeps the session holds the pipe on which `exec` waits."""
-    units = [name.name for name in HERE.glob("*.service") if "PAMName" in settings(name.name)]
-    assert units and all(settings(name)["Type"] == "simple" for name in units)
-
-
 def test_the_panels_program_is_watched() -> None:
     service = settings("madoguchi-panel.service")
     assert service["NotifyAccess"] == "main"
