@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import numpy as np
 from erasure import remembered
 from far_ends import PANEL_OUTSIDE, FarEnds, far_ends, rehearse, write_site
 from machine import Machine, MachineError, until
@@ -194,9 +195,10 @@ def wait_for_screen(machine: Machine, path: Path) -> None:
 
 
 def is_panel(picture: Image.Image) -> bool:
-    colours = {colour for _, colour in picture.getcolors(1 << 24) or []}
+    pixels = np.unique(np.asarray(picture.convert("RGB")).reshape(-1, 3), axis=0).astype(int)
+    coloured = np.count_nonzero(np.ptp(pixels, axis=1) > GREY)
     bright = ImageStat.Stat(picture.convert("L")).median[0] > DARK
-    return bright and sum(max(one) - min(one) > GREY for one in colours) > COLOURS
+    return bool(bright and coloured > COLOURS)
 
 
 def answers(machine: Machine) -> bool:
