@@ -39,7 +39,7 @@ PROVISION = (
 )
 INSIDE = "mountpoint -q /run/site || mount -o ro /dev/vdb /run/site; python3 /run/site/inside.py 60"
 DARK = 40  # half of a screen that shows nothing is darker
-GREY, COLOURS = 30, 50  # how far red, green and blue of a grey differ at most; what a page has
+GREY, COLOURS = 30, 10  # how far red, green and blue of a grey differ at most; a page has over 40
 
 
 def main(argv: Sequence[str] | None = None) -> int:
