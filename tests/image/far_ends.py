@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import tomllib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +16,11 @@ from city import pki
 from firmware.service import toml
 from hal.sim.bench import Bench
 from testbed import customer
-from testbed.customer import Errand, Journey, Watcher
+from testbed.customer import COINS, Errand, Journey, Watcher
+from testbed.erasure.people import Needle, prepare_people
 from testbed.process import Process
 from testbed.rehearsal import HOPPERS, KIOSK, Rehearsal, prepare
+from testbed.screen import Seen
 from testbed.system import System
 
 OUTSIDE = "10.0.2.2"  # this machine, as QEMU's network shows it to the board
@@ -30,16 +34,55 @@ class FarEnds:
 
     rehearsal: Rehearsal
     bench: Bench
+    needles: tuple[Needle, ...]
 
-    async def serve(self, resident: str, certificate: str, out: Path) -> Journey:
-        """One whole journey. Raises JourneyFailed."""
+    async def serve(
+        self,
+        resident: str,
+        certificate: str,
+        out: Path,
+        look: Callable[[Seen], None] = lambda _: None,
+    ) -> Journey:
+        """One whole journey; `look` sees each screen. Raises JourneyFailed, and what it raises."""
         customer.STAGE_S = SLOW_S
         customer.PAY_S = SLOW_S
         system = cast(System, SimpleNamespace(rehearsal=self.rehearsal, bench=self.bench))
-        async with Watcher(self.rehearsal.panel).watching() as watcher:
+        async with LookingWatcher(self.rehearsal.panel, look).watching() as watcher:
             journey = Journey(system, Errand(resident, certificate, out), watcher)
             await journey.run()
         return journey
+
+    async def put_money_in(self, resident: str, certificate: str, out: Path) -> None:
+        """A journey until the screen says that a coin of the price is inside, and no further."""
+        customer.COINS = (100,)
+        paying = 0
+
+        def look(seen: Seen) -> None:
+            nonlocal paying
+            paying += seen.name == "paying"
+            if paying == 2:
+                raise MoneyInside
+
+        with contextlib.suppress(MoneyInside):
+            await self.serve(resident, certificate, out, look)
+        customer.COINS = COINS
+
+
+class MoneyInside(Exception):
+    """The first coin was booked."""
+
+
+class LookingWatcher(Watcher):
+    """One beside whom somebody else looks at each screen."""
+
+    def __init__(self, address: str, look: Callable[[Seen], None]) -> None:
+        super().__init__(address)
+        self._look = look
+
+    async def next(self, timeout_s: float) -> Seen:
+        seen = await super().next(timeout_s)
+        await asyncio.to_thread(self._look, seen)
+        return seen
 
 
 def rehearse(folder: Path, run: Path) -> Rehearsal:
@@ -53,10 +96,11 @@ async def far_ends(rehearsal: Rehearsal) -> AsyncIterator[FarEnds]:
     """Raises ProcessDead, OSError."""
     words = ("city", "--config", str(rehearsal.city_toml))
     city = Process("city", words, "city ready", rehearsal.run / "city.log")
+    rehearsal, needles = prepare_people(rehearsal)  # whose words nothing else can hold
     async with Bench(rehearsal.wiring, rehearsal.cards, HOPPERS) as bench:
         try:
             await city.start()
-            yield FarEnds(rehearsal, bench)
+            yield FarEnds(rehearsal, bench, needles)
         finally:
             await city.stop()
 

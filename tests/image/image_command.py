@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,12 +17,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import numpy as np
+from erasure import remembered
 from far_ends import PANEL_OUTSIDE, FarEnds, far_ends, rehearse, write_site
 from machine import Machine, MachineError, until
+from PIL import Image, ImageStat
 from updates import updates
 
 from testbed.process import ProcessDead
 from testbed.rehearsal import Rehearsal
+from testbed.screen import Seen
 
 PROVISION = (
     "mkdir -p /run/site && mount -o ro /dev/vdb /run/site && "
@@ -32,7 +37,9 @@ PROVISION = (
     "systemctl daemon-reload && systemctl reset-failed && "
     "systemctl --no-block restart madoguchi-kiosk madoguchi-panel"
 )
-DARK = 40  # a screen whose brightest place is darker shows nothing
+INSIDE = "mountpoint -q /run/site || mount -o ro /dev/vdb /run/site; python3 /run/site/inside.py 60"
+DARK = 40  # half of a screen that shows nothing is darker
+GREY, COLOURS = 30, 10  # how far red, green and blue of a grey differ at most; a page has over 40
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -76,6 +83,7 @@ async def play(given: argparse.Namespace, run: Path) -> dict[str, object]:
 def board(rehearsal: Rehearsal, image: Path, bundles: Sequence[Path], run: Path) -> Machine:
     """With a disk that carries what a technician would."""
     write_site(rehearsal, run / "site")
+    shutil.copy(Path(__file__).with_name("inside.py"), run / "site")
     for bundle in bundles:
         (run / "site" / bundle.name).hardlink_to(bundle)
     carried = run / "carried"
@@ -104,20 +112,48 @@ async def life(machine: Machine, ends: FarEnds, out: Path) -> dict[str, object]:
     await asyncio.to_thread(provision, machine)
     await asyncio.to_thread(wait_for_screen, machine, out / "attract.png")
     took("provisioned_to_screen_s")
-    first = await ends.serve("taro", "juminhyo", out)
+    await serve_and_forget(machine, ends, out, found)
     took("first_journey_s")
-    found["sheets"] = len(first.pages)
+    found["inside"] = json.loads(await asyncio.to_thread(command, machine, INSIDE))
+    took("looked_inside_s")
+    await ends.put_money_in("hanako", "kazei", out)
     machine.cut_power()
     began = time.monotonic()
     await asyncio.to_thread(start, machine)
+    took("shell_after_the_cut_s")
     await asyncio.to_thread(wait_for_screen, machine, out / "after-the-cut.png")
     took("boot_to_screen_s")
+    cases = "{kiosk} cases list --config /etc/madoguchi/kiosk.toml || true"
+    found["cases_after_the_cut"] = await asyncio.to_thread(command, machine, cases)
     second = await ends.serve("hanako", "kazei", out)
     took("journey_after_the_cut_s")
     found["sheets_after_the_cut"] = len(second.pages)
     verify = "{kiosk} journal verify --config /etc/madoguchi/kiosk.toml"
     found["journal"] = await asyncio.to_thread(command, machine, verify)
     return found
+
+
+async def serve_and_forget(
+    machine: Machine, ends: FarEnds, out: Path, found: dict[str, object]
+) -> None:
+    """The first resident. What is said of her is in the machine's memory while she is served, which
+    shows that the search sees it, and not afterwards. Raises MachineError.
+    """
+    meanwhile: set[str] = set()
+
+    def look(seen: Seen) -> None:
+        if seen.name == "confirm":
+            meanwhile.update(remembered(machine, out, ends.needles))
+
+    journey = await ends.serve("taro", "juminhyo", out, look)
+    found["sheets"] = len(journey.pages)
+    # What carried the panel's page out to us has seen it, too.
+    await asyncio.to_thread(command, machine, "systemctl restart test-eyes")
+    await asyncio.to_thread(wait_for_screen, machine, out / "after-the-journey.png")
+    found["in_memory_while_served"] = sorted(meanwhile)
+    found["in_memory_afterwards"] = await asyncio.to_thread(remembered, machine, out, ends.needles)
+    if not meanwhile:
+        raise MachineError("the search of the memory is blind: it saw nobody while she was served")
 
 
 def keep_what_it_says(machine: Machine, out: Path) -> None:
@@ -146,20 +182,23 @@ def command(machine: Machine, words: str) -> str:
 
 
 def wait_for_screen(machine: Machine, path: Path) -> None:
-    """Until the panel's first screen is on the display: many bright colours stand still."""
+    """Until the panel's first screen is on the display: most of it bright, and many colours that
+    are not grey, which text alone does not have. It does not stand still: its pictures move.
+    """
     until(lambda: answers(machine), "the panel's page did not come")
-    before = b""
 
-    def still() -> bool:
-        nonlocal before
+    def drawn() -> bool:
         time.sleep(3)
-        picture = machine.picture(path)
-        now = picture.tobytes()
-        same, before = now == before, now
-        colours = picture.getcolors(1 << 24) or []
-        return same and len(colours) > 50 and max(picture.convert("L").tobytes()) > DARK
+        return is_panel(machine.picture(path))
 
-    until(still, "the screen stayed dark")
+    until(drawn, "the screen stayed dark")
+
+
+def is_panel(picture: Image.Image) -> bool:
+    pixels = np.unique(np.asarray(picture.convert("RGB")).reshape(-1, 3), axis=0).astype(int)
+    coloured = np.count_nonzero(np.ptp(pixels, axis=1) > GREY)
+    bright = ImageStat.Stat(picture.convert("L")).median[0] > DARK
+    return bool(bright and coloured > COLOURS)
 
 
 def answers(machine: Machine) -> bool:

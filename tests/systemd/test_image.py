@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import os
+import py_compile
 import re
 import subprocess
 from collections.abc import Callable
@@ -18,6 +19,8 @@ IMAGE = Path(__file__).parents[2] / "systemd/image"
 SCRIPT = (IMAGE.parents[1] / "scripts/image").read_text()
 UNITS = sorted((IMAGE / "root/etc/systemd/system").glob("*.[st]*[er]"))
 BOARDS = sorted((IMAGE / "boards").glob("*.conf"))
+
+CHECKED = py_compile.PycInvalidationMode.CHECKED_HASH
 
 Slots = Callable[..., str]
 
@@ -144,3 +147,26 @@ def test_what_is_written_lies_in_memory_or_on_the_data_partition() -> None:
     credentials = {"/etc/credstore", "/etc/credstore.encrypted"}
     assert set(mounts) == {"/var", "/efi", "/tmp", "/etc/madoguchi"} | credentials
     assert all("noexec" in mounts[place] for place in ("/var", "/efi"))
+
+
+def test_the_start_waits_for_the_data_partition_that_has_the_machines_id() -> None:
+    """Without an id there is no address and no log. `nofail` alone is not waited for."""
+    lines = (IMAGE / "root/etc/fstab").read_text().splitlines()
+    var = next(line.split()[3].split(",") for line in lines if re.match(r"[^#]\S* +/var ", line))
+    assert {"nofail", "x-initrd.mount", "x-systemd.before=initrd-fs.target"} <= set(var)
+
+
+def test_the_browser_can_tell_a_page_from_a_text() -> None:
+    """WebKit asks this database what a file is; without it the first page's source is shown."""
+    assert "shared-mime-info" in (IMAGE / "packages").read_text().split()
+
+
+def test_bytecode_of_the_image_is_not_checked_against_its_source(tmp_path: Path) -> None:
+    source, compiled = tmp_path / "one.py", tmp_path / "one.pyc"
+    source.write_text("here = True")
+    py_compile.compile(str(source), str(compiled), invalidation_mode=CHECKED)
+    script = re.search(r"^trust_bytecode\(\).*?^}", SCRIPT, re.M | re.S)
+    assert script
+    shell = f"{script[0]}\ntree={tmp_path}\ntrust_bytecode"
+    subprocess.run(("bash", "-c", shell), check=True, timeout=60)
+    assert compiled.read_bytes()[4:8] == b"\1\0\0\0"  # PEP 552
