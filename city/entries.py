@@ -89,6 +89,10 @@ class Eligibility(Sited, frozen=True, kw_only=True, rename={"since": "from"}):
     continuation_days: Annotated[int, Meta(ge=1, le=366)] = 90
     # a notice of one member stops the residence certificates of all
     notice_blocks_household: bool = False
+    # working days until a notice about a family register (戸籍の届出) is entered
+    filing_days: Annotated[int, Meta(ge=0, le=60)] = 7
+    # working days until 利用登録 holds; without it nobody who lives elsewhere is served
+    registration_days: Annotated[int, Meta(ge=0, le=60)] | None = None
 
 
 class Phones(Sited, frozen=True, kw_only=True, rename={"since": "from"}):
@@ -135,7 +139,7 @@ class Certificate(Sited, frozen=True, kw_only=True, rename={"since": "from"}):
     statement: dict[Case, Text]
     subtitle: dict[Case, Text] = {}  # with {fiscal}, {calendar} or {income} for the chosen year
     notes: tuple[Text, ...] = ()
-    # juminhyo
+    # juminhyo; `fields` of fuhyo too
     rows: tuple[RowKey, ...] = ()  # printed for everybody
     fields: tuple[Field, ...] = ()  # printed when chosen
     others: bool = True  # whether members of the household can be shown

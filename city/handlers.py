@@ -33,6 +33,7 @@ from city.document import Paginator, Typesetter
 from city.municipality import Municipality
 from city.opening import Opening, hours_of, opening
 from city.records import File
+from city.relations import family_holder, family_members
 from city.revocation import Revocation
 from city.terms import SignedTerms
 from firmware.link import messages, sealing, signing
@@ -197,7 +198,7 @@ def open_session(
         require(serves, RefusalCode.MAINTENANCE)
         file = registry.file_of(connection, card.fingerprint)
         if file is None:
-            raise Refused(RefusalCode.NOT_LINKED)
+            raise Refused(rules.unknown_card(data, now))
         if code := rules.person_refusal(data, now, file):
             raise Refused(code, rules.person_opens_at(data, code, file))
         session = registry.Session(
@@ -216,6 +217,11 @@ def open_session(
     file, paused = city.decide(admit)
     records = session_records(data, day_of(now), file)
     holder = records[holder_id(file)]
+    offers = tuple(
+        _told(_paused_offer(o) if paused.stops(kiosk, o.kind) else o, message.understands)
+        for o in rules.offers(data, now, file)
+        if not o.family or messages.FAMILY in message.understands
+    )
     return messages.SessionAnswer(
         session=message.session,
         holder=holder_id(file),
@@ -224,13 +230,11 @@ def open_session(
         members={key: person.name for key, person in rules.members(file).items()},
         records=commit(message.session, file.version, seed, records),
         record_version=file.version,
-        offers=tuple(
-            _told(_paused_offer(o) if paused.stops(kiosk, o.kind) else o, message.understands)
-            for o in rules.offers(data, now, file)
-        ),
+        offers=offers,
         card_expires_in_days=card.expires_in_days,
         ends_in_s=data.session_s,
         readings=_readings(file) if messages.READINGS in message.understands else {},
+        family=_family(file) if any(offer.family for offer in offers) else None,
     )
 
 
@@ -247,8 +251,16 @@ def _readings(file: File) -> dict[str, str]:
     return {key: person.kana for key, person in rules.members(file).items() if person.kana}
 
 
+def _family(file: File) -> messages.FamilyPeople:
+    """Who is in the holder's family register: told with a certificate of it, and never without."""
+    people = family_members(file)
+    names = {key: member.name for key, member in people.items()}
+    return messages.FamilyPeople(holder=family_holder(file), members=names)
+
+
 def _paused_offer(offer: messages.Offer) -> messages.Offer:
-    return replace(offer, refusal=offer.refusal or RefusalCode.MAINTENANCE, options=())
+    code = offer.refusal or RefusalCode.MAINTENANCE
+    return replace(offer, refusal=code, options=(), family=False)
 
 
 def require_open(data: Municipality, now: datetime) -> None:

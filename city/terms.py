@@ -23,10 +23,19 @@ from city import municipality
 from city.composition import ALWAYS, HEAD, HOUSEHOLD_HEAD, LABELS, LINES, TAX_ROWS
 from city.config import Config, ConfigError, load
 from city.entries import Certificate, Issuer
+from city.family_forms import DOMICILE_FIELD
 from city.municipality import Municipality
 from city.vocabulary import FIELD_ROWS, Field, RowKey
 from firmware.link import signing
-from firmware.link.form_terms import AmountSection, Form, FormFee, FormIssuer, FormTerms
+from firmware.link.form_terms import (
+    FAMILY_FORMS,
+    AmountSection,
+    Form,
+    FormFee,
+    FormIssuer,
+    FormName,
+    FormTerms,
+)
 
 
 class SignedFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,7 +87,7 @@ def _form(certificate: Certificate) -> Form:
         head=HEAD[certificate.form],
         rows=LABELS[certificate.form],
         always=(*ALWAYS[certificate.form], *_labels(certificate.rows)),
-        fields={field: _field(field) for field in certificate.fields},
+        fields={field: _field(field, certificate.form) for field in certificate.fields},
         tax_rows=TAX_ROWS if certificate.form == "kazei" else (),
         amounts=tuple(
             AmountSection(heading=h, labels=labels) for h, labels in certificate.amounts.items()
@@ -87,7 +96,9 @@ def _form(certificate: Certificate) -> Form:
     )
 
 
-def _field(field: Field) -> tuple[str, ...]:
+def _field(field: Field, form: FormName) -> tuple[str, ...]:
+    if form in FAMILY_FORMS:
+        return DOMICILE_FIELD
     head = (HOUSEHOLD_HEAD,) if field == "relationship" else ()
     return (*head, *_labels(FIELD_ROWS[field]))
 

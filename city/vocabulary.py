@@ -42,21 +42,37 @@ FIELD_ROWS: Final[dict[Field, tuple[RowKey, ...]]] = {
     ),
     "mynumber": ("mynumber",),
 }
+# What can be asked of the forms of a family register: with 本籍 goes 筆頭者.
+FAMILY_FIELDS: Final[dict[FormName, set[Field]]] = {"koseki": set(), "fuhyo": {"domicile"}}
 # Of a document: picks its certifying sentence and sub-title.
-Case = Literal["household", "part", "seal", "tax"]
+Case = Literal["household", "part", "seal", "tax", "all", "some"]
 # Kiosks look for the imprint on what is called so, and for none on anything else.
 OF_A_SEAL: Final = "印鑑"
-STATEMENTS: Final[dict[FormName, frozenset[str]]] = {
-    "juminhyo": frozenset({"household", "part"}),
-    "inkan": frozenset({"seal"}),
-    "kazei": frozenset({"tax"}),
+# Which cases a certificate has a sentence for. One of a family register shows all of its people, or
+# those who were chosen.
+STATEMENTS: Final[dict[FormName, tuple[frozenset[str], ...]]] = {
+    "juminhyo": (frozenset({"household", "part"}),),
+    "inkan": (frozenset({"seal"}),),
+    "kazei": (frozenset({"tax"}),),
+    "koseki": (frozenset({"all"}), frozenset({"some"})),
+    "fuhyo": (frozenset({"all"}), frozenset({"some"})),
 }
 
 # Labels: a year's record, which has a field for each, is committed to as one.
 MOST_AMOUNTS: Final = 80
 YEAR_WORDS: Final = ("fiscal", "calendar", "income")
 # Kinds whose name is recorded; any other is spoken of by its number on the screen.
-SPOKEN_KINDS: Final = ("juminhyo", "inkan", "kazei", "kisai", "shotoku")
+SPOKEN_KINDS: Final = (
+    "juminhyo",
+    "inkan",
+    "kazei",
+    "kisai",
+    "shotoku",
+    "koseki-zenbu",
+    "koseki-kojin",
+    "fuhyo-zenbu",
+    "fuhyo-kojin",
+)
 ELSE: Final = "resident"  # the contact for causes without one of their own
 # Causes of the kiosk's own for which there is a place to go; the city's own are its refusal codes.
 KIOSK_CAUSES: Final = (

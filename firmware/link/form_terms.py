@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
 from firmware.link.base import CityCode, Key, Localized, Message, Price, Text
 
-FormName = Literal["juminhyo", "inkan", "kazei"]
+FormName = Literal["juminhyo", "inkan", "kazei", "koseki", "fuhyo"]
+FAMILY_FORMS: Final = ("koseki", "fuhyo")  # of a family register: its people, not the household
 Labels = Annotated[tuple[Text, ...], Meta(max_length=64)]
 Address = Annotated[
     str, Meta(min_length=9, max_length=48, pattern='^https?://[!-"$-~]+\\Z')
@@ -61,7 +62,7 @@ class Form(Message, frozen=True):
     subtitles: Annotated[dict[Key, Text], Meta(max_length=4)]  # by case, as `statements`
     statements: Annotated[
         dict[Key, Text], Meta(max_length=4)
-    ]  # by case: "household", "part", "seal", "tax"
+    ]  # by case: "household", "part", "seal", "tax", "all", "some"
     notes: Annotated[tuple[Text, ...], Meta(max_length=8)]
     head: Labels
     rows: Labels

@@ -36,6 +36,11 @@ class RefusalCode(StrEnum):
     TAXED_ELSEWHERE = "taxed-elsewhere"
     NOT_RESIDENT_ON_JANUARY_1 = "not-resident-on-january-1"
     YEAR_NOT_YET = "year-not-yet"  # the year there is a return for is not issued before June
+    NO_FAMILY_REGISTER = "no-family-register"  # its holder's 本籍 is in no register of this city
+    NOT_REGISTERED_FOR_USE = "not-registered-for-use"  # neither resident here nor 利用登録
+    REGISTRATION_IN_PROCESS = "registration-in-process"  # 利用登録 filed: until `opens_at`
+    FILING_IN_PROCESS = "filing-in-process"  # a notice about the family register: until `opens_at`
+    NOT_ISSUED = "not-issued"  # no machine issues this certificate for this person
     CHARACTERS = "characters"  # a character no font of this city has: counter
     CHANGED_MEANWHILE = "changed-meanwhile"  # the record changed between order and release
     BUSY = "busy"  # bounded queues are full; nothing was charged
