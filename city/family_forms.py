@@ -54,7 +54,7 @@ HEAD: Final[Mapping[FormName, tuple[str, ...]]] = {
 }
 LABELS: Final[Mapping[FormName, tuple[str, ...]]] = {
     "koseki": (REMOVED, BIRTH, *PARENTS, *EVENTS),
-    "fuhyo": (BIRTH, SEX, ADDRESSES),
+    "fuhyo": (REMOVED, BIRTH, SEX, ADDRESSES),
 }
 ALWAYS: Final[Mapping[FormName, tuple[str, ...]]] = {
     "koseki": (*HEAD["koseki"], *LABELS["koseki"]),

@@ -59,6 +59,9 @@ def some_choices(offer: messages.Offer) -> Iterator[Choices]:
         others = tuple(choice.id for choice in asked["members"].choices)[1:]
         yield {**usual, "scope": ("household",), "fields": fields}
         yield {**usual, "scope": ("some",), "members": others, "fields": fields[-1:]}
+    elif "members" in asked:
+        everybody = tuple(choice.id for choice in asked["members"].choices)
+        yield from ({**usual, "members": some} for some in (everybody, everybody[1:]) if some)
     if "year" in asked:
         yield from ({**usual, "year": (choice.id,)} for choice in asked["year"].choices[1:])
 
