@@ -11,7 +11,7 @@ from typing import Final
 from city.family_forms import unknown_labels
 from city.inquiry import Inquiry, entered_from
 from city.records import Family
-from city.relations import family_holder, family_members
+from city.relations import family_members
 from firmware.link.messages import Choice, Option, RefusalCode
 
 
@@ -64,7 +64,6 @@ def family_options(inquiry: Inquiry) -> tuple[Option, ...]:
                 id="members",
                 type="many",
                 choices=names,
-                default=(family_holder(file),),
                 minimum=1,
                 maximum=len(names),
             )

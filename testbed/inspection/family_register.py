@@ -36,9 +36,8 @@ def faults_of_family(errand: Errand, content: Any, day: date) -> list[str]:
     """What the city's content says otherwise than the file; [] for nothing."""
     family, holder = family_of(errand.resident)
     everybody = {f"f{n}": member for n, member in enumerate(family["members"], start=1)}
-    own = next(key for key, member in everybody.items() if member is holder)
     whole = errand.kind.endswith("zenbu")
-    chosen = everybody.keys() if whole else errand.picks.get("members", (own,))
+    chosen = everybody.keys() if whole else errand.picks["members"]
     people = [member for key, member in everybody.items() if key in chosen]
     wanted = [(member["given"], _rows(errand.kind, member)) for member in people]
     found = [

@@ -46,14 +46,14 @@ ERRANDS: Final[tuple[Errand, ...]] = (
 # At a city that has family registers; the last lives elsewhere.
 FAMILY_ERRANDS: Final[tuple[Errand, ...]] = (
     Errand("taro", "koseki-zenbu"),
-    Errand("taro", "koseki-kojin"),
+    Errand("taro", "koseki-kojin", {"members": ("f1",)}),
     Errand("taro", "koseki-kojin", {"members": ("f2", "f3")}),
     Errand("taro", "fuhyo-zenbu", {"fields": ("domicile",)}),
     Errand("taro", "fuhyo-zenbu"),
-    Errand("hanako", "koseki-kojin"),
+    Errand("hanako", "koseki-kojin", {"members": ("f2",)}),
     Errand("hanako", "fuhyo-kojin", {"members": ("f5",), "fields": ("domicile",)}),
     Errand("asagiri-wataru", "koseki-zenbu"),
-    Errand("asagiri-wataru", "koseki-kojin"),
+    Errand("asagiri-wataru", "koseki-kojin", {"members": ("f2",)}),
     Errand("asagiri-wataru", "fuhyo-zenbu"),
 )
 

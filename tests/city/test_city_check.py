@@ -20,6 +20,7 @@ from city.config import ConfigError
 from city.entries import FiscalYear
 from city.municipality import Municipality
 from city.vocabulary import SPOKEN_KINDS
+from testbed.inspection.family_register import KINDS as FAMILY_KINDS
 from firmware.texts import texts
 
 CITIES = Path(__file__).parent / "cities"
@@ -157,7 +158,8 @@ def test_the_command_says_and_draws_everything(
     pictures = {path.name for path in tmp_path.iterdir()}
     assert pictures == {
         *(f"calendar-{site}.png" for site in ("hall", "branch", "post", "shop")),
-        *(f"sheet-{kind}.png" for kind in ("juminhyo", "inkan")),
+        *(f"sheet-{kind}.png" for kind in ("juminhyo", "inkan", *FAMILY_KINDS)),
+        *(f"calendar-shop-{kind}.png" for kind in FAMILY_KINDS),  # weekdays there too
     }
     with Image.open(tmp_path / "sheet-inkan.png") as sheet:
         red = sum(r > 150 and g < 180 and b < 180 for r, g, b in sheet.get_flattened_data())
