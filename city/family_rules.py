@@ -10,9 +10,9 @@ from typing import Final
 
 from city.family_forms import unknown_labels
 from city.inquiry import Inquiry, entered_from
-from city.records import Family
-from city.relations import family_members
-from firmware.link.messages import Choice, Option, RefusalCode
+from city.records import Family, File
+from city.relations import family_holder, family_members
+from firmware.link.messages import Choice, FamilyPeople, Option, RefusalCode
 
 
 def entered(inquiry: Inquiry, code: RefusalCode) -> date:
@@ -72,3 +72,10 @@ def family_options(inquiry: Inquiry) -> tuple[Option, ...]:
         shown = tuple(Choice(id=field) for field in certificate.fields)
         asked.append(Option(id="fields", type="many", choices=shown, minimum=0, maximum=len(shown)))
     return tuple(asked)
+
+
+def family_people(file: File) -> FamilyPeople:
+    """Who is in the holder's family register: told with a certificate of it, and never without."""
+    people = family_members(file)
+    names = {key: member.name for key, member in people.items()}
+    return FamilyPeople(holder=family_holder(file), members=names)

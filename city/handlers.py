@@ -30,10 +30,10 @@ from city.composition import (
 )
 from city.database import Mode, Unavailable, transact
 from city.document import Paginator, Typesetter
+from city.family_rules import family_people
 from city.municipality import Municipality
 from city.opening import Opening, hours_of, opening
 from city.records import File
-from city.relations import family_holder, family_members
 from city.revocation import Revocation
 from city.terms import SignedTerms
 from firmware.link import messages, sealing, signing
@@ -184,7 +184,7 @@ def open_session(
     city: City, kiosk: str, message: messages.SessionRequest
 ) -> messages.SessionAnswer:
     now = city.clock()
-    data = city.seen_by(kiosk)
+    data = city.seen_by(kiosk).told_to(message.understands)
     fresh = city.mark(lambda c: registry.use_challenge(c, message.challenge, kiosk, seconds(now)))
     require(fresh, RefusalCode.CHALLENGE)
     require_open(data, now)
@@ -220,7 +220,6 @@ def open_session(
     offers = tuple(
         _told(_paused_offer(o) if paused.stops(kiosk, o.kind) else o, message.understands)
         for o in rules.offers(data, now, file)
-        if not o.family or messages.FAMILY in message.understands
     )
     return messages.SessionAnswer(
         session=message.session,
@@ -234,7 +233,7 @@ def open_session(
         card_expires_in_days=card.expires_in_days,
         ends_in_s=data.session_s,
         readings=_readings(file) if messages.READINGS in message.understands else {},
-        family=_family(file) if any(offer.family for offer in offers) else None,
+        family=family_people(file) if any(offer.family for offer in offers) else None,
     )
 
 
@@ -249,13 +248,6 @@ def _told(offer: messages.Offer, understands: Sequence[str]) -> messages.Offer:
 def _readings(file: File) -> dict[str, str]:
     """How the names of those who can be certified are read, where the city has it."""
     return {key: person.kana for key, person in rules.members(file).items() if person.kana}
-
-
-def _family(file: File) -> messages.FamilyPeople:
-    """Who is in the holder's family register: told with a certificate of it, and never without."""
-    people = family_members(file)
-    names = {key: member.name for key, member in people.items()}
-    return messages.FamilyPeople(holder=family_holder(file), members=names)
 
 
 def _paused_offer(offer: messages.Offer) -> messages.Offer:

@@ -20,8 +20,8 @@ from city.config import ConfigError
 from city.entries import FiscalYear
 from city.municipality import Municipality
 from city.vocabulary import SPOKEN_KINDS
-from testbed.inspection.family_register import KINDS as FAMILY_KINDS
 from firmware.texts import texts
+from testbed.inspection.family_register import KINDS as FAMILY_KINDS
 
 CITIES = Path(__file__).parent / "cities"
 CITY = municipality.load(AKASHI)

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 import pytest
-from city_bench import CITY_FILES, NOON, Card, Direct, Rehearsal, Visit, refused, strings
+from city_bench import CITY_FILES, NOON, Direct, Rehearsal, Visit, refused, strings
 from paper_bench import assert_taken, order, visit_of
 from sqlalchemy import select, update
 
@@ -60,22 +60,13 @@ def changed(shiomi: Rehearsal) -> Iterator[Rehearsal]:
         connection.execute(cleared.where(tables.residents.c.id.in_(("kenta", "sakura"))))
 
 
-def applicant_card(town: Rehearsal, applicant: str) -> Card:
-    """The card of somebody who lives elsewhere."""
-    card = town.unknown_card()
-    with town.city.engine.begin() as connection:
-        families.register_card(connection, applicant, fingerprint(card.der), TODAY)
-    return card
-
-
 def change(town: Rehearsal, table: Any, id_: str, **values: Any) -> None:
     with town.city.engine.begin() as connection:
         connection.execute(update(table).where(table.c.id == id_).values(values))
 
 
 def file_of(town: Rehearsal, resident: str) -> File:
-    applicants = families.applicants()
-    card = applicant_card(town, resident) if resident in applicants else town.card(resident)
+    card = town.card(resident)
     with town.city.engine.begin() as connection:
         file = registry.file_of(connection, fingerprint(card.der))
     assert file is not None
@@ -236,15 +227,15 @@ def test_a_register_that_stays_out_of_the_machine(
 def test_who_lives_elsewhere_has_certificates_of_the_family_register_alone(
     shiomi: Rehearsal,
 ) -> None:
-    visit = Visit(Direct(shiomi.city), applicant_card(shiomi, "asagiri-wataru"))
+    visit = Visit(Direct(shiomi.city), shiomi.card("asagiri-wataru"))
     session = asyncio.run(visit.enter())
     assert session.members == {"m1": "朝霧　渉"}
     assert session.holder_address == "京都府宇治市宇治妙楽99番地"
     found = {offer.kind: offer.refusal for offer in session.offers}
     assert found == {kind: None if kind in ALL_KINDS else RefusalCode.NOT_LINKED for kind in found}
     for kind in ALL_KINDS:
-        chosen = {"members": ("f2",)} if kind.endswith("kojin") else {}
-        made = order(shiomi, visit, kind, **chosen)
+        chosen = kind.endswith("kojin")
+        made = order(shiomi, visit, kind, 1, **({"members": ("f2",)} if chosen else {}))
         assert_taken(made)
         sheet = made.manifest.content.sheets[0]
         assert sheet.applicant == ("朝霧　渉" if chosen else "")
@@ -264,7 +255,7 @@ def test_a_card_that_nobody_registered(shiomi: Rehearsal) -> None:
 
 
 def test_a_registration_that_was_ended(changed: Rehearsal) -> None:
-    card = applicant_card(changed, "asagiri-wataru")
+    card = changed.card("asagiri-wataru")
     ended = update(tables.use_registrations).values(ended=True)
     with changed.city.engine.begin() as connection:
         connection.execute(ended.where(tables.use_registrations.c.member == "asagiri-wataru"))
@@ -292,6 +283,21 @@ def test_who_moved_out_and_registered_is_served_as_living_elsewhere(changed: Reh
     assert {o.kind for o in session.offers if o.refusal is None} == set(ALL_KINDS)
 
 
+class OlderKiosk(Direct):
+    """One of a build before family registers."""
+
+    async def open_session(self, message: messages.SessionRequest) -> messages.SessionAnswer:
+        return await super().open_session(msgspec.structs.replace(message, understands=()))
+
+
+def test_a_kiosk_that_has_no_words_for_it_is_told_nothing_of_it(shiomi: Rehearsal) -> None:
+    answer = asyncio.run(Visit(OlderKiosk(shiomi.city), shiomi.card("genzo")).enter())
+    assert not {offer.kind for offer in answer.offers} & set(ALL_KINDS)
+    assert b"family" not in msgspec.json.encode(answer)
+    unknown = Visit(OlderKiosk(shiomi.city), shiomi.unknown_card())
+    assert asyncio.run(refused(unknown.enter())) is RefusalCode.NOT_LINKED
+
+
 # -- what is printed, and what a kiosk takes -------------------------------------------------------
 
 
@@ -300,9 +306,9 @@ def test_domicile_and_head_stand_on_a_supplement_only_when_asked_for(
     shiomi: Rehearsal, kind: str, fields: tuple[str, ...]
 ) -> None:
     visit = visit_of(shiomi, "hanako")
-    asked = {"fields": fields} if kind.startswith("fuhyo") else {}
+    asked: dict[str, tuple[str, ...]] = {"fields": fields} if kind.startswith("fuhyo") else {}
     some = {"members": ("f2", "f5")} if kind.endswith("kojin") else {}
-    made = order(shiomi, visit, kind, **asked, **some)
+    made = order(shiomi, visit, kind, 1, **asked, **some)
     assert_taken(made)
     labels = {row.label for sheet in made.manifest.content.sheets for row in sheet.head}
     register = {"本籍", "氏名", "戸籍編製"}
@@ -346,6 +352,7 @@ def test_a_kiosk_that_was_told_other_people_takes_no_sheet(
     visit = visit_of(shiomi, "taro")
     made = order(shiomi, visit, "koseki-zenbu")
     assert isinstance(made.verdict, Admitted)
+    assert visit.session.family is not None
     family = msgspec.structs.replace(visit.session.family, **other)
     visit.session = msgspec.structs.replace(visit.session, family=family)
     verdict = visit.admits(shiomi.trust)
@@ -355,7 +362,7 @@ def test_a_kiosk_that_was_told_other_people_takes_no_sheet(
 def test_a_kiosk_takes_no_other_persons_register(shiomi: Rehearsal) -> None:
     """All of it is committed to, signed and consistent; only the holder is somebody else."""
     visit = visit_of(shiomi, "taro")
-    other = Visit(Direct(shiomi.city), applicant_card(shiomi, "asagiri-wataru"))
+    other = Visit(Direct(shiomi.city), shiomi.card("asagiri-wataru"))
     asyncio.run(other.enter())
     made = order(shiomi, other, "koseki-zenbu")
     assert isinstance(made.verdict, Admitted)
