@@ -24,7 +24,7 @@ from city.vocabulary import FIELD_ROWS, Case, Field, RowKey
 from firmware.link import era
 from firmware.link.commitments import FAMILY_RECORD, SEAL_RECORD
 from firmware.link.content import GIVEN, IMPRINT, NAME, Content, Person, Row, Sheet
-from firmware.link.form_terms import FAMILY_FORMS, FormName
+from firmware.link.form_terms import FAMILY_FORMS, UNTAXED, FormName
 
 # Rows of a person that a resident can choose or a city always prints: key, label, value ("" for
 # none), in form order.
@@ -232,7 +232,7 @@ class _Order:
         subtitle = certificate.subtitle.get(case, "")
         return Content(
             heading=self.city.name["ja"],
-            title=certificate.printed,
+            title=certificate.titles.get(case, certificate.printed),
             subtitle=subtitle if year is None else with_year(subtitle, year),
             unique_number=stamp.unique_number,
             statement=certificate.statement[case],
@@ -240,7 +240,7 @@ class _Order:
             office=issuer.office,
             officer=issuer.officer,
             stamp=issuer.stamp,
-            notes=certificate.notes,
+            notes=(*certificate.notes, *filter(None, (certificate.remarks.get(case, ""),))),
             verification=self.city.verification,
             sheets=(sheet,),
         )
@@ -338,7 +338,9 @@ def _kazei(order: _Order) -> Composed:
         holder_id(order.file): frozenset({*SHOWN_OF_HOLDER, *labels}),
         choice: frozenset({*tax_rows, *sections}) if sections else frozenset(record),
     }
-    return Composed(order.content(sheet, "tax", year), opened, person.name, 0, year=year)
+    untaxed = order.certificate.untaxed
+    case: Case = "untaxed" if untaxed and record.get(untaxed) == UNTAXED else "tax"
+    return Composed(order.content(sheet, case, year), opened, person.name, 0, year=year)
 
 
 def _of_family(order: _Order) -> Composed:

@@ -177,6 +177,7 @@ def _certificate(key: str, certificate: Certificate) -> Iterator[str]:
     yield from _dated(f"{key}.fees", certificate.fees, certificate.since)
     yield from _hours(f"{key}.hours", certificate.hours)
     yield from _years(key, certificate)
+    yield from _by_record(key, certificate)
     if certificate.until is not None and certificate.until < certificate.since:
         yield f"{key}.until: before its first day"
     if certificate.statement.keys() not in STATEMENTS[certificate.form]:
@@ -211,6 +212,21 @@ def _certificate(key: str, certificate: Certificate) -> Iterator[str]:
             f"{key}.printed: {OF_A_SEAL} stands in the title of the form inkan and of no "
             "other, or no kiosk takes it"
         )
+
+
+def _by_record(key: str, certificate: Certificate) -> Iterator[str]:
+    """What depends on the record: both ends must see the amount that decides."""
+    if bool(certificate.untaxed) is not ("untaxed" in certificate.statement):
+        yield f"{key}.untaxed: an amount, where there is statement.untaxed, and only there"
+    shown = {label for labels in certificate.amounts.values() for label in labels}
+    if certificate.untaxed and shown and certificate.untaxed not in shown:
+        yield f"{key}.untaxed: {certificate.untaxed} is not among the amounts"
+    for name, texts in (("titles", certificate.titles), ("remarks", certificate.remarks)):
+        if not texts.keys() <= certificate.statement.keys():
+            yield f"{key}.{name}: for {', '.join(sorted(certificate.statement))} alone"
+    for case, title in certificate.titles.items():
+        if len(title) > MOST_TITLE or OF_A_SEAL in title:
+            yield f"{key}.titles.{case}: at most {MOST_TITLE} characters, without {OF_A_SEAL}"
 
 
 def _periods(certificates: Sequence[Certificate]) -> Iterator[str]:

@@ -149,6 +149,10 @@ class Certificate(Sited, frozen=True, kw_only=True, rename={"since": "from"}):
     years: tuple[FiscalYear, ...] = ()
     # heading -> rows of the record; all of them when empty
     amounts: dict[Text, tuple[Text, ...]] = {}
+    # the amount of which 0円 makes it the case "untaxed"; by case: another title, one note more
+    untaxed: Text = ""
+    titles: dict[Case, Text] = {}
+    remarks: dict[Case, Text] = {}
 
     def holds_on(self, day: date) -> bool:
         return self.since <= day and (self.until is None or day <= self.until)
@@ -167,6 +171,8 @@ class Certificate(Sited, frozen=True, kw_only=True, rename={"since": "from"}):
         yield from self.statement.values()
         yield from _plain(self.subtitle.values())
         yield from self.notes
+        yield from self.titles.values()
+        yield from self.remarks.values()
         for heading, labels in self.amounts.items():
             yield heading
             yield from labels

@@ -93,6 +93,9 @@ def _form(certificate: Certificate) -> Form:
             AmountSection(heading=h, labels=labels) for h, labels in certificate.amounts.items()
         ),
         seal_mm=certificate.seal_mm,
+        untaxed=certificate.untaxed,
+        titles={str(case): text for case, text in certificate.titles.items()},
+        remarks={str(case): text for case, text in certificate.remarks.items()},
     )
 
 

@@ -45,7 +45,7 @@ FIELD_ROWS: Final[dict[Field, tuple[RowKey, ...]]] = {
 # What can be asked of the forms of a family register: with 本籍 goes 筆頭者.
 FAMILY_FIELDS: Final[dict[FormName, set[Field]]] = {"koseki": set(), "fuhyo": {"domicile"}}
 # Of a document: picks its certifying sentence and sub-title.
-Case = Literal["household", "part", "seal", "tax", "all", "some"]
+Case = Literal["household", "part", "seal", "tax", "untaxed", "all", "some"]
 # Kiosks look for the imprint on what is called so, and for none on anything else.
 OF_A_SEAL: Final = "印鑑"
 # Which cases a certificate has a sentence for. One of a family register shows all of its people, or
@@ -53,7 +53,7 @@ OF_A_SEAL: Final = "印鑑"
 STATEMENTS: Final[dict[FormName, tuple[frozenset[str], ...]]] = {
     "juminhyo": (frozenset({"household", "part"}),),
     "inkan": (frozenset({"seal"}),),
-    "kazei": (frozenset({"tax"}),),
+    "kazei": (frozenset({"tax"}), frozenset({"tax", "untaxed"})),
     "koseki": (frozenset({"all"}), frozenset({"some"})),
     "fuhyo": (frozenset({"all"}), frozenset({"some"})),
 }

@@ -17,7 +17,7 @@ from typing import Final
 
 from firmware.link.commitments import FAMILY_RECORD, SEAL_RECORD, commitment, opened
 from firmware.link.content import GIVEN, IMPRINT, NAME, Content, Person, Row, Sheet
-from firmware.link.form_terms import FAMILY_FORMS, Current, FormName, FormTerms, current
+from firmware.link.form_terms import FAMILY_FORMS, UNTAXED, Current, FormName, FormTerms, current
 from firmware.link.messages import (
     PROTOCOL,
     Manifest,
@@ -331,14 +331,13 @@ class _Composition:
 
     def _content(self, people_case: str) -> Content:
         form, now, given = self._form, self._now, self._manifest.content
-        of_family = "all" if "all" in form.statements else "some"
-        case = {"juminhyo": people_case, "inkan": "seal", "kazei": "tax"}.get(form.form, of_family)
+        case = self._case(people_case)
         if case not in form.statements:
             raise SheetFault(SheetReason.STATEMENT)
         self._check_holder()
         return Content(
             heading=now.terms.heading,
-            title=form.title.get("ja", ""),
+            title=form.titles.get(case, form.title.get("ja", "")),
             subtitle=self._with_year(form.subtitles.get(case, "")),
             unique_number=given.unique_number,
             statement=form.statements[case],
@@ -346,10 +345,20 @@ class _Composition:
             office=now.issuer.office,
             officer=now.issuer.officer,
             stamp=now.issuer.stamp,
-            notes=form.notes,
+            notes=(*form.notes, *filter(None, (form.remarks.get(case, ""),))),
             verification=now.terms.verification,
             sheets=self._sheets(given.sheets),
         )
+
+    def _case(self, people_case: str) -> str:
+        """What picks title, sentence and remark: the people, or what the record says."""
+        form = self._form
+        if self._of_family:
+            return "all" if "all" in form.statements else "some"
+        if form.form == "kazei":
+            record = self._records[self._tax_record]
+            return "untaxed" if form.untaxed and record.get(form.untaxed) == UNTAXED else "tax"
+        return {"juminhyo": people_case, "inkan": "seal"}[form.form]
 
     def _check_holder(self) -> None:
         """The holder is the one that the confirmation screen showed."""
