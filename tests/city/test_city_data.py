@@ -246,7 +246,7 @@ def _fault(tmp_path: Path, text: str) -> str:
         ("seal_mm = 18.0", "years = [{ year = 2026, from = 2026-06-01 }]", "(inkan).years: for"),
         ("minimum_age = 15", "minimum_age = -1", "$.eligibility[0].minimum_age"),
         ("processing_days = 1", "", "$.eligibility[0]"),
-        ('form = "kazei"', 'form = "koseki"', "$.certificates[2].form"),
+        ('form = "kazei"', 'form = "joseki"', "$.certificates[2].form"),
         (
             "fees = [{ from = 2016-01-25,",
             "fees = [{ from = 2016-01-26,",
