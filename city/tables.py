@@ -115,8 +115,9 @@ family_members = Table(
     Column("id", String(64), primary_key=True),
     Column("register", ForeignKey("family_registers.id"), nullable=False, index=True),
     Column("position", Integer, nullable=False),
-    # in one register at most is somebody still; from the others they were removed
-    Column("resident", ForeignKey("residents.id"), index=True),
+    # In one register at most is somebody still; from the others they were removed. No foreign key:
+    # the two registers are kept apart, and a resident who is gone is nobody's card.
+    Column("resident", String(64), index=True),
     Column("name", Text, nullable=False),
     Column("given", Text, nullable=False),
     Column("sex", String(8), nullable=False),

@@ -42,9 +42,6 @@ def upgrade() -> None:
             ["family_registers.id"],
             name=op.f("fk_family_members_register"),
         ),
-        sa.ForeignKeyConstraint(
-            ["resident"], ["residents.id"], name=op.f("fk_family_members_resident")
-        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_family_members")),
     )
     op.create_index(op.f("ix_family_members_register"), "family_members", ["register"])
