@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import ColumnElement, Connection, LargeBinary, cast, func, insert, select
 
-from city.tables import audit
+from city.tables import archives, audit
 
 GENESIS: Final = "0" * 64
 PIECE: Final = 1000  # rows in memory at once
@@ -57,14 +57,29 @@ def append(connection: Connection, event: str, at: int, **ids: str | int) -> Non
     )
 
 
+def archived(connection: Connection) -> Head:
+    """Up to here the log lies in signed files, and goes on from it; `GENESIS` without any."""
+    newest = select(archives.c.last, archives.c.hash).order_by(archives.c.last.desc()).limit(1)
+    row = connection.execute(newest).first()
+    return Head(row.last, row.hash) if row else Head(0, GENESIS)
+
+
 def verify(connection: Connection, kept: Head | None = None) -> Verdict:
-    """Follow the chain to its end, and through the head that was kept elsewhere."""
+    """Follow the chain to its end, and through the head that was kept elsewhere. What lies in an
+    archive is not looked at: `kiosk city retention verify` reads those files.
+    """
+    begin = archived(connection)
     sqlite = connection.dialect.name == "sqlite"
     columns = (audit.c.seq, _bytes(audit.c.entry, sqlite), _bytes(audit.c.hash, sqlite))
     rows = connection.execute(
-        select(*columns).order_by(audit.c.seq).execution_options(yield_per=PIECE)
+        select(*columns)
+        .where(audit.c.seq > begin.entries)  # what is archived may not be deleted yet
+        .order_by(audit.c.seq)
+        .execution_options(yield_per=PIECE)
     )
-    head = Head(0, GENESIS)
+    head = begin
+    if kept is not None and kept.entries == begin.entries and kept.hash != begin.hash:
+        return Verdict(head, kept.entries)
     for seq, entry, found in rows:
         following = Head(head.entries + 1, _chain(head.hash, entry))
         forged = (

@@ -27,6 +27,8 @@ JOURNAL_BEHIND: Final = "journal-behind"  # a kiosk's journal lacks what the cit
 PRINTED_UNISSUED: Final = "printed-unissued"
 PAUSING: Final = frozenset({MIX_UP, AUDIT_BROKEN, PRINTED_UNISSUED})
 NOTE_LENGTH: Final = 400
+# How a case ended, in one word for the public figures.
+RESULTS: Final = ("no-fault", "repaired", "withdrawn", "refunded", "other")
 
 # What was refused, and why, that no haste explains.
 OF_REFUSAL: Final[Mapping[tuple[str, RefusalCode], str]] = {
@@ -56,6 +58,7 @@ class Case:
     opened: int
     closed: int | None
     note: str
+    result: str = ""  # of `RESULTS`; "" while it is open, or where nobody said it
 
     @property
     def pauses(self) -> str:
@@ -108,12 +111,12 @@ def open_case(
     )
 
 
-def close_case(connection: Connection, case: str, at: int, note: str) -> bool:
+def close_case(connection: Connection, case: str, at: int, note: str, result: str = "") -> bool:
     """Reconciled by a person; False when there is no such open case."""
     this = (cases.c.case == case) & cases.c.closed.is_(None)
     closed = (
         connection.execute(
-            update(cases).where(this).values(closed=at, note=note[:NOTE_LENGTH])
+            update(cases).where(this).values(closed=at, note=note[:NOTE_LENGTH], result=result)
         ).rowcount
         == 1
     )

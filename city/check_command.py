@@ -17,6 +17,7 @@ from city.clock import JST
 from city.config import ConfigError
 from city.municipality import Municipality
 from city.specimens import NoSpecimen, calendars, marked, sheets
+from city.terms import check_line
 from city.typesetting import check_texts
 
 
@@ -37,6 +38,7 @@ def main(argv: Sequence[str]) -> int:
     now = given.at or datetime.now(JST)
     city = municipality.load(given.file)
     check_texts(city, given.file)
+    check_line(city, given.file)
     out = given.out or Path(f"{given.file.stem}-check")
     _print(f"holds at {now:%Y-%m-%d %H:%M}", outlook.holding(city, now))
     _print(

@@ -106,6 +106,9 @@ def cases(argv: Sequence[str]) -> int:
     closing = _common(actions.add_parser("close", help="close one, with what was found"))
     closing.add_argument("id")
     closing.add_argument("--note", required=True, help="what was found and done; no names")
+    closing.add_argument(
+        "--result", default="", choices=book.RESULTS, help="for the public figures"
+    )
     closing.set_defaults(run=_close)
     opening = _common(
         actions.add_parser(
@@ -150,7 +153,7 @@ def _close(config: Config, given: argparse.Namespace) -> int:
     closed = work(
         config,
         Mode.DECIDE,
-        lambda connection: book.close_case(connection, given.id, at, given.note),
+        lambda connection: book.close_case(connection, given.id, at, given.note, given.result),
     )
     if not closed:
         return _none(given.id)

@@ -34,6 +34,13 @@ def openings(
     return {name: _opening(seed, name, records[name], labels) for name, labels in shown.items()}
 
 
+def pseudonym(seed: bytes, card: str) -> str:
+    """What the log calls a card, another one in every session. Whoever has the session's row can
+    compare it with the card; when the row has been deleted, nobody can.
+    """
+    return hmac.digest(seed, frame(b"madoguchi log card v1", card.encode()), "sha256").hex()
+
+
 def _opening(seed: bytes, name: str, values: Values, labels: frozenset[str]) -> Opening:
     fields = _fields(seed, name, values)
     return Opening(

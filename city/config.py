@@ -73,6 +73,14 @@ class Cards(Section, frozen=True):
     allow_test: bool = False  # cards of the test authority (O=JPKI-TEST); never in production
 
 
+class Records(Section, frozen=True, kw_only=True):
+    """Where the log's older entries go, and what the city's public figures are signed with."""
+
+    archive: Path  # folder
+    key: Path  # Ed25519, PEM; not the issuing key
+    database: str | None = None  # under a role that may delete; without it, the gateway's
+
+
 class ClockSection(Section, frozen=True):
     start: datetime | None = None  # a rehearsal's clock begins here and runs on
 
@@ -121,6 +129,7 @@ class Config(Section, frozen=True):
     clock: ClockSection = ClockSection()
     typesetting: Typesetting = Typesetting()
     verification: Verification | None = None  # of no use to the gateway
+    records: Records | None = None  # of no use to the gateway
 
 
 class _VerificationFile(Struct, frozen=True):
@@ -135,8 +144,12 @@ class _VerificationFile(Struct, frozen=True):
 def load(path: Path) -> Config:
     """Read and resolve. Raises ConfigError."""
     config = _decode(path, Config)
-    database = _database(path.resolve().parent, config.gateway.database)
-    return structs.replace(config, gateway=structs.replace(config.gateway, database=database))
+    folder = path.resolve().parent
+    gateway = structs.replace(config.gateway, database=_database(folder, config.gateway.database))
+    records = config.records
+    if records and records.database:
+        records = structs.replace(records, database=_database(folder, records.database))
+    return structs.replace(config, gateway=gateway, records=records)
 
 
 def load_verification(path: Path) -> Verification:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 MOST_CERTIFICATES = 16
 MOST_CONTACTS = 32
 MOST_TITLE = 40  # characters of full width at the head of a sheet (`templates/sheet.typ`)
+MOST_NOT_FOR = 120  # characters that are shown, and heard to their end, before payment
 # Of so many days one must be a working day.
 SOME_DAYS = 400
 
@@ -42,6 +43,8 @@ def contradictions(city: Municipality) -> Iterator[str]:
         return
     first = min(certificate.since for certificate in city.certificates)
     yield from city.holidays.faults()
+    if city.retention is not None:
+        yield from city.retention.faults()
     yield from _dated("issuers", city.issuers, first)
     yield from _hours("hours", city.hours)
     for n, stop in enumerate(city.maintenance):
@@ -173,8 +176,27 @@ def _years(key: str, certificate: Certificate) -> Iterator[str]:
             yield f"{key}.years: {one + 1} is missing"
 
 
+def _discounts(key: str, certificate: Certificate) -> Iterator[str]:
+    """One ends before the next fee begins, and there is a fee to go back to."""
+    begins = sorted((fee.since, n) for n, fee in enumerate(certificate.fees))
+    if all(fee.until for fee in certificate.fees):
+        yield f"{key}: none without `until`, which holds when the others have ended"
+        return
+    for n, fee in enumerate(certificate.fees):
+        if fee.until is None:
+            continue
+        if fee.until < fee.since:
+            yield f"{key}[{n}].until: before its first day"
+        inside = [other for since, other in begins if fee.since < since <= fee.until]
+        if inside:
+            yield f"{key}[{inside[0]}]: begins while {key}[{n}] holds, until {fee.until}"
+        elif not any(f.until is None and f.since <= fee.until for f in certificate.fees):
+            yield f"{key}[{n}]: no fee before it that holds again after {fee.until}"
+
+
 def _certificate(key: str, certificate: Certificate) -> Iterator[str]:
     yield from _dated(f"{key}.fees", certificate.fees, certificate.since)
+    yield from _discounts(f"{key}.fees", certificate)
     yield from _hours(f"{key}.hours", certificate.hours)
     yield from _years(key, certificate)
     yield from _by_record(key, certificate)
@@ -200,6 +222,11 @@ def _certificate(key: str, certificate: Certificate) -> Iterator[str]:
     ):
         yield f"{key}.fields: of a family register, only 'domicile' of the form fuhyo is asked for"
     yield from _japanese(f"{key}.title", certificate.title)
+    if certificate.not_for:
+        yield from _japanese(f"{key}.not_for", certificate.not_for)
+    for language, text in certificate.not_for.items():
+        if len(text) > MOST_NOT_FOR:
+            yield f"{key}.not_for.{language}: {len(text)} characters, at most {MOST_NOT_FOR}"
     if len(certificate.printed) > MOST_TITLE:
         yield (
             f"{key}.printed: {len(certificate.printed)} characters, and a sheet has room for "

@@ -172,7 +172,8 @@ def _pragmas(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     raw: Any = connection
     raw.isolation_level = None  # BEGIN is ours, below
     _write_ahead(raw)
-    for pragma in ("synchronous = FULL", "foreign_keys = ON"):
+    # What is deleted or emptied is overwritten: a manifest names people.
+    for pragma in ("synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
         raw.execute(f"PRAGMA {pragma}")
 
 

@@ -36,7 +36,9 @@ class Unprintable(StrEnum):
         "unknown-variation"  # base + selector pair that the font would silently draw as its default
     )
     PRIVATE_USE = "private-use"  # 外字 whose meaning is local
-    TOO_LONG = "too-long"  # more sheets, or a longer value, than the form or its code has room for
+    PENDING = "pending"  # 〓 (geta): the register's sign for a character that it has not got yet
+    TOO_LONG = "too-long"  # a longer value than the form or its code has room for
+    TOO_MANY = "too-many"  # sheets
 
 
 class CannotPrint(Exception):

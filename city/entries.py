@@ -54,7 +54,10 @@ class Maintenance(Sited, frozen=True, kw_only=True):
 
 
 class Fee(DatedData, frozen=True, kw_only=True, rename={"since": "from"}):
+    """With `until` a discount: after that day holds again what held before it."""
+
     since: date
+    until: date | None = None
     yen: Annotated[int, Meta(ge=0, le=10_000, multiple_of=10)]  # a copy, to be paid in coins
 
 
@@ -134,6 +137,7 @@ class Certificate(Sited, frozen=True, kw_only=True, rename={"since": "from"}):
     title: Names
     printed: Text  # title on the paper
     fees: tuple[Fee, ...]
+    not_for: Names = {}  # what it cannot be used for, told before payment
     hours: tuple[Hours, ...] = ()  # own hours, inside the city's
     copies: Annotated[int, Meta(ge=1, le=10)]
     statement: dict[Case, Text]
@@ -156,6 +160,10 @@ class Certificate(Sited, frozen=True, kw_only=True, rename={"since": "from"}):
 
     def holds_on(self, day: date) -> bool:
         return self.since <= day and (self.until is None or day <= self.until)
+
+    def fee_on(self, day: date) -> Fee:
+        """Raises LookupError before the first one."""
+        return current([fee for fee in self.fees if fee.until is None or day <= fee.until], day)
 
     def fiscal_years(self, day: date) -> tuple[int, ...]:
         """The years on offer, latest first: none while the city changes from one to the next."""

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from sqlalchemy import Connection, func, select
 
 from city.registry import INSERT
 from city.tables import cases, fleet, still_open
-from firmware.link.messages import Hello, UpdateReport
+from firmware.link.messages import CaseCount, Hello, UpdateReport
 
+T = TypeVar("T")
 UNKNOWN: Final = "unknown"
 # An idle kiosk says hello every 15 s, one that is closed for the day every 30 s; during a visit it
 # says none, and a visit may last minutes.
@@ -33,6 +34,7 @@ class Seen:
     paper: Mapping[str, str]
     exact_only: bool
     cases: int  # at the kiosk
+    case_codes: tuple[CaseCount, ...]  # the same by their codes, the oldest first
     city_cases: int  # at the city's end, about this kiosk
     build: str
     update: UpdateReport | None  # None: it never told one
@@ -51,6 +53,7 @@ def note(connection: Connection, kiosk: str, hello: Hello, at: int) -> None:
             "cases": hello.status.cases,
             "exact_only": hello.status.exact_only,
             "update": msgspec.to_builtins(hello.status.update),
+            "case_codes": msgspec.to_builtins(hello.status.case_codes),
         }
     newest = {"seen": at, "build": hello.build, **told}
     first = {
@@ -60,6 +63,7 @@ def note(connection: Connection, kiosk: str, hello: Hello, at: int) -> None:
         "cases": 0,
         "exact_only": False,
         "update": None,
+        "case_codes": [],
     }
     insert = INSERT[connection.dialect.name](fleet).values(kiosk=kiosk, **{**first, **newest})
     connection.execute(insert.on_conflict_do_update(index_elements=["kiosk"], set_=newest))
@@ -86,17 +90,18 @@ def _seen(row: Any, city_cases: int, now: int) -> Seen:
         paper=row.paper,
         exact_only=row.exact_only,
         cases=row.cases,
+        case_codes=_kept(row.case_codes, tuple[CaseCount, ...]) or (),
         city_cases=city_cases,
         build=row.build,
-        update=_report(row.update),
+        update=_kept(row.update, UpdateReport),
         seen=row.seen,
         silent_s=silent_s,
     )
 
 
-def _report(kept: object) -> UpdateReport | None:
+def _kept(kept: object, kind: type[T]) -> T | None:
     """None also of what a gateway of another build has kept."""
     try:
-        return msgspec.convert(kept, UpdateReport | None)
+        return msgspec.convert(kept, kind)
     except msgspec.ValidationError:
         return None

@@ -27,7 +27,8 @@ from city.config import Config, ConfigError, load
 from city.database import DatabaseError, Mode
 from city.fleet import Seen
 from city.handlers import seconds
-from firmware.link.messages import UpdateReport
+from firmware.link.case_guide import guide
+from firmware.link.messages import CaseCount, UpdateReport
 
 WELL: Final = frozenset({"ready", "serving", "off-hours", "starting"})
 PAGE, DATA = "/", "/fleet.json"
@@ -78,8 +79,10 @@ def as_json(found: Sequence[Seen]) -> bytes:
 
 
 def as_text(found: Sequence[Seen]) -> str:
-    """Tab-separated, a line for each, with a heading."""
-    lines = [COLUMNS, *(cells(one) for one in found)] if found else [("no kiosk said hello yet",)]
+    """Tab-separated, with a heading: a line for each, and below it one for each code of a case."""
+    lines: list[tuple[str, ...]] = [COLUMNS] if found else [("no kiosk said hello yet",)]
+    for one in found:
+        lines += [cells(one), *(("", *case_cells(each)) for each in one.case_codes)]
     return "".join("\t".join(line) + "\n" for line in lines)
 
 
@@ -89,7 +92,7 @@ def cells(one: Seen) -> tuple[str, ...]:
     paper = ", ".join(f"{printer} {supply}" for printer, supply in sorted(one.paper.items()))
     change = ["exact amounts only"] if one.exact_only else []
     cases = f"{one.cases} at the kiosk, {one.city_cases} here"
-    at = datetime.fromtimestamp(one.seen, JST).isoformat(timespec="seconds")
+    at = _moment(one.seen)
     seen = f"{at} ({one.silent_s} s ago)"
     supplies = "; ".join([*([paper] if paper else []), *change]) or "-"
     return (
@@ -103,6 +106,18 @@ def cells(one: Seen) -> tuple[str, ...]:
     )
 
 
+def case_cells(one: CaseCount) -> tuple[str, str, str]:
+    """The code and how often, since when, and what to do about it."""
+    known = guide(one.code)
+    at = _moment(one.oldest)
+    what_to_do = f"{known.happened}: {known.en}" if known else "a code of another build"
+    return f"{one.code} ({one.number})", f"since {at}", what_to_do
+
+
+def _moment(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, JST).isoformat(timespec="seconds")
+
+
 def update(told: UpdateReport | None) -> str:
     """Which image runs, and what there is to say of another one."""
     return ", ".join(told.words()) if told else "-"
@@ -110,8 +125,11 @@ def update(told: UpdateReport | None) -> str:
 
 def as_page(found: Sequence[Seen]) -> str:
     environment = Environment(loader=PackageLoader("city"), autoescape=select_autoescape())
-    rows = [(cells(one), needs_nobody(one)) for one in found]
-    counts = sum(not well for _, well in rows)
+    rows = [
+        (cells(one), needs_nobody(one), [case_cells(each) for each in one.case_codes])
+        for one in found
+    ]
+    counts = sum(not well for _, well, _ in rows)
     page = environment.get_template("fleet.html")
     return page.render(columns=COLUMNS, rows=rows, need=counts)
 

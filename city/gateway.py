@@ -184,7 +184,7 @@ class Gateway:
             return path.work(self._city, shown if path.certificate else shown.kiosk, message)
         except Refused as refused:
             handlers.note_refusal(self._city, shown.kiosk, name, message, refused.code)
-            raise
+            raise Refused(handlers.told(refused.code, message), refused.opens_at) from None
         except Exception:
             with suppress(
                 Exception

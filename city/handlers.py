@@ -21,7 +21,7 @@ from sqlalchemy import Connection, Engine
 
 from city import audit, builds, cards, cases, fleet, journals, registry, rollouts, rules
 from city.clock import JST, Clock
-from city.commitments import SEED_SIZE, commit
+from city.commitments import SEED_SIZE, commit, pseudonym
 from city.composition import (
     ADDRESS,
     BIRTH,
@@ -38,6 +38,7 @@ from city.revocation import Revocation
 from city.terms import SignedTerms
 from firmware.link import messages, sealing, signing
 from firmware.link.messages import RefusalCode
+from firmware.link.refusals import OLDER
 
 if TYPE_CHECKING:
     from city.renewal import Renewal
@@ -157,7 +158,7 @@ def hello(city: City, kiosk: str, message: messages.Hello) -> messages.Terms:
         refusal=rules.refusal(data, when.refusal, now, when.opens_at) if when.refusal else None,
         closes_in_s=int((when.closes_at - now).total_seconds()) if when.closes_at else None,
         certificates=tuple(
-            replace(n, open=n.open and not paused.stops(kiosk, n.kind))
+            _announced(n, paused.stops(kiosk, n.kind), message.understands)
             for n in rules.notices(data, now)
         ),
         contacts=data.contacts_on(now.astimezone(JST).date()),
@@ -175,6 +176,17 @@ def hello(city: City, kiosk: str, message: messages.Hello) -> messages.Terms:
         else "",
         update=wanted,
     )
+
+
+def _announced(
+    notice: messages.CertificateNotice, paused: bool, understands: Sequence[str]
+) -> messages.CertificateNotice:
+    """`paused`: until a person has looked, which nobody knows when."""
+    if paused:
+        notice = replace(notice, open=False, opens_at=None, refusal=RefusalCode.MAINTENANCE)
+    if messages.CAUSES not in understands:
+        notice = replace(notice, refusal=None)
+    return notice if messages.WORDS in understands else replace(notice, discount=None, not_for={})
 
 
 # -- sessions --------------------------------------------------------------------------------------
@@ -211,7 +223,8 @@ def open_session(
             ends=ends,
         )
         require(registry.open_session(connection, session), RefusalCode.SESSION_REUSED)
-        city.log(connection, "session", kiosk=kiosk, session=session.session, card=card.fingerprint)
+        card_here = pseudonym(seed, card.fingerprint)
+        city.log(connection, "session", kiosk=kiosk, session=session.session, card=card_here)
         return file, paused
 
     file, paused = city.decide(admit)
@@ -242,6 +255,10 @@ def day_of(now: datetime) -> date:
 
 
 def _told(offer: messages.Offer, understands: Sequence[str]) -> messages.Offer:
+    if messages.CAUSES not in understands and offer.refusal:
+        offer = replace(offer, refusal=OLDER.get(offer.refusal, offer.refusal))
+    if messages.WORDS not in understands:
+        offer = replace(offer, discount=None, not_for={})
     return offer if messages.OPENINGS in understands else replace(offer, opens_at=None)
 
 
@@ -251,8 +268,8 @@ def _readings(file: File) -> dict[str, str]:
 
 
 def _paused_offer(offer: messages.Offer) -> messages.Offer:
-    code = offer.refusal or RefusalCode.MAINTENANCE
-    return replace(offer, refusal=code, options=(), family=False)
+    """Until a person has looked, which nobody knows when."""
+    return replace(offer, refusal=RefusalCode.MAINTENANCE, opens_at=None, options=(), family=False)
 
 
 def require_open(data: Municipality, now: datetime) -> None:
@@ -372,6 +389,12 @@ def cancel(city: City, kiosk: str, message: messages.CancelRequest) -> messages.
 
     require(city.decide(end), RefusalCode.SESSION_UNKNOWN)
     return messages.Done(accepted=True)
+
+
+def told(code: RefusalCode, message: messages.Message) -> RefusalCode:
+    """The code in words that the kiosk which sent this has."""
+    knows = messages.CAUSES in getattr(message, "understands", ())
+    return code if knows else OLDER.get(code, code)
 
 
 def note_refusal(

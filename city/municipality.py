@@ -34,6 +34,7 @@ from city.entries import (
     Sited,
     current,
 )
+from city.keeping import Publication, Retention
 from city.public_holidays import PublicHolidays
 from city.vocabulary import CAUSES, ELSE
 from firmware.link.base import Key, Text
@@ -62,6 +63,8 @@ class Municipality(DatedData, frozen=True, kw_only=True):
     phones: tuple[Phones, ...] = ()  # none: no phone is taken
     contacts: dict[Key, tuple[Office, ...]]
     refusal_contacts: dict[Key, Key]
+    retention: Retention | None = None  # none: nothing is ever deleted
+    transparency: Publication | None = None  # none: no figures are published
 
     def offered(self, day: date) -> tuple[Certificate, ...]:
         """Certificates this city issues on that day."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Final
 
@@ -16,12 +17,12 @@ import msgspec
 from sqlalchemy import Connection
 
 from city import cases, registry, rules
+from city.clock import JST
 from city.commitments import SALT_SIZE, openings
 from city.composition import Composed, Stamp, compose, on_sheets, session_records
 from city.document import CannotPrint, Layout, Unprintable
 from city.handlers import City, Refused, day_of, require, require_open, seconds
 from city.municipality import Municipality
-from city.opening import opening
 from city.records import File
 from firmware.link import messages, sealing, signing
 from firmware.link.content import Content, sheet_digest
@@ -32,6 +33,14 @@ CROCKFORD: Final = (
     "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # no I, L, O, U: read aloud and typed without mistakes
 )
 NUMBER_LENGTH: Final = 12  # 60 bits
+UNPRINTABLE: Final[Mapping[Unprintable, RefusalCode]] = {
+    Unprintable.MISSING_GLYPH: RefusalCode.CHARACTERS,
+    Unprintable.UNKNOWN_VARIATION: RefusalCode.CHARACTERS,
+    Unprintable.PRIVATE_USE: RefusalCode.CHARACTERS,
+    Unprintable.PENDING: RefusalCode.CHARACTER_PENDING,
+    Unprintable.TOO_LONG: RefusalCode.TEXT_TOO_LONG,
+    Unprintable.TOO_MANY: RefusalCode.TOO_MANY_SHEETS,
+}
 NUMBERS: Final = 4  # how many unique numbers are tried
 
 
@@ -111,15 +120,17 @@ def _make(
     now: datetime,
 ) -> registry.Order:
     require(file.version == session.record_version, RefusalCode.CHANGED_MEANWHILE)
-    composed, layout, fee = _composed(city.seen_by(session.kiosk), file, message, now)
+    data = city.seen_by(session.kiosk)
+    opened = datetime.fromtimestamp(session.ends - data.session_s, JST)
+    composed, layout, fee = _composed(data, file, message, opened, now)
     try:
         sizes = city.paginate(composed.content, layout)
         content = on_sheets(composed, sizes)
         typeset = city.typeset(content, layout)
         salt = secrets.token_bytes(SALT_SIZE)
         codes = _codes(city, composed, content, message.kind, salt, day_of(now))
-    except CannotPrint:
-        raise Refused(RefusalCode.CHARACTERS) from None
+    except CannotPrint as error:
+        raise Refused(UNPRINTABLE[error.reason]) from None
     records = session_records(city.seen_by(session.kiosk), day_of(now), file)
     manifest = messages.Manifest(
         protocol=messages.PROTOCOL,
@@ -163,31 +174,43 @@ def _encoded(manifest: messages.Manifest) -> bytes:
     try:
         msgspec.json.decode(body, type=messages.Manifest)
     except msgspec.ValidationError:
-        raise Refused(RefusalCode.CHARACTERS) from None
+        raise Refused(RefusalCode.TEXT_TOO_LONG) from None
     return body
 
 
 def _composed(
-    data: Municipality, file: File, message: messages.OrderRequest, now: datetime
+    data: Municipality,
+    file: File,
+    message: messages.OrderRequest,
+    opened: datetime,
+    now: datetime,
 ) -> tuple[Composed, Layout, int]:
     """The content, how it is set, and the fee for all copies, after asking the rules again. Raises
-    Refused.
+    Refused. `opened`: when the session was.
     """
     require_open(data, now)
     if code := rules.person_refusal(data, now, file):
-        raise Refused(code)
-    offer = next((o for o in rules.offers(data, now, file) if o.kind == message.kind), None)
+        raise Refused(code, rules.person_opens_at(data, code, file))
+    offer = _offer(data, file, message.kind, now)
+    if offer is not None and offer.refusal:
+        ends = datetime.fromisoformat(offer.opens_at) if offer.opens_at else None
+        raise Refused(offer.refusal, ends)
+    # What was confirmed is what was offered; at midnight a fee, a title or a year may have changed.
+    if day_of(opened) != day_of(now) and _offer(data, file, message.kind, opened) != offer:
+        raise Refused(RefusalCode.DAY_CHANGED)
     certificate = data.certificate_on(message.kind, day_of(now))
     if offer is None or certificate is None:
         raise Refused(RefusalCode.NOT_OFFERED)
-    if offer.refusal:
-        raise Refused(offer.refusal, opening(data, now, message.kind).opens_at)
     try:
         chosen = rules.picked(offer, message.choices, message.copies)
     except rules.NotOffered:
         raise Refused(RefusalCode.NOT_OFFERED) from None
     composed = compose(data, certificate, file, chosen, Stamp(unique_number(), day_of(now)))
     return composed, Layout(certificate.form, certificate.seal_mm), offer.fee * message.copies
+
+
+def _offer(data: Municipality, file: File, kind: str, at: datetime) -> messages.Offer | None:
+    return next((offer for offer in rules.offers(data, at, file) if offer.kind == kind), None)
 
 
 def unique_number() -> str:

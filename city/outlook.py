@@ -13,10 +13,11 @@ from city.entries import current
 from city.municipality import Municipality
 from city.opening import open_spans, opening
 from city.rules import TAX_REFUSALS, fee
-from city.vocabulary import ELSE, SPOKEN_KINDS
+from city.vocabulary import ELSE, USUAL_TITLES
 
 AHEAD_DAYS: Final = 400
 ANNOUNCED_MONTH: Final = 2  # in which the state announces the holidays of the next year
+RECORD: Final = "kiosk city words, kiosk voice --words"
 NO_PHONE: Final = "000"  # a number that begins so is a gap that somebody left
 
 
@@ -36,7 +37,9 @@ def holding(city: Municipality, now: datetime) -> Iterator[str]:
         yield f"{head}service: {_state(here, now)}; {day}: {written(open_spans(here, day))}"
         for each in here.offered(day):
             years = f", fiscal years {_years(each.fiscal_years(day))}" if each.years else ""
-            yield f"{head}{each.kind}: {_state(here, now, each.kind)}, {fee(each, day)} yen{years}"
+            until = each.fee_on(day).until
+            price = f"{fee(each, day)} yen" + (f" until {until}" if until else "")
+            yield f"{head}{each.kind}: {_state(here, now, each.kind)}, {price}{years}"
 
 
 def _state(city: Municipality, now: datetime, kind: str = "") -> str:
@@ -124,14 +127,18 @@ def missing(city: Municipality, today: date) -> Iterator[str]:
             f"holidays.checked_until: {city.holidays.checked_until}; compare the public holidays "
             f"until {announced} with those that the state has announced"
         )
+    if city.retention is None:
+        yield "retention: missing; nothing that the gateway keeps is ever deleted"
+    if city.transparency is None:
+        yield "transparency: missing; no figures can be published"
     spoken: set[str] = set()
     for n, each in enumerate(city.certificates):
         if each.until is not None and each.until < today:
             continue
         key = f"certificates[{n}] ({each.kind})"
-        if each.kind not in SPOKEN_KINDS and each.kind not in spoken:
-            spoken.add(each.kind)
-            yield f"{key}.kind: no recording; the voice says its number on the screen instead"
+        if USUAL_TITLES.get(each.kind) != each.printed and each.printed not in spoken:
+            spoken.add(each.printed)
+            yield f"{key}.title: {each.printed} has to be recorded at the kiosks: {RECORD}"
         if "en" not in each.title:
             yield f"{key}.title.en: missing"
         if each.years:

@@ -38,6 +38,7 @@ CUSTOMER: Final = (
     RefusalCode.NOT_LINKED,
     RefusalCode.MOVED_OUT,
     RefusalCode.NOTICE_IN_PROCESS,
+    RefusalCode.HOUSEHOLD_NOTICE,
     RefusalCode.UNDER_15,
     RefusalCode.NOT_AVAILABLE,
     RefusalCode.SEAL_NOT_REGISTERED,
@@ -52,7 +53,11 @@ CUSTOMER: Final = (
     RefusalCode.NOT_RESIDENT_ON_JANUARY_1,
     RefusalCode.YEAR_NOT_YET,
     RefusalCode.CHARACTERS,
+    RefusalCode.CHARACTER_PENDING,
+    RefusalCode.TEXT_TOO_LONG,
+    RefusalCode.TOO_MANY_SHEETS,
     RefusalCode.CHANGED_MEANWHILE,
+    RefusalCode.DAY_CHANGED,
 )
 
 

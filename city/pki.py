@@ -50,9 +50,11 @@ class Files:
     issuing_key: Path = field(init=False)
     terms: Path = field(init=False)  # the public key that kiosks pin for the terms of the forms
     terms_key: Path = field(init=False)
+    records: Path = field(init=False)  # for archives of the log, and the public figures
+    records_key: Path = field(init=False)
 
     def __post_init__(self) -> None:
-        for stem in ("city-ca", "gateway", "kiosk-ca", "issuing", "terms"):
+        for stem in ("city-ca", "gateway", "kiosk-ca", "issuing", "terms", "records"):
             name = stem.replace("-", "_")
             object.__setattr__(self, name, self.folder / f"{stem}.pem")
             object.__setattr__(self, f"{name}_key", self.folder / f"{stem}.key")
@@ -87,9 +89,9 @@ def make(
                 ExtendedKeyUsageOID.CLIENT_AUTH,
                 (kiosk,),
             )
-    for public, private in ((files.issuing, files.issuing_key), (files.terms, files.terms_key)):
+    for public in (files.issuing, files.terms, files.records):
         if not public.exists():
-            _signing_key(public, private)
+            _signing_key(public, public.with_suffix(".key"))
     return files
 
 

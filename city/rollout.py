@@ -1,8 +1,8 @@
 """How a build goes out to the kiosks: ring by ring, until something is not as it should be. Pure.
 
-A ring begins when every kiosk of the one before it trusts the new build, which it does after its
-first journeys (docs/updates.md). What stops a rollout is for a person to look at; only a person
-starts it again.
+A ring begins when every kiosk of those before it trusts the new build, which it does after its
+first journeys, and is heard (docs/updates.md). What stops a rollout is for a person to look at;
+only a person starts it again.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import replace
 
-from city.fleet import Seen
+from city.fleet import SILENT_S, Seen
 from firmware.link.base import Key
 from firmware.link.build_version import is_newer
 from firmware.link.messages import BuildVersion, UpdateReport
@@ -94,10 +94,20 @@ def _case(rollout: Rollout, kiosk: str, seen: Seen | None, _: int) -> str:
 
 
 def _late(rollout: Rollout, kiosk: str, seen: Seen | None, now: int) -> str:
-    """It did not come back, or nobody used it, or it never could install the build."""
+    """It did not come back, or nobody used it, or it never could install the build; or it came to
+    trust the build and was not heard of since.
+    """
+    if now - rollout.since <= rollout.hours * 3600:
+        return ""
     found = stage(seen.update if seen else None, rollout.version)
-    in_time = now - rollout.since <= rollout.hours * 3600
-    return "" if in_time or found is Stage.TRUSTED else f"late {kiosk} {found}"
+    if found is not Stage.TRUSTED:
+        return f"late {kiosk} {found}"
+    return f"late {kiosk} silent" if _is_silent(seen) else ""
+
+
+def _is_silent(seen: Seen | None) -> bool:
+    """What it told last says nothing about now: the new build may be what silenced it."""
+    return seen is None or seen.silent_s > SILENT_S
 
 
 STOPS: Final[Sequence[Callable[[Rollout, str, Seen | None, int], str]]] = (
@@ -115,7 +125,10 @@ def judge(rollout: Rollout, fleet: Mapping[str, Seen], now: int) -> Rollout:
         for kiosk in rollout.reached:
             if why := stops(rollout, kiosk, fleet.get(kiosk), now):
                 return replace(rollout, state=State.STOPPED, why=why)
-    told = [fleet[kiosk].update if kiosk in fleet else None for kiosk in rollout.reached]
+    heard = [fleet.get(kiosk) for kiosk in rollout.reached]
+    if any(map(_is_silent, heard)):
+        return rollout
+    told = [seen.update for seen in heard if seen]
     if any(stage(each, rollout.version) is not Stage.TRUSTED for each in told):
         return rollout
     if rollout.ring + 1 == len(rollout.rings):

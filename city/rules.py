@@ -24,14 +24,30 @@ from city.relations import ACCESS
 from city.vocabulary import ELSE
 from firmware.link import era
 from firmware.link.form_terms import FAMILY_FORMS
-from firmware.link.messages import CertificateNotice, Choice, Offer, Option, Refusal, RefusalCode
+from firmware.link.messages import (
+    CertificateNotice,
+    Choice,
+    Discount,
+    Offer,
+    Option,
+    Refusal,
+    RefusalCode,
+)
 
 # -- what everybody may see ------------------------------------------------------------------------
 
 
 def fee(certificate: Certificate, day: date) -> int:
     """Yen for one copy."""
-    return current(certificate.fees, day).yen
+    return certificate.fee_on(day).yen
+
+
+def discount(certificate: Certificate, day: date) -> Discount | None:
+    """Until when that day's fee holds, and what a copy costs afterwards; None: it has no end."""
+    until = certificate.fee_on(day).until
+    if until is None:
+        return None
+    return Discount(until=until, regular=fee(certificate, until + timedelta(days=1)))
 
 
 def notices(city: Municipality, now: datetime) -> tuple[CertificateNotice, ...]:
@@ -47,6 +63,9 @@ def _notice(certificate: Certificate, now: datetime, when: Opening) -> Certifica
         fee=fee(certificate, now.date()),
         open=when.refusal is None,
         opens_at=when.opens_at.isoformat() if when.opens_at else None,
+        refusal=when.refusal,
+        discount=discount(certificate, now.date()),
+        not_for=certificate.not_for,
     )
 
 
@@ -153,6 +172,8 @@ def _offer(inquiry: Inquiry, now: datetime) -> Offer:
         options=() if code else (*ask(inquiry), _copies(certificate)),
         opens_at=ends.isoformat() if ends else None,
         family=code is None and certificate.form in FAMILY_FORMS,
+        discount=discount(certificate, inquiry.today),
+        not_for=certificate.not_for,
     )
 
 
@@ -171,7 +192,7 @@ def _ends_by_itself(inquiry: Inquiry, code: RefusalCode | None) -> datetime | No
         return _year_begins(inquiry)
     if code in (RefusalCode.FILING_IN_PROCESS, RefusalCode.REGISTRATION_IN_PROCESS):
         return opens(inquiry.city, entered(inquiry, code), inquiry.certificate.kind)
-    if code is not RefusalCode.NOTICE_IN_PROCESS:
+    if code is not RefusalCode.HOUSEHOLD_NOTICE:
         return None
     listed = [person for person in inquiry.file.household if person.listed]
     if any(person.standing is Standing.LEAVING for person in listed):
@@ -197,7 +218,7 @@ def _juminhyo_refusal(inquiry: Inquiry) -> RefusalCode | None:
     if stays_out(inquiry.file):
         return RefusalCode.NOT_AVAILABLE
     return (
-        RefusalCode.NOTICE_IN_PROCESS
+        RefusalCode.HOUSEHOLD_NOTICE
         if inquiry.terms.notice_blocks_household and _in_process(inquiry)
         else None
     )

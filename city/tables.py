@@ -183,7 +183,7 @@ orders = Table(
     "orders",
     metadata,
     Column("order", String(32), primary_key=True),
-    Column("session", ForeignKey("sessions.session"), nullable=False),
+    Column("session", ForeignKey("sessions.session"), nullable=False, index=True),
     Column("kiosk", String(64), nullable=False),
     Column("state", String(16), nullable=False),  # reserved -> issued | void, once; never back
     Column("kind", String(64), nullable=False),
@@ -244,6 +244,7 @@ fleet = Table(
     Column("cases", Integer, nullable=False),
     Column("exact_only", Boolean, nullable=False),
     Column("update", JSON),  # `UpdateReport`; NULL of a kiosk that never told one
+    Column("case_codes", JSON),  # of `CaseCount`; NULL of a kiosk that never told one
 )
 
 # The newest rollout for each model of board.
@@ -280,6 +281,43 @@ audit = Table(
     Column("hash", String(64), nullable=False),  # SHA-256 over the previous hash and the entry
 )
 
+# Pieces of the log that lie in signed files. What is not named here cannot be deleted from `audit`.
+archives = Table(
+    "archives",
+    metadata,
+    Column("last", BigInteger, primary_key=True, autoincrement=False),  # seq of its newest entry
+    Column("hash", String(64), nullable=False),  # of that entry: the chain goes on from it
+    Column("first", BigInteger, nullable=False),
+    Column("newest", BigInteger, nullable=False),  # when that entry was written
+    Column("sha256", String(64), nullable=False),  # of the file
+)
+
+# Journeys that a person has said must be kept, whatever their period: a dispute, a lawsuit.
+holds = Table(
+    "holds",
+    metadata,
+    Column("session", ForeignKey("sessions.session"), primary_key=True),
+    Column("since", BigInteger, nullable=False),
+    Column("note", Text, nullable=False),  # why; no names
+)
+
+# What each period's newest whole run did.
+retention = Table(
+    "retention",
+    metadata,
+    Column("period", String(32), primary_key=True),
+    Column("ran", BigInteger, nullable=False),
+    Column("rows", BigInteger, nullable=False),  # removed since the table was made
+)
+
+# A calendar month's figures as they were published: never counted again.
+published = Table(
+    "published",
+    metadata,
+    Column("month", String(7), primary_key=True),
+    Column("figures", Text, nullable=False),  # JSON; small numbers are hidden in it
+)
+
 # Anomalies until a person has reconciled them. Ids, codes and times; "" where a column does not
 # apply.
 cases = Table(
@@ -295,6 +333,7 @@ cases = Table(
     Column("opened", BigInteger, nullable=False),
     Column("closed", BigInteger),
     Column("note", Text, nullable=False),  # what was found and done; no names
+    Column("result", String(16), nullable=False, server_default=""),  # of `city.cases.RESULTS`
 )
 still_open = cases.c.closed.is_(None)
 Index(

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -36,6 +37,7 @@ from firmware.link.form_terms import (
     FormName,
     FormTerms,
 )
+from firmware.link.messages import MAX_FORM_TERMS
 
 
 class SignedFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -79,7 +81,7 @@ def _form(certificate: Certificate) -> Form:
         since=certificate.since,
         until=certificate.until,
         title=certificate.title,
-        fees=tuple(FormFee(since=fee.since, yen=fee.yen) for fee in certificate.fees),
+        fees=tuple(_fees(certificate)),
         copies=certificate.copies,
         subtitles={str(case): text for case, text in certificate.subtitle.items()},
         statements={str(case): text for case, text in certificate.statement.items()},
@@ -99,6 +101,15 @@ def _form(certificate: Certificate) -> Form:
     )
 
 
+def _fees(certificate: Certificate) -> Iterator[FormFee]:
+    """Each with the day on which it begins: of a discount also what holds again behind it."""
+    begun = {fee.since for fee in certificate.fees}
+    for fee in certificate.fees:
+        yield FormFee(since=fee.since, yen=fee.yen)
+        if fee.until is not None and (after := fee.until + timedelta(days=1)) not in begun:
+            yield FormFee(since=after, yen=certificate.fee_on(after).yen)
+
+
 def _field(field: Field, form: FormName) -> tuple[str, ...]:
     if form in FAMILY_FORMS:
         return DOMICILE_FIELD
@@ -110,8 +121,25 @@ def _labels(rows: Sequence[RowKey]) -> tuple[str, ...]:
     return tuple(label for key, label, _ in LINES if key in rows)
 
 
+def check_line(city: Municipality, path: Path) -> None:
+    """That kiosks can read these terms: else every kiosk would be out of service. Raises
+    ConfigError with the key.
+    """
+    body = encode(form_terms(city))
+    if len(body) > MAX_FORM_TERMS:
+        raise ConfigError(
+            f"{path}: certificates: {len(body)} bytes of terms, and kiosks take {MAX_FORM_TERMS}"
+        )
+    try:
+        msgspec.json.decode(body, type=FormTerms)
+    except msgspec.ValidationError as error:
+        key = str(error).replace("$.forms", "certificates").replace("$.", "")
+        raise ConfigError(f"{path}: kiosks cannot read it: {key}") from None
+
+
 def load_signed(config: Config, city: Municipality) -> SignedTerms:
     """What `sign-terms` wrote, checked against key and data. Raises ConfigError."""
+    check_line(city, config.gateway.city)
     path = config.terms.file
     again = "sign them again: kiosk city sign-terms --config FILE --key TERMS-KEY.pem"
     try:
@@ -155,6 +183,7 @@ def main(argv: Sequence[str]) -> int:
     given = parser.parse_args(argv)
     config = load(given.config)
     city = municipality.load(config.gateway.city)
+    check_line(city, config.gateway.city)
     key = load_terms_key(given.key)
     if signing.load_public([config.terms.key]) != (key.public_key(),):
         raise ConfigError(f"{config.terms.key}: not the public key of {given.key}")

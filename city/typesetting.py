@@ -54,6 +54,9 @@ _SELECTOR = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 # selector before it.
 _NO_GLYPH_OF_ITS_OWN = ("Cc", "Cf", "Cs", "Cn", "Mn", "Mc", "Me")
 _CLUSTER = re.compile(f"(.)({_SELECTOR.pattern}?)", re.DOTALL)
+# Registers put the geta mark where a character stands that is being registered still. Fonts have a
+# drawing of it, which is nobody's name.
+PENDING = "\u3013"
 _SPACES = re.compile("[ \u00a0\u2002\u2003\u3000]+")  # all that the font has
 _pdfium = threading.Lock()  # pdfium is not thread-safe
 
@@ -85,6 +88,8 @@ class Font:
         layout.
         """
         for character, selector in _CLUSTER.findall(text.replace("\n", "")):
+            if character == PENDING:
+                raise CannotPrint(Unprintable.PENDING)
             category = unicodedata.category(character)
             if category == "Co":
                 raise CannotPrint(Unprintable.PRIVATE_USE)
@@ -175,7 +180,7 @@ def people_on_sheets(content: Content, layout: Layout, font: Path = FONT) -> lis
     found = _query(TEMPLATES / "heights.typ", loaded, data)
     sizes = _fill(found["head"], found["people"])
     if len(sizes) > MAX_SHEETS:
-        raise CannotPrint(Unprintable.TOO_LONG)
+        raise CannotPrint(Unprintable.TOO_MANY)
     return sizes
 
 

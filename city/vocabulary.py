@@ -61,18 +61,18 @@ STATEMENTS: Final[dict[FormName, tuple[frozenset[str], ...]]] = {
 # Labels: a year's record, which has a field for each, is committed to as one.
 MOST_AMOUNTS: Final = 80
 YEAR_WORDS: Final = ("fiscal", "calendar", "income")
-# Kinds whose name is recorded; any other is spoken of by its number on the screen.
-SPOKEN_KINDS: Final = (
-    "juminhyo",
-    "inkan",
-    "kazei",
-    "kisai",
-    "shotoku",
-    "koseki-zenbu",
-    "koseki-kojin",
-    "fuhyo-zenbu",
-    "fuhyo-kojin",
-)
+# Kinds whose usual title kiosks say and show in every language; any other title has to be recorded.
+USUAL_TITLES: Final = {
+    "juminhyo": "住民票の写し",
+    "inkan": "印鑑登録証明書",
+    "kazei": "所得・課税証明書",
+    "kisai": "住民票記載事項証明書",
+    "shotoku": "所得証明書",
+    "koseki-zenbu": "戸籍全部事項証明書",
+    "koseki-kojin": "戸籍個人事項証明書",
+    "fuhyo-zenbu": "戸籍の附票の写し（全部）",
+    "fuhyo-kojin": "戸籍の附票の写し（一部）",
+}
 ELSE: Final = "resident"  # the contact for causes without one of their own
 # Causes of the kiosk's own for which there is a place to go; the city's own are its refusal codes.
 KIOSK_CAUSES: Final = (

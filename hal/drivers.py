@@ -20,6 +20,7 @@ from hal.card.contract import CardReader
 from hal.cash.contract import CoinUnit
 from hal.faults import DeviceFault, Reason
 from hal.printer.contract import Printer
+from hal.service_key.contract import ServiceKey
 from hal.speaker.contract import Speaker
 
 
@@ -30,6 +31,7 @@ class Kind(StrEnum):
     PRINTER = "madoguchi.printer"
     CASH = "madoguchi.cash"
     SPEAKER = "madoguchi.speaker"
+    SERVICE_KEY = "madoguchi.service_key"
 
 
 # What a driver of each kind must be able to do.
@@ -38,6 +40,7 @@ CONTRACTS: Final[Mapping[Kind, type]] = {
     Kind.PRINTER: Printer,
     Kind.CASH: CoinUnit,
     Kind.SPEAKER: Speaker,
+    Kind.SERVICE_KEY: ServiceKey,
 }
 
 

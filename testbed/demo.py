@@ -22,7 +22,9 @@ from testbed.process import Process, ProcessDead
 from testbed.rehearsal import CITY_DATA, HOST, Rehearsal, RehearsalError, prepare
 from testbed.system import System
 
-FOLDER = Path(__file__).parents[1] / "var" / "demo"
+CLONE = Path(__file__).parents[1]
+# Of the clone; an installed testbed writes where it is started.
+FOLDER = (CLONE if (CLONE / "pyproject.toml").exists() else Path.cwd()) / "var" / "demo"
 PORT = 8400
 VPCD_PORT = 35963  # of vsmartcard-vpcd's first slot, where virtual cards connect
 # as slow as things are, so that a person can watch

@@ -33,6 +33,7 @@ from city import pki as city_pki
 from city.clock import starting
 from city.enroll import EnrollError
 from city.opening import opening
+from city.words_command import words
 from firmware.service import toml
 from firmware.service.cases import create_journal, journal_was_made
 from firmware.service.entry import JournalBroken
@@ -124,6 +125,7 @@ def prepare(
     report: Callable[[str], None] = lambda _: None,
     seldom: bool = True,
     people: Collection[str] | None = None,
+    spoken: Collection[str] = SPOKEN,
 ) -> Rehearsal:
     """Make what is not there yet, and fresh configurations. Raises RehearsalError.
 
@@ -132,7 +134,8 @@ def prepare(
     clock begins, by itself when its service is open;
     with `cashless` the payment terminal is offered. `report` hears what takes its time. Without
     `seldom` the kiosk starts before everything is recorded that is seldom said. `people`: only
-    these get cards (each takes a second of processor time).
+    these get cards (each takes a second of processor time). `spoken`: the languages that are
+    recorded; without any the kiosk is mute.
     """
     folder = folder.absolute()
     run = (run or folder / "run").absolute()
@@ -143,10 +146,10 @@ def prepare(
         with _alone(folder / "making"):
             keys = city_pki.make(folder / "pki", (KIOSK,))
             cards = _cards(folder, start, report, people)
-            _voice(folder / "voice", report, phrases if seldom else often)
+            _voice(folder / "voice", report, phrases if seldom else often, data, spoken)
         with claim(run):  # what runs there keeps its configuration
             kiosk = {
-                "voice": {"languages": SPOKEN if seldom else ()},
+                "voice": {"languages": [*spoken] if seldom else ()},
                 **({"cashless": {"address": str(run / "terminal")}} if cashless else {}),
                 **(kiosk or {}),
             }
@@ -302,10 +305,16 @@ def _pem(der: Path, pem: Path) -> None:
 
 
 def _voice(
-    folder: Path, report: Callable[[str], None], of: Callable[[Texts], Iterable[Phrase]]
+    folder: Path,
+    report: Callable[[str], None],
+    of: Callable[[Texts], Iterable[Phrase]],
+    data: Path,
+    spoken: Collection[str],
 ) -> None:
+    """With the words of this city."""
+    city = [tuple(text.items()) for text in words(municipality.load(data)).texts]
     try:
-        voice.record(folder, SPOKEN, report, of)
+        voice.record(folder, tuple(spoken), report, of, city)
     except VoiceError as error:
         raise RehearsalError(
             f"the recorded voice cannot be made: {error} (run ./scripts/setup)"
@@ -344,7 +353,7 @@ def _configure(
         kiosk_toml=kiosk_toml,
         city_toml=city_toml,
         state=run / "state",
-        wiring=Wiring(coins=coins, terminal=run / "terminal", **ends),
+        wiring=Wiring(coins=coins, terminal=run / "terminal", key=run / "key", **ends),
         panel=f"http://{at['panel']}",
         panel_key=key_file(run / "runtime"),
         cards=cards,
@@ -409,6 +418,7 @@ def _city(
             "listen": at["verification"],
             "keys": [{"key": keys.issuing, "from": date(2016, 1, 1)}],
         },
+        "records": {"archive": run / "archive", "key": keys.records_key},
         "clock": {"start": start},
     }
 
@@ -434,6 +444,7 @@ def _kiosk(
             "hoppers": [{"address": a, "value": v} for a, v, _ in HOPPERS],
         },
         "speaker": {"driver": "network", "address": at["speaker"]},
+        "service_key": {"driver": "modbus", "port": run / "key"},
         "line": {
             "city": f"https://{at['line']}",
             "city_ca": keys.city_ca,

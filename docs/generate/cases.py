@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from firmware.tools.case_guide import Guide, guides
+from firmware.link.case_guide import Guide, guides
 
 PAGE: Final = Path(__file__).parents[1] / "cases.md"
 HEAD: Final = """# Cases, and what to look at before closing one
 
-Written by `python -m docs.generate.cases` from `firmware/tools/cases.toml`. A test compares them.
+Written by `python -m docs.generate.cases` from `firmware/link/cases.toml`. A test compares them.
 
 A case is an anomaly that a person must look at. `kiosk cases list` shows the open ones and
 `kiosk cases show ID` one of them with its row of this page

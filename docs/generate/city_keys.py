@@ -12,6 +12,10 @@ CITY_SECTIONS: Final[Mapping[str, str]] = {
     "issuing": "What the gateway signs with.",
     "terms": "The signed terms of the forms ([city.md](city.md#signing-the-terms)).",
     "cards": "The authorities of the cards, and how revoked cards are found ([city.md](city.md)).",
+    "records": (
+        "Read by `kiosk city retention` and `kiosk city transparency` alone "
+        "([retention.md](retention.md))."
+    ),
     "clock": "For rehearsals only.",
     "typesetting": "How certificates are set.",
     "verification": (
@@ -45,6 +49,14 @@ CITY: Final[Mapping[str, str]] = {
         "kiosk certificates."
     ),
     "Tls.renewed_days": "How many days a renewed certificate is valid.",
+    "Records.archive": "The folder of the signed files with the log's older entries.",
+    "Records.key": (
+        "The private Ed25519 key (PEM) that signs those files and the public figures; not the "
+        "issuing key."
+    ),
+    "Records.database": (
+        "The URL under a role that may delete. Without it, the gateway's own is used."
+    ),
     "Issuing.key": "The private Ed25519 key (PEM) that signs manifests and sheet codes.",
     "Terms.file": "The signed terms, which `kiosk city sign-terms` writes.",
     "Terms.key": "The **public** terms key (Ed25519, PEM). The private one is on no gateway.",

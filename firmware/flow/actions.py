@@ -423,6 +423,11 @@ def end(session: Session, _: events.Event) -> Step:
     return session, (flow_commands.EndSession(),)
 
 
+def hand_over(session: Session, _: events.Event) -> Step:
+    """To the technician, whose screens are shown by another process than any person's."""
+    return session, (flow_commands.OpenTechnician(), flow_commands.EndSession())
+
+
 def then(*actions: Action) -> Action:
     """One after the other."""
 

@@ -255,6 +255,11 @@ class OpenCase(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
+class OpenTechnician(Command):
+    """The next process is the technician's; nobody is served until it has ended."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class EndSession(Command):
     """Destroy everything of this person: this process ends."""
 

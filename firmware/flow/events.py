@@ -329,6 +329,15 @@ class Health(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ServiceKeyTurned(Event):
+    """The technician's key is turned to open the technician's screens, or back. A contact of which
+    nobody can say how it stands counts as turned back.
+    """
+
+    on: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Shutdown(Event):
     """The service is asked to end: finish or unwind, do not start anything new."""
 
@@ -370,6 +379,7 @@ TRIGGERS: dict[type[Event], str] = {
     PaperTaken: "paper-taken",
     ReceiptDone: "receipt-done",
     Health: "health",
+    ServiceKeyTurned: "service-key",
     Shutdown: "shutdown",
 }
 TIMERS = {Timer.LIMIT: "time-up", Timer.REMIND: "remind", Timer.WARNING: "warn"}

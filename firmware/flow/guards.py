@@ -47,6 +47,24 @@ def shut(session: Session, _: events.Event) -> bool:
     )
 
 
+def for_the_technician(session: Session, _: events.Event) -> bool:
+    """The key is turned, the devices were looked at, no card lies there, and no coin of anybody's
+    is in the machine.
+    """
+    return (
+        session.service_key
+        and not session.stopping
+        and session.problem is not None
+        and session.presence is not Presence.PRESENT
+        and session.owed == 0
+    )
+
+
+def for_the_technician_beside_coins(session: Session, _: events.Event) -> bool:
+    """Coins fell in while nobody was served: their process ends first, with its books closed."""
+    return session.service_key and not session.stopping and session.owed > 0
+
+
 def phone_not_accepted(session: Session, event: events.Event) -> bool:
     return expect(event, events.CardRead).token.is_phone and not session.phones
 

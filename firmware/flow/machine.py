@@ -378,6 +378,8 @@ def observe(session: Session, event: events.Event) -> Session:
             )
         case events.HeadphonesChanged(plugged=plugged):
             return replace(session, private=plugged)
+        case events.ServiceKeyTurned(on=on):
+            return replace(session, service_key=on)
         case events.Shutdown():
             return replace(session, stopping=True)
         case events.CoinInserted(value=value):

@@ -26,6 +26,14 @@ class Contact:
 
 
 @dataclass(frozen=True)
+class Discount:
+    """The fee holds until the end of that day (YYYY-MM-DD); `regular` is that of the day after."""
+
+    until: str
+    regular: int
+
+
+@dataclass(frozen=True)
 class Notice:
     """A certificate as the menu announces it. `fee` in yen for one copy."""
 
@@ -34,6 +42,8 @@ class Notice:
     fee: int
     open: bool = True
     opens_at: str = ""  # of one that is not open, when that is known
+    refusal: str = ""  # why it is not open, where the city tells; "" of one that is open
+    discount: Discount | None = None
 
 
 @dataclass(frozen=True)
@@ -104,6 +114,8 @@ class Offer:
     options: tuple[Option, ...] = ()
     opens_at: str = ""  # when the refusal ends by itself
     family: bool = False  # it shows people of the family register, not of the household
+    discount: Discount | None = None
+    not_for: Localized = ()  # what it cannot be used for
 
 
 Answers = tuple[

@@ -24,6 +24,7 @@ class Facts:
     presence: Presence = Presence.UNKNOWN
     stay: str = ""
     epoch: int = 0  # of the card read last
+    begun: bool = False  # a card was read in this process
     read: bool = False
     authenticated: bool = False
     opened: bool = False
@@ -108,6 +109,12 @@ CARD_ABSENT = ("the card is not known to be absent", lambda f, _: f.absent)
 SAME_STAY = (
     "not the card that lies there",
     lambda f, k: f.presence is Presence.PRESENT and f.stay == k.stay,
+)
+NO_CARD = ("a card lies there", lambda f, _: f.presence is not Presence.PRESENT)
+NOT_BEGUN = ("somebody is, or was, served here", lambda f, _: not f.begun)
+NO_MONEY = (
+    "money is in the machine",
+    lambda f, _: not (f.inserted or f.accepting or f.charging or f.paying_out),
 )
 NOT_ENDED = ("the session has ended", lambda f, _: not f.ended)
 
@@ -202,6 +209,7 @@ RULES: dict[type[commands.Command], tuple[tuple[str, Test], ...]] = {
     commands.CallStaff: (),
     commands.OpenCase: (("more than was inserted", lambda f, k: k.held <= f.taken + f.charging),),
     commands.Note: (),
+    commands.OpenTechnician: (NOT_ENDED, NOT_BEGUN, NO_CARD, NO_MONEY),
     commands.EndSession: (),
 }
 
@@ -226,6 +234,7 @@ class Permits:
         facts = self.facts
         match command:
             case commands.ReadCard(epoch=epoch):
+                facts.begun = True
                 # A new reading begins a new identity: nothing of an earlier one counts any more.
                 facts.epoch, facts.read, facts.authenticated, facts.opened, facts.document = (
                     epoch,

@@ -11,7 +11,18 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from firmware.flow.offers import Choice, Contact, Holder, Offer, Option, asked, copies, localized
+from firmware.flow.offers import (
+    Choice,
+    Contact,
+    Discount,
+    Holder,
+    Localized,
+    Offer,
+    Option,
+    asked,
+    copies,
+    localized,
+)
 from firmware.flow.session import Mode, Presence, Session, Token
 
 Facts = Mapping[str, Any]
@@ -74,6 +85,7 @@ def _where(session: Session, code: str) -> Facts:
         "elsewhere": code in ELSEWHERE,
         "opens_at": session.opens_at,
         "office": localized(place.office, session.language),
+        "office_texts": place.office,
         "phone": place.phone,
         "hours": localized(place.hours, session.language),
     }
@@ -135,10 +147,11 @@ def menu(session: Session) -> Facts:
         "hours": _hours(terms.today),
         "certificates": [
             {
-                "kind": n.kind,
-                "title": localized(n.title, session.language),
+                **_called(n.kind, n.title, session),
                 "fee": n.fee,
+                "discount": _discount(n.discount),
                 "open": n.open,
+                "refusal": n.refusal,
                 "opens_at": n.opens_at,
             }
             for n in terms.notices
@@ -148,6 +161,17 @@ def menu(session: Session) -> Facts:
 
 def _hours(today: tuple[str, str] | None) -> Facts | None:
     return {"from": today[0], "until": today[1]} if today else None
+
+
+def _called(kind: str, title: Localized, session: Session) -> Facts:
+    """What a certificate is called: `title` on the screen; `titles`, by language, for the voice,
+    which may be another's.
+    """
+    return {"kind": kind, "title": localized(title, session.language), "titles": title}
+
+
+def _discount(discount: Discount | None) -> Facts | None:
+    return {"until": discount.until, "regular": discount.regular} if discount else None
 
 
 def pin(session: Session) -> Facts:
@@ -164,9 +188,9 @@ def certificates(session: Session) -> Facts:
         "expires_in_days": session.expires_in_days,
         "certificates": [
             {
-                "kind": o.kind,
-                "title": localized(o.title, session.language),
+                **_called(o.kind, o.title, session),
                 "fee": o.fee,
+                "discount": _discount(o.discount),
                 "refusal": o.refusal,
             }
             for o in session.offers
@@ -175,8 +199,8 @@ def certificates(session: Session) -> Facts:
 
 
 def not_offered(session: Session) -> Facts:
-    title = localized(session.offer.title, session.language) if session.offer else ""
-    return {**_where(session, session.refusal), "title": title, "kind": session.kind}
+    title = session.offer.title if session.offer else ()
+    return {**_where(session, session.refusal), **_called(session.kind, title, session)}
 
 
 def _shown(choice: Choice, position: int, chosen: tuple[str, ...], own: str) -> dict[str, object]:
@@ -206,8 +230,7 @@ def options(session: Session) -> Facts:
     chosen = dict(session.answers).get(option.id, ())
     own = session.holder.people(offer)[0] if session.holder else ""
     return {
-        "kind": offer.kind,
-        "title": localized(offer.title, session.language),
+        **_called(offer.kind, offer.title, session),
         "option": option.id,
         "type": option.type,
         "choices": [
@@ -294,9 +317,11 @@ def confirm(session: Session) -> Facts:
         return {}
     count = copies(session.answers)
     return {
-        "title": localized(offer.title, session.language),
+        **_called(offer.kind, offer.title, session),
         "printed_title": localized(offer.title, PRINTED),
-        "kind": offer.kind,
+        "not_for": localized(offer.not_for, session.language),
+        "not_for_texts": offer.not_for,
+        "discount": _discount(offer.discount),
         "holder": {"name": holder.name, "birth": holder.birth, "address": holder.address},
         "people": _people(holder, offer, session),
         "summary": _summary(offer, session),

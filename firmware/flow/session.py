@@ -69,6 +69,7 @@ class Session:
     number: str = ""  # of the case that is open
     line: bool = True  # False: the city could not be reached last time
     stopping: bool = False  # the service is asked to end
+    service_key: bool = False  # the technician's key is turned
     private: bool = False  # headphones are in: only this person hears what is said
 
     # this transaction

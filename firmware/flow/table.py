@@ -28,6 +28,9 @@ STAY = None
 # coins go back; this screen goes.
 ENDS, RETURNS, CLOSES = "ends", "returns", "closes"
 
+# What the idle states decide anew at.
+NEWS_OF_THE_WORLD = ("terms", "line-lost", "health", "service-key", "card-absent", "card-unknown")
+
 # What may still arrive while HOLD waits for a card to go: kept in order, handled when the journey
 # goes on.
 LATCHED = frozenset(
@@ -160,12 +163,14 @@ def time_is_up(source: State | Phase) -> list[Row]:
 
 def idle(source: State, *triggers: str) -> list[Row]:
     """Waiting for a person, or unable to: one rule for what is shown, asked at every piece
-    of news.
+    of news. Here alone the technician's key opens anything.
     """
     return [
         row
         for trigger in triggers
         for row in (
+            Row(source, trigger, S.ENDING, a.end, g.for_the_technician_beside_coins),
+            Row(source, trigger, S.ENDING, a.hand_over, g.for_the_technician),
             Row(source, trigger, S.ENDING, a.end, g.fit_with_coins_of_nobody),
             Row(source, trigger, STAY if source is S.MENU else S.MENU, when=g.fit),
             Row(source, trigger, S.CLOSED if source is not S.CLOSED else STAY, when=g.shut),
@@ -179,12 +184,10 @@ HELD = {state: state is S.PAYING for state, spec in SPECS.items() if spec.card i
 
 ROWS: list[Row] = [
     # -- out of service, closed, waiting
-    *idle(
-        S.STARTING, "terms", "line-lost", "health", "card-present", "card-absent", "card-unknown"
-    ),
-    *idle(S.FAULT, "terms", "line-lost", "health", "card-present", "card-absent", "card-unknown"),
-    *idle(S.CLOSED, "terms", "line-lost", "health", "card-present", "card-absent", "card-unknown"),
-    *idle(S.MENU, "terms", "line-lost", "health", "card-absent", "card-unknown"),
+    *idle(S.STARTING, *NEWS_OF_THE_WORLD, "card-present"),
+    *idle(S.FAULT, *NEWS_OF_THE_WORLD, "card-present"),
+    *idle(S.CLOSED, *NEWS_OF_THE_WORLD, "card-present"),
+    *idle(S.MENU, *NEWS_OF_THE_WORLD),
     Row(S.STARTING, "time-up", S.FAULT),  # devices need a moment; what is not well by now is told
     Row(P.OUT, "remind", STAY, a.ask_terms),
     Row(P.OUT, "shutdown", S.ENDING, a.end),
@@ -453,7 +456,9 @@ ROWS: list[Row] = [
 # What a state may pass over, because what it says is remembered anyway or no longer matters.
 # Everything else must be answered by a row or latched. A card, a coin or a fault can never be
 # passed over.
-NEWS = frozenset({"terms", "line-lost", "health", "headphones", "shutdown", "remind", "warn"})
+NEWS = frozenset(
+    {"terms", "line-lost", "health", "headphones", "service-key", "shutdown", "remind", "warn"}
+)
 ANSWERS = frozenset(
     "card-read card-failed card-authenticated pin-wrong pin-digit session-opened city-refused "
     "document-checked document-rejected released printers-ready printers-not-ready sheet-printed "

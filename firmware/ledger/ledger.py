@@ -16,7 +16,7 @@ CARD = (Title.RECEIVABLE, Title.INQUIRY)  # charges that were made, and that may
 MOVES_NO_MONEY = frozenset(
     "begun authenticated release-asked released sheet-begun sheet-failed purge-needed purged owed "
     "slip outcome delivered denied coin-counter coins-missed reversal-begun "
-    "reversal-failed".split()
+    "reversal-failed service-stopped service-resumed".split()
 )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from datetime import date
 from enum import StrEnum
 from typing import Annotated, Final, Literal
 
@@ -78,7 +79,9 @@ READINGS: Final = "readings"  # `SessionAnswer.readings`
 BUILDS: Final = "builds"  # `Terms.build_refused`
 UPDATES: Final = "updates"  # `Terms.update`
 FAMILY: Final = "family"  # `SessionAnswer.family`, and certificates of it
-UNDERSTOOD: Final = (TODAY, OPENINGS, READINGS, BUILDS, UPDATES, FAMILY)
+CAUSES: Final = "causes"  # the codes of `refusals.OLDER`, and `CertificateNotice.refusal`
+WORDS: Final = "words"  # `discount` and `not_for` of a certificate, with `hello` and sessions
+UNDERSTOOD: Final = (TODAY, OPENINGS, READINGS, BUILDS, UPDATES, CAUSES, WORDS, FAMILY)
 ISSUING: Final = "issuing"  # `Terms.issuing`: understood by whoever compares both sides' keys
 Understood = Annotated[tuple[Key, ...], Meta(max_length=32)]
 
@@ -122,6 +125,18 @@ class UpdateReport(Message, frozen=True, omit_defaults=True):
                 yield text
 
 
+MAX_CASE_CODES: Final = 16
+YEAR_3000: Final = 32_503_680_000  # seconds since 1970
+
+
+class CaseCount(Message, frozen=True):
+    """The open cases of one code."""
+
+    code: Annotated[str, Meta(min_length=1, max_length=64, pattern="^[a-z0-9._/-]*\\Z")]
+    number: Annotated[int, Meta(ge=1, le=99)]
+    oldest: Annotated[int, Meta(ge=0, le=YEAR_3000)]  # seconds since 1970: when it was opened
+
+
 class KioskStatus(Message, frozen=True, omit_defaults=True):
     """How a kiosk is, for the city's view of its fleet. Codes and counts."""
 
@@ -131,6 +146,8 @@ class KioskStatus(Message, frozen=True, omit_defaults=True):
     cases: Small = 0  # open ones, at most 99
     exact_only: bool = False  # it has too little change for some payments
     update: UpdateReport | None = None
+    # `cases` by their codes, the oldest first
+    case_codes: Annotated[tuple[CaseCount, ...], Meta(max_length=MAX_CASE_CODES)] = ()
 
 
 class Hello(Message, frozen=True, omit_defaults=True):
@@ -145,7 +162,14 @@ class Hello(Message, frozen=True, omit_defaults=True):
     status: KioskStatus | None = None
 
 
-class CertificateNotice(Message, frozen=True):
+class Discount(Message, frozen=True):
+    """The fee holds until the end of that day; `regular` is that of the day after, for one copy."""
+
+    until: date
+    regular: Yen
+
+
+class CertificateNotice(Message, frozen=True, omit_defaults=True):
     """What the menu tells before anybody has identified themselves."""
 
     kind: Key
@@ -153,6 +177,9 @@ class CertificateNotice(Message, frozen=True):
     fee: Yen
     open: bool
     opens_at: Moment | None = None
+    refusal: RefusalCode | None = None  # why it is not open, where that is told
+    discount: Discount | None = None
+    not_for: Localized = msgspec.field(default_factory=dict)  # what it cannot be used for
 
 
 ClockTime = Annotated[
@@ -164,7 +191,7 @@ class Hours(Message, frozen=True):
     """Of one day: HH:MM by the city's clock."""
 
     opens: ClockTime
-    closes: ClockTime
+    closes: ClockTime  # 00:00: at the end of the day, which people are told as 24:00
 
 
 class Terms(Message, frozen=True, omit_defaults=True):
@@ -262,6 +289,8 @@ class Offer(Message, frozen=True, omit_defaults=True):
     options: Annotated[tuple[Option, ...], Meta(max_length=12)]
     opens_at: Moment | None = None
     family: bool = False  # it shows people of the family register, not of the household
+    discount: Discount | None = None
+    not_for: Localized = msgspec.field(default_factory=dict)  # told before the order is confirmed
 
 
 class FamilyPeople(Message, frozen=True):
@@ -305,7 +334,7 @@ class SessionAnswer(Message, frozen=True, omit_defaults=True):
 # -- orders
 
 
-class OrderRequest(Message, frozen=True):
+class OrderRequest(Message, frozen=True, omit_defaults=True):
     """POST /v2/orders."""
 
     session: Id
@@ -315,6 +344,7 @@ class OrderRequest(Message, frozen=True):
         dict[Key, Annotated[tuple[Key, ...], Meta(max_length=32)]], Meta(max_length=12)
     ]
     copies: Annotated[int, Meta(ge=1, le=10)]
+    understands: Understood = ()
 
     def __repr__(self) -> str:
         return f"OrderRequest({self.order}, {self.kind})"

@@ -28,6 +28,7 @@ class RefusalCode(StrEnum):
     NOT_LINKED = "not-linked"  # the city knows no resident for this certificate
     MOVED_OUT = "moved-out"
     NOTICE_IN_PROCESS = "notice-in-process"  # of a change of address: until `opens_at`
+    HOUSEHOLD_NOTICE = "household-notice"  # of somebody else in the household: until `opens_at`
     UNDER_15 = "under-15"
     NOT_AVAILABLE = "not-available"  # neutral on purpose: protective measures, suppression
     SEAL_NOT_REGISTERED = "seal-not-registered"
@@ -42,7 +43,11 @@ class RefusalCode(StrEnum):
     FILING_IN_PROCESS = "filing-in-process"  # a notice about the family register: until `opens_at`
     NOT_ISSUED = "not-issued"  # no machine issues this certificate for this person
     CHARACTERS = "characters"  # a character no font of this city has: counter
+    CHARACTER_PENDING = "character-pending"  # the register has 〓 where its character will stand
+    TEXT_TOO_LONG = "text-too-long"  # longer than its place on the sheet, or in the sheet's code
+    TOO_MANY_SHEETS = "too-many-sheets"
     CHANGED_MEANWHILE = "changed-meanwhile"  # the record changed between order and release
+    DAY_CHANGED = "day-changed"  # at midnight, and with it what was offered: fee, title, year
     BUSY = "busy"  # bounded queues are full; nothing was charged
     PROTOCOL_ERROR = "protocol-error"  # not this protocol's path, method or HTTP
 
@@ -96,6 +101,21 @@ LINE: Final = frozenset(
     }
 )
 
+# What a kiosk is told instead that does not name `messages.CAUSES` in what it understands: its
+# build has no words for the newer codes, and refuses an answer with one.
+OLDER: Final[Mapping[RefusalCode, RefusalCode]] = {
+    RefusalCode.HOUSEHOLD_NOTICE: RefusalCode.NOTICE_IN_PROCESS,
+    RefusalCode.CHARACTER_PENDING: RefusalCode.CHARACTERS,
+    RefusalCode.TEXT_TOO_LONG: RefusalCode.CHARACTERS,
+    RefusalCode.TOO_MANY_SHEETS: RefusalCode.CHARACTERS,
+    RefusalCode.DAY_CHANGED: RefusalCode.CHANGED_MEANWHILE,
+    RefusalCode.NO_FAMILY_REGISTER: RefusalCode.NOT_AVAILABLE,
+    RefusalCode.NOT_REGISTERED_FOR_USE: RefusalCode.NOT_LINKED,
+    RefusalCode.REGISTRATION_IN_PROCESS: RefusalCode.NOTICE_IN_PROCESS,
+    RefusalCode.FILING_IN_PROCESS: RefusalCode.NOTICE_IN_PROCESS,
+    RefusalCode.NOT_ISSUED: RefusalCode.NOT_AVAILABLE,
+}
+
 # Ids are 128-bit random and every step is done once: these come of a repetition or a mix-up, never
 # of haste.
 ANOMALIES: Final = frozenset(
@@ -143,7 +163,13 @@ STATUS: Final[Mapping[RefusalCode, int]] = {
     ),
     **dict.fromkeys((RefusalCode.SESSION_UNKNOWN, RefusalCode.ORDER_UNKNOWN), 404),
     **dict.fromkeys(
-        (*ANOMALIES, RefusalCode.CHANGED_MEANWHILE, RefusalCode.CHALLENGE, RefusalCode.UNDERPAID),
+        (
+            *ANOMALIES,
+            RefusalCode.CHANGED_MEANWHILE,
+            RefusalCode.DAY_CHANGED,
+            RefusalCode.CHALLENGE,
+            RefusalCode.UNDERPAID,
+        ),
         409,
     ),
     RefusalCode.TOO_BIG: 413,

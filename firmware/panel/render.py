@@ -8,6 +8,7 @@ import functools
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
@@ -18,6 +19,7 @@ from firmware.flow.session import Mode
 from firmware.flow.states import Phase, State
 from firmware.panel.size import CABINET, PanelSize, places
 from firmware.texts import voice_keys, voice_parts, voice_screens
+from firmware.texts.city_words import is_usual
 from firmware.texts.texts import Texts, languages
 
 FOLDER = Path(__file__).parent
@@ -75,6 +77,8 @@ FILES = {
 }
 # What a kiosk with a virtual device loads too.
 UNDER_TEST = {"/panel/under_test.css": ("under_test.css", "text/css")}
+# What the technician's process loads too.
+TECHNICIAN = {"/panel/technician.css": ("technician.css", "text/css")}
 
 
 @functools.cache
@@ -104,6 +108,7 @@ def _environment() -> jinja2.Environment:
         receipt_title=voice_parts.receipt_title,
         belongings=voice_screens.belongings,
         expiring=voice_screens.expiring,
+        shut_key=voice_screens.shut_key,
     )
     return environment
 
@@ -113,14 +118,14 @@ def _sentences(text: Markup) -> list[Markup]:
     return [Markup(part) for part in re.split(r"(?<=[。।])\s*|(?<=[.!?])\s+", text) if part]  # noqa: S704
 
 
-def title(kind: str, printed: str, texts: Texts) -> Markup:
+def title(certificate: Mapping[str, Any], texts: Texts) -> Markup:
     """What a certificate is called: by the title on the paper, and in another language by the
-    kiosk's own words where it has them.
+    kiosk's own words where they say the same.
     """
-    key = f"kind.{kind}"
-    if texts.language != PRINTED and texts.has(key):
-        return texts.html(key)
-    return texts.draw(printed)
+    kind, titles = certificate.get("kind", ""), certificate.get("titles", ())
+    if texts.language != PRINTED and is_usual(kind, titles):
+        return texts.html(f"kind.{kind}")
+    return texts.draw(certificate.get("title", ""))
 
 
 def render(
@@ -141,6 +146,7 @@ def render(
         public={name: screen.facts[name] for name in PUBLIC if name in screen.facts},
         t=texts.html,
         moment=texts.moment_html,
+        day=texts.day_html,
         texts=texts,
         printed=Texts.load(PRINTED),
         problem=voice_screens.problem_key(screen.facts.get("problem", ""), texts),
@@ -167,19 +173,36 @@ def _with_key(screen: Screen, offered: Sequence[str], button: re.Match[str]) -> 
     return f'{button[0]} data-key="{key}"' if key else button[0]
 
 
+def render_technician(**facts: Any) -> str:
+    """A page of the technician's screens, in Japanese with English: the template says which
+    facts.
+    """
+    template = _environment().get_template("technician.jinja")
+    texts = Texts.load(PRINTED)
+    return template.render(t=texts.html, facts={}, cabinet=CABINET, places={}, **facts)
+
+
 def page(
     assets: str = "",
     offered: Sequence[str] = (),
     size: PanelSize = DEFAULT_SIZE,
     under_test: bool = False,
+    technician: bool = False,
 ) -> tuple[str, dict[str, tuple[bytes, str]]]:
     """The shell and what it loads (path: content, content type). `assets` is prefixed to the
-    shell's own paths. `under_test`: a banner over every screen says so.
+    shell's own paths. `under_test`: a banner over every screen says so. `technician`: with the
+    style of the technician's screens.
     """
     shell = _environment().get_template("page.jinja")
     everyone = [Texts.load(name) for name in offered or languages()]
-    html = shell.render(assets=assets, everyone=everyone, shape=size.shape, under_test=under_test)
-    wanted = {**FILES, **UNDER_TEST} if under_test else FILES
+    html = shell.render(
+        assets=assets,
+        everyone=everyone,
+        shape=size.shape,
+        under_test=under_test,
+        technician=technician,
+    )
+    wanted = {**FILES, **(UNDER_TEST if under_test else {}), **(TECHNICIAN if technician else {})}
     files = {
         path: ((FOLDER / "static" / name).read_bytes(), kind)
         for path, (name, kind) in wanted.items()

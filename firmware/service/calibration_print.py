@@ -14,13 +14,17 @@ def print_calibration(config: Config) -> None:
     """Returns when the sheet is out. The caller knows that no kiosk is running. Raises
     DeviceFault.
     """
-    page = calibration.sheet(config.sheets.dpi, config.sheets.width)
     device = printer("sheets", config.sheets)
     try:
-        back = _back(config.sheets, page) if device.capabilities.duplex else None
-        device.print_page(_bitmap(page), back)
+        device.print_page(*calibration_page(config, duplex=device.capabilities.duplex))
     finally:
         device.close()
+
+
+def calibration_page(config: Config, *, duplex: bool) -> tuple[Bitmap, Bitmap | None]:
+    """The sheet's front, and its back where the printer prints on both sides."""
+    page = calibration.sheet(config.sheets.dpi, config.sheets.width)
+    return _bitmap(page), _back(config.sheets, page) if duplex else None
 
 
 def _back(section: SheetsPrinter, page: PageArray) -> Bitmap:

@@ -22,7 +22,9 @@ class Child:
     pid: int
     go: int  # write one byte: your turn
     news: int  # read its bytes
-    serves: bool = True  # a resident; otherwise it only shows why the kiosk is closed
+    # a resident; otherwise it shows why the kiosk is closed, or is the technician's
+    serves: bool = True
+    technician: bool = False
     active: bool = False
     last_word_at: float = 0.0  # monotonic seconds of the last word
     ended: float = 0.0  # of ENDED

@@ -30,6 +30,7 @@ from firmware.link.client import (
     LineFault,
     LineReason,
 )
+from firmware.link.form_terms import FormTerms
 from firmware.link.refusals import ANOMALIES, DENIALS, UNFIT
 from firmware.link.signing import load_public
 from firmware.service.build import build
@@ -39,6 +40,7 @@ from firmware.service.journal import new_id
 from firmware.service.log import log
 from firmware.service.terms import refusal, session_opened
 from firmware.service.terms import terms as journey_terms
+from firmware.service.unrecorded import MAKE, unrecorded
 from firmware.service.vault import Vault
 from firmware.sheets.admit import RefusedDocument, SignedTerms, Trust, admit, read_terms
 from firmware.sheets.expected import Ordered, check_notices
@@ -75,6 +77,7 @@ def trust(config: Config) -> Trust:
 
 
 CERTIFICATE: Final = "certificate"
+VOICE: Final = "voice"
 # How it looks when the city does not take this kiosk's certificate, among other causes.
 UNHEARD: Final = frozenset({LineReason.TLS, LineReason.UNREACHABLE, LineReason.TRUNCATED})
 
@@ -97,6 +100,7 @@ class CityDesk:
     terms_at: float = 0.0
     rejected: str = ""  # why the document that came was not what it must be
     trouble: str = ""  # why this kiosk, as it is, cannot work with this city
+    unrecorded: tuple[str, ...] = ()  # kinds that the voice has no recording of
     certificate_over: bool = False  # this kiosk's, and no city answers
     journal_behind: bool = False  # it lacks the entry that the city has kept of it
     journal: messages.JournalHead | None = (
@@ -115,7 +119,7 @@ class CityDesk:
                 status=None if self.status_refused else self.status(),
             )
             received = await self._hello(hello)
-            self._check_terms(received)
+            signed = self._check_terms(received)
         except (LineFault, CityRefusal) as error:
             self._note("hello", error)
             self.wants(None)
@@ -124,6 +128,7 @@ class CityDesk:
             return events.LineLost()
         self.certificate_over = False
         self.terms, self.trouble, self.terms_at = received, "", time.monotonic()
+        self._listen(unrecorded(self.config, signed.forms, received))
         self.wants(received.update)
         if received.build_refused:
             log("line.build-refused", build=build())
@@ -144,7 +149,13 @@ class CityDesk:
         self.status_refused = True
         return await self.line.hello(structs.replace(hello, status=None))
 
-    def _check_terms(self, received: messages.Terms) -> None:
+    def _listen(self, kinds: tuple[str, ...]) -> None:
+        """Kinds that nobody could be told of by voice keep this kiosk out of service."""
+        if kinds and kinds != self.unrecorded:
+            log("voice.unrecorded", kinds=",".join(kinds), make=MAKE)
+        self.unrecorded = kinds
+
+    def _check_terms(self, received: messages.Terms) -> FormTerms:
         """What every document will be measured by: the city's clock, and its signed terms. Raises
         LineFault.
         """
@@ -155,13 +166,11 @@ class CityDesk:
             raise LineFault(LineReason.CLOCK)
         try:
             signed = SignedTerms(received.form_terms, received.form_terms_signature)
-            check_notices(
-                read_terms(signed, self.trust.terms_keys, self.trust.terms_edition),
-                received,
-                now.date(),
-            )
+            read = read_terms(signed, self.trust.terms_keys, self.trust.terms_edition)
+            check_notices(read, received, now.date())
         except SheetFault:  # every document of this city would be refused
             raise LineFault(LineReason.TERMS) from None
+        return read
 
     def problem(self) -> str:
         """Why nobody can be served with this city now; "" for nothing."""
@@ -175,8 +184,11 @@ class CityDesk:
         """What must be looked at when the problem is "config", where that is known. The screen
         shows it where it shows a case's number.
         """
-        over = self.certificate_over and not (self.trouble or self.line.clock.is_wrong())
-        return CERTIFICATE if over else ""
+        if self.trouble or self.line.clock.is_wrong():
+            return ""
+        if self.certificate_over:
+            return CERTIFICATE
+        return VOICE if self.unrecorded else ""
 
     def _is_over(self) -> bool:
         """By the city's time, or by the board's while no city has told its own."""
@@ -217,6 +229,7 @@ class CityDesk:
             kind=command.kind,
             choices=dict(command.choices),
             copies=command.copies,
+            understands=messages.UNDERSTOOD,
         )
 
         async def work() -> events.Event:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import signal
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -25,6 +26,7 @@ from firmware.service import devices, update_state
 from firmware.service.announcer import Announcer
 from firmware.service.cash_desk import CashDesk, as_journey_event
 from firmware.service.city_desk import CityDesk, line_config, trust
+from firmware.service.closure import CONFIG, code_of
 from firmware.service.config import Config
 from firmware.service.device_threads import ThreadName
 from firmware.service.entry import NewEntry, new_entry, new_id
@@ -63,6 +65,7 @@ class Closed:
         self._send = send
         self._problem = problem
         self._number = number
+        self._since = int(time.time())
         self._undelivered = list(undelivered)
         self._screen = Screen(name="", number=secrets.randbelow(2**30), language=Session().language)
         self._settings = Settings(self._start_anew)
@@ -108,10 +111,12 @@ class Closed:
 
     def _status(self) -> messages.KioskStatus:
         """Its journal cannot be asked; the case that it is closed under is open."""
+        item = self._number if self._problem == CONFIG else ""
         return messages.KioskStatus(
             availability=Availability.OUT_OF_SERVICE.value,
             problem=self._problem,
             cases=1,
+            case_codes=(messages.CaseCount(code_of(self._problem, item), 1, self._since),),
             update=update_state.for_the_city(),
         )
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from firmware.service.books import Books
 from firmware.service.child import Close, Serve, Served
@@ -22,6 +23,12 @@ from firmware.service.room import storage_trouble
 STORAGE, PROGRAM, CONFIG = "storage", "program", "config"  # keys of the texts
 RETRY_S = 5.0  # between two looks whether the journal can be written again
 MEASURE_S = 60.0  # between two measurements of a kiosk that is not as it was signed
+CODES: Final = {STORAGE: "journal.broken", PROGRAM: "child.dying"}
+
+
+def code_of(problem: str, item: str = "") -> str:
+    """Of the case under which the kiosk is closed. `item`: what is not as it was signed."""
+    return f"attestation.{item}" if problem == CONFIG else CODES[problem]
 
 
 @dataclass
@@ -36,16 +43,16 @@ class Closure:
 
     @classmethod
     def for_storage(cls, books: Books) -> Closure:
-        return cls._begin(books, STORAGE, "journal.broken", RETRY_S)
+        return cls._begin(books, STORAGE, code_of(STORAGE), RETRY_S)
 
     @classmethod
     def for_deaths(cls, books: Books, closed_s: float) -> Closure:
-        return cls._begin(books, PROGRAM, "child.dying", closed_s)
+        return cls._begin(books, PROGRAM, code_of(PROGRAM), closed_s)
 
     @classmethod
     def for_attestation(cls, books: Books, item: str, attested: Callable[[], bool]) -> Closure:
         """The screen shows the item where it shows a case's number: it is what is looked for."""
-        made = cls._begin(books, CONFIG, f"attestation.{item}", MEASURE_S)
+        made = cls._begin(books, CONFIG, code_of(CONFIG, item), MEASURE_S)
         return replace(made, number=item, attested=attested)
 
     @classmethod

@@ -38,6 +38,7 @@ from firmware.service.device_sections import Port as Port
 from firmware.service.device_sections import ReceiptsDriver as ReceiptsDriver
 from firmware.service.device_sections import ReceiptsPrinter as ReceiptsPrinter
 from firmware.service.device_sections import Section as Section
+from firmware.service.device_sections import ServiceKeySection as ServiceKeySection
 from firmware.service.device_sections import SheetsDriver as SheetsDriver
 from firmware.service.device_sections import SheetsPrinter as SheetsPrinter
 from firmware.service.device_sections import SpeakerSection as SpeakerSection
@@ -223,6 +224,7 @@ class Config(Section, frozen=True, kw_only=True):
     voice: Voice
     fonts: Fonts = Fonts()
     cashless: Cashless | None = None
+    service_key: ServiceKeySection | None = None
     attestation: AttestationSection | None = None
     updates: UpdatesSection | None = None
 
@@ -234,6 +236,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "receipts": Kind.PRINTER,
     "cash": Kind.CASH,
     "speaker": Kind.SPEAKER,
+    "service_key": Kind.SERVICE_KEY,
 }
 # The driver of a table that names none.
 USUAL: Final[Mapping[str, str]] = {"sheets": "escpos", "receipts": "escpos", "cash": "cctalk"}
@@ -242,7 +245,8 @@ USUAL: Final[Mapping[str, str]] = {"sheets": "escpos", "receipts": "escpos", "ca
 def own_drivers(table: str) -> tuple[str, ...]:
     """The names of the kiosk's own drivers for this table."""
     sections = get_args(get_type_hints(Config)[table])
-    tags = (str(section.__struct_config__.tag) for section in sections)
+    known = (section for section in sections if section is not type(None))
+    tags = (str(section.__struct_config__.tag) for section in known)
     return tuple(tag for tag in tags if tag != INSTALLED)
 
 

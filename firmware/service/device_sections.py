@@ -240,6 +240,14 @@ class Cash(Section, frozen=True, kw_only=True, tag_field="driver", tag="cctalk")
     # One table for each hopper.
     hoppers: tuple[HopperSection, ...]
 
+    def __post_init__(self) -> None:
+        """Raises ValueError: all of them are on one wire."""
+        seen = {self.acceptor}
+        for hopper in self.hoppers:
+            if hopper.address in seen:
+                raise ValueError(f"hoppers: address {hopper.address} is given twice on one wire")
+            seen.add(hopper.address)
+
 
 class CashDriver(DriverSection, frozen=True, kw_only=True, tag_field="driver", tag=INSTALLED):
     """A driver that is installed beside the kiosk, see [hal.md](hal.md)."""
@@ -281,4 +289,21 @@ class NetworkSpeakerSection(Section, frozen=True, kw_only=True, tag_field="drive
     address: Port
 
 
+class ModbusKeySection(Section, frozen=True, kw_only=True, tag_field="driver", tag="modbus"):
+    """A key switch on two inputs of a digital input module: Modbus RTU on a serial line, 8N1. Its
+    contact is a changeover: one input is closed while the key is turned, the next one while it is
+    not.
+    """
+
+    # The serial device.
+    port: str
+    # Bits per second.
+    baud: Literal[4800, 9600, 19200, 38400, 57600, 115200] = 9600
+    # The module's address.
+    unit: Annotated[int, Meta(ge=1, le=247)] = 1
+    # The number of the input that is closed while the key is turned, counted from 0.
+    input: Annotated[int, Meta(ge=0, le=6)] = 0
+
+
+ServiceKeySection: TypeAlias = ModbusKeySection | DriverSection
 SpeakerSection: TypeAlias = AlsaSection | NetworkSpeakerSection | DriverSection

@@ -31,6 +31,7 @@ class ThreadName(StrEnum):
     CASH = "cash"
     CASHLESS = "cashless"
     SPEAKER = "speaker"
+    SERVICE_KEY = "service_key"
     DOCUMENT = "document"
 
 

@@ -21,6 +21,7 @@ from firmware.service.config import (
     IppSection,
     PcscCard,
     ReceiptsPrinter,
+    ServiceKeySection,
     SheetsPrinter,
     SpeakerSection,
 )
@@ -36,6 +37,7 @@ from hal.drivers import Kind
 from hal.faults import DeviceFault, Reason
 from hal.printer.contract import KeepsConnection, Printer
 from hal.printer.port import Open
+from hal.service_key.contract import ServiceKey
 from hal.speaker.contract import Speaker
 
 LEAVE_S = 1.0
@@ -132,6 +134,16 @@ def payment_terminal(section: Cashless) -> PaymentTerminal:
     return SerialTerminal(section.address)
 
 
+def service_key(section: ServiceKeySection) -> ServiceKey:
+    """The technician's key."""
+    if isinstance(section, DriverSection):
+        made: ServiceKey = _installed(Kind.SERVICE_KEY, "service_key", section)
+        return made
+    from hal.service_key.modbus import ModbusKey
+
+    return ModbusKey(section.port, section.baud, section.unit, section.input)
+
+
 def speaker(section: SpeakerSection) -> Speaker:
     if isinstance(section, DriverSection):
         made: Speaker = _installed(Kind.SPEAKER, "speaker", section)
@@ -163,6 +175,7 @@ class Devices:
     cash: CoinUnit
     speaker: Speaker
     cashless: PaymentTerminal | None = None
+    service_key: ServiceKey | None = None
     threads: Mapping[ThreadName, ThreadPoolExecutor] = field(default_factory=_threads)
 
     @classmethod
@@ -187,6 +200,7 @@ class Devices:
             coin_unit(config.cash),
             speaker(config.speaker),
             payment_terminal(config.cashless) if config.cashless else None,
+            service_key(config.service_key) if config.service_key else None,
         )
 
     async def leave(self, wires: KeptWires) -> None:
@@ -211,6 +225,7 @@ class Devices:
             self.receipts,
             self.speaker,
             self.cashless,
+            self.service_key,
         ):
             with contextlib.suppress(Exception):
                 if device is not None:

@@ -61,6 +61,9 @@ KINDS: Mapping[str, frozenset[str]] = {
     "cash-emptied": COINS,
     "cash-closed": frozenset({"number", "first", "last"}),
     "held-settled": frozenset({"case", "amount", "how"}),  # `firmware.ledger.acts.Fee`
+    # a technician took the kiosk out of service, and put it back (stop.py)
+    "service-stopped": frozenset(),
+    "service-resumed": frozenset(),
     "case": frozenset({"case", "code", "pauses"}),
     "case-closed": frozenset({"case", "note"}),
     "ended": frozenset({"kept", "returned", "owed", "held"}),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from firmware.flow import events
 from firmware.service.card_desk import CardDesk
+from firmware.service.case_counts import counted
 from firmware.service.cash_desk import CashDesk
 from firmware.service.city_desk import CityDesk
 from firmware.service.config import Config
@@ -18,6 +19,7 @@ from firmware.service.paper_desk import PaperDesk
 from firmware.service.record import Record
 from firmware.service.room import storage_trouble
 from firmware.service.slip_desk import short
+from firmware.service.stop import SUSPENDED, is_stopped
 from firmware.service.teller import Teller
 
 
@@ -52,7 +54,8 @@ class HealthDesk:
         cases = journal.cases()
         pausing = [case for case in cases if case.pauses]
         disk, city = self._disk_trouble(), self._city_trouble()
-        problem = disk or sheets or receipts or cash or card or city
+        suspended = SUSPENDED if is_stopped(journal) else ""
+        problem = suspended or disk or sheets or receipts or cash or card or city
         self.teller.looked(
             devices={
                 "sheets": sheets,
@@ -66,10 +69,11 @@ class HealthDesk:
             change=self.cash.change,
             exact_only=self.cash.exact_only,
             cases=len(cases),
+            case_codes=counted(cases),
             waiting=len(journal.undelivered()),
-            problem="case-open" if pausing else problem,
+            problem="case-open" if pausing and not suspended else problem,
         )
-        if pausing:
+        if pausing and not suspended:
             newest = pausing[-1].session
             return case_open(next(case.id for case in pausing if case.session == newest))
         if problem:

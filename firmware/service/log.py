@@ -40,6 +40,7 @@ CATALOGUE: Mapping[str, frozenset[str]] = {
     "line.fault": frozenset({"call", "reason"}),
     "line.refused": frozenset({"call", "code"}),
     "line.build-refused": frozenset({"build"}),
+    "voice.unrecorded": frozenset({"kinds", "make"}),
     "line.delivered": frozenset({"outcome"}),
     "line.renewal": frozenset({"step"}),
     "sheets.rejected": frozenset({"reason", "page"}),
@@ -47,6 +48,13 @@ CATALOGUE: Mapping[str, frozenset[str]] = {
     "case.opened": frozenset({"case", "code", "pauses"}),
     "staff.called": frozenset({"reason"}),
     "session.ended": frozenset({"kept", "returned", "held", "owed"}),
+    "service-key": frozenset({"turned"}),
+    "technician.opened": frozenset(),
+    "technician.refused": frozenset({"reason"}),
+    "technician.page": frozenset({"page"}),
+    "technician.act": frozenset({"act", "result"}),
+    "technician.closed": frozenset({"why"}),
+    "technician.ended": frozenset({"died"}),
     "harden.missing": frozenset({"what"}),
     "disk": frozenset({"state"}),
     "paper": frozenset({"printer", "supply"}),
@@ -55,8 +63,9 @@ CATALOGUE: Mapping[str, frozenset[str]] = {
     "error": frozenset({"where", "what"}),
 }
 WARNINGS = frozenset(
-    "kiosk.closed child.killed line.build-refused command.refused device.fault line.fault "
-    "sheets.rejected case.opened staff.called error journal.unwritten service.settled".split()
+    "kiosk.closed child.killed line.build-refused voice.unrecorded command.refused device.fault "
+    "line.fault technician.opened technician.refused technician.act sheets.rejected case.opened "
+    "staff.called error journal.unwritten service.settled".split()
 )
 DEBUG = frozenset({"event.passed-over", "card.status"})
 

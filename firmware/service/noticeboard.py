@@ -7,11 +7,14 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+import msgspec
+
 from firmware.service import status
 from firmware.service.build import build
 from firmware.service.config import Config
 from firmware.service.log import log
 from firmware.service.status import Availability, End, Report, Status, Tally
+from firmware.service.stop import TECHNICIAN
 from firmware.service.teller import count_in, told_report
 
 
@@ -43,6 +46,13 @@ class Noticeboard:
     def closed(self, problem: str, case: str) -> None:
         self.case = case
         self._tell(Availability.OUT_OF_SERVICE, problem)
+
+    def opened_for_technician(self) -> None:
+        """Nobody is served; what is known of the devices stays."""
+        self.report = msgspec.structs.replace(
+            self.report, availability=Availability.OUT_OF_SERVICE, problem=TECHNICIAN
+        )
+        self._changed = True
 
     def reopened(self) -> None:
         self.case = ""

@@ -15,6 +15,8 @@ from firmware.service.entry import NewEntry
 READY = "R"  # the first screen is served
 ALIVE = "."
 ENDED = "E"  # the session has ended
+TECHNICIAN = "T"  # the next process is the technician's
+RENEW = "N"  # of the technician's: the service starts anew when this process has ended
 KEPT = "W"  # followed by an entry that the disk did not take
 
 Send = Callable[[str], None]

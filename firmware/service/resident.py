@@ -43,9 +43,10 @@ from firmware.service.listeners import Listeners
 from firmware.service.log import log
 from firmware.service.panel_key import hand_over
 from firmware.service.paper_desk import PaperDesk
-from firmware.service.pipe import ALIVE, ENDED, READY, Send, kept
+from firmware.service.pipe import ALIVE, ENDED, READY, TECHNICIAN, Send, kept
 from firmware.service.record import to_the_log
 from firmware.service.renewal_desk import RenewDesk, settle
+from firmware.service.service_key import KeyUse, KeyWatch
 from firmware.service.settings import Settings
 from firmware.service.status import read as read_status
 from firmware.service.teller import Teller
@@ -110,10 +111,13 @@ class Resident:
             devices.speaker.watch(partial(self._plugged, loop))
             self._carry(executor, self._recorded.start())
             self._send(READY)
-            heart = loop.create_task(self._beat())
+            work = [loop.create_task(self._beat()), *self._watch_key(loop, devices)]
             code = await self._serve(executor)
             await self._give_back(executor)
-            heart.cancel()
+            for task in work:
+                task.cancel()
+            if executor.technician and code == 0:
+                self._send(TECHNICIAN)
             self._send(ENDED)
             await self._leave(executor, code)
             if code == 0:
@@ -180,7 +184,7 @@ class Resident:
             cashless=CashlessDesk(devices.cashless),
             teller=self._teller,
         )
-        executor.city.status = self._teller.for_the_city
+        executor.city.status = lambda: self._teller.for_the_city(len(journal.cases()))
         executor.city.wants = lambda version: self._teller.tell(wanted=version)
         book = CashBook(executor.record, self._vault.session)
         desk.opens, desk.dispenses = (
@@ -385,6 +389,20 @@ class Resident:
         """The next process has the settings of the configuration."""
         if self._waits():
             self.post(events.Shutdown())
+
+    def _watch_key(
+        self, loop: asyncio.AbstractEventLoop, devices: Devices
+    ) -> list[asyncio.Task[None]]:
+        """Nothing where no key switch is configured."""
+        if devices.service_key is None:
+            return []
+        use = KeyUse(self._config.kiosk.runtime)
+
+        def told(on: bool) -> None:
+            self.post(events.ServiceKeyTurned(on=on and not use.is_spent()))
+
+        thread = devices.threads[ThreadName.SERVICE_KEY]
+        return [loop.create_task(KeyWatch(devices.service_key, thread, told, use).run())]
 
     def _plugged(self, loop: asyncio.AbstractEventLoop, plugged: bool | None) -> None:
         """From the speaker's thread."""

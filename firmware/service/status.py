@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 
 from firmware.flow.states import Phase, State
+from firmware.link.messages import CaseCount
 
 FILE: Final = "status.json"
 FILE_MODE: Final = 0o644  # whoever has a board's shell may know how it is
@@ -68,6 +69,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     change: dict[str, int] = {}  # yen -> coins that are certainly in its hoppers
     exact_only: bool = False
     cases: int = 0  # open ones
+    case_codes: tuple[CaseCount, ...] = ()  # the same by their codes
     waiting: int = 0  # outcomes that the city has not heard
     # version of the image that the city wants to run here; "": as it is, None: it does not say
     wanted: str | None = None

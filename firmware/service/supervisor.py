@@ -5,6 +5,9 @@ one is forked ahead and waits for its turn, its devices untouched. What it knows
 words on a pipe (pipe.py). A child that ended, or fell silent, and does not die is killed, and a
 case is opened. After `RENEW_AFTER` residents it executes itself anew: a fresh address layout.
 
+When a resident's process ends with the word that the technician's key was turned, the next process
+is the technician's (technician/), and nobody waits for a turn until it has ended.
+
 When the journal takes nothing more, or when residents' processes keep dying, the kiosk is closed:
 one child shows why (closed.py), until the cause has gone.
 """
@@ -40,10 +43,11 @@ from firmware.service.flight_steps import told
 from firmware.service.listeners import Listeners, open_listeners
 from firmware.service.log import configure, log
 from firmware.service.noticeboard import Noticeboard
-from firmware.service.pipe import ENDED, READY, kept_entry
+from firmware.service.pipe import ENDED, READY, RENEW, TECHNICIAN, kept_entry
 from firmware.service.preflight import StartError, check, lock_state, require_runtime
 from firmware.service.resident import Resident
 from firmware.service.room import storage_trouble
+from firmware.service.technician.program import Technician
 
 RENEW_AFTER = 200
 SILENT_S = 30.0  # a child beats every second
@@ -65,10 +69,14 @@ class Supervisor:
         serve: Serve = Resident,
         close: Close = Closed,
         books: Books | None = None,
+        technician: Serve = Technician,
     ) -> None:
         self._config = config
         self._serve = serve
         self._close = close
+        self._technician = technician
+        self._key_turned = False  # the next process is the technician's
+        self._new_start = False  # the technician wants the service to start anew
         self._listeners = listeners
         self._books = books or open_books(config)
         self._notices = Noticeboard(config)
@@ -98,6 +106,10 @@ class Supervisor:
                 self._stop_children()
             elif self._closure:
                 self._stay_closed(self._closure)
+            elif self._new_start:
+                self._renew()
+            elif self._key_turned:
+                self._open_technician()
             else:
                 self._keep_two()
             readable, _, _ = select.select(
@@ -164,6 +176,22 @@ class Supervisor:
             self._books.open_case("journal.broken", pauses=False)
         return True
 
+    # -- the technician
+
+    def _open_technician(self) -> None:
+        """When nobody is served any more, with every session settled."""
+        if any(child.active for child in self._children.values()):
+            return
+        self._key_turned = False
+        if not self._books.kept and self._add(self._technician, serves=False, technician=True):
+            self._notices.opened_for_technician()
+
+    def _technician_ended(self, *, died: bool) -> None:
+        log("technician.ended", died=died)
+        if died:
+            self._books.open_case("technician.died", pauses=False)
+        self._notices.reopened()
+
     # -- children
 
     def _keep_two(self) -> None:
@@ -183,7 +211,7 @@ class Supervisor:
             self._go(child)
             log("child.active", child=child.pid)
 
-    def _add(self, serve: Serve, *, serves: bool) -> bool:
+    def _add(self, serve: Serve, *, serves: bool, technician: bool = False) -> bool:
         try:
             child = self._fork(serve)
         except OSError as error:  # no memory now: whoever is being served is not to suffer for it
@@ -192,6 +220,7 @@ class Supervisor:
         self._children[child.pid] = child
         if not serves:
             child.serves, child.last_word_at = False, time.monotonic()
+            child.technician = technician
             self._go(child)
         return True
 
@@ -231,9 +260,13 @@ class Supervisor:
                 self._announce()
             elif word == ENDED:
                 child.ended = time.monotonic()
+            elif word == TECHNICIAN and child.active:
+                self._key_turned = True
+            elif word == RENEW and child.technician:
+                self._new_start = True
             elif given := kept_entry(word):
                 self._books.keep(given)
-            elif child.active:
+            elif child.active or child.technician:
                 self._notices.hear(word)
         return bool(data)
 
@@ -264,6 +297,9 @@ class Supervisor:
             code = os.waitstatus_to_exitcode(status)
             log("child.ended", child=pid, code=code)
             died = code != 0 and not child.signalled
+            if child.technician:
+                self._technician_ended(died=code != 0 and not self._stops)
+                continue
             if not child.serves:
                 if died:
                     self._deaths_closed.add(time.monotonic())
@@ -342,9 +378,10 @@ class Supervisor:
         """
         notify.send("STOPPING=1")
         for child in self._children.values():
+            in_use = child.active or child.technician
             if child.signalled != signal.SIGKILL:
                 self._signal(
-                    child, signal.SIGTERM if child.active and self._stops < 2 else signal.SIGKILL
+                    child, signal.SIGTERM if in_use and self._stops < 2 else signal.SIGKILL
                 )
 
     def _renew(self) -> None:

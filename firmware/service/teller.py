@@ -79,8 +79,10 @@ class Teller:
         """It has ended."""
         self._count(Count("visit", _end(session).value))
 
-    def for_the_city(self) -> KioskStatus | None:
-        """None while nothing is known."""
+    def for_the_city(self, cases: int) -> KioskStatus | None:
+        """None while nothing is known. `cases`: how many are open now. The report's own number is
+        from the last look, and a case may have been opened since, also by the supervisor.
+        """
         if not self.is_known:
             return None
         report = self.report
@@ -88,9 +90,10 @@ class Teller:
             availability=report.availability.value,
             problem=report.problem,
             paper=report.paper,
-            cases=min(report.cases, 99),
+            cases=min(cases, 99),
             exact_only=report.exact_only,
             update=update_state.for_the_city(),
+            case_codes=report.case_codes,
         )
 
     def _fault(self, facts: log_events.Facts) -> None:

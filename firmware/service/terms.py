@@ -40,20 +40,38 @@ def terms(message: messages.Terms, *, phones: bool) -> offers.Terms:
         if message.open
         else refusal(closed.code if closed else messages.RefusalCode.CLOSED),
         opens_at=(closed.opens_at or "") if closed else "",
-        notices=tuple(
-            offers.Notice(
-                each.kind, _localized(each.title), each.fee, each.open, each.opens_at or ""
-            )
-            for each in message.certificates
-        ),
+        notices=tuple(map(_notice, message.certificates)),
         contacts=tuple(
             (code, _contact(message.contacts[subject]))
             for code, subject in message.refusal_contacts.items()
             if subject in message.contacts
         ),
         phones=message.phones and phones,
-        today=(message.today.opens, message.today.closes) if message.today else None,
+        today=_today(message.today) if message.today else None,
     )
+
+
+def _notice(notice: messages.CertificateNotice) -> offers.Notice:
+    return offers.Notice(
+        notice.kind,
+        _localized(notice.title),
+        notice.fee,
+        notice.open,
+        notice.opens_at or "",
+        refusal(notice.refusal) if notice.refusal else "",
+        _discount(notice.discount),
+    )
+
+
+def _discount(discount: messages.Discount | None) -> offers.Discount | None:
+    if discount is None:
+        return None
+    return offers.Discount(discount.until.isoformat(), discount.regular)
+
+
+def _today(hours: messages.Hours) -> tuple[str, str]:
+    """A day that ends at midnight ends at 24:00: at 00:00 it begins."""
+    return hours.opens, "24:00" if hours.closes == "00:00" else hours.closes
 
 
 def session_opened(epoch: int, answer: messages.SessionAnswer) -> events.SessionOpened:
@@ -107,6 +125,8 @@ def _offer(offer: messages.Offer, answer: messages.SessionAnswer) -> offers.Offe
         tuple(_option(option, answer, offer.family) for option in offer.options),
         offer.opens_at or "",
         offer.family,
+        _discount(offer.discount),
+        _localized(offer.not_for),
     )
 
 

@@ -60,6 +60,7 @@ class Workplace:
     opened: Callable[[], None] = lambda: None  # called when it has
     teller: Teller = field(default_factory=Teller)
     ended: bool = False  # the session; the process follows
+    technician: bool = False  # the next process is the technician's
 
     def __post_init__(self) -> None:
         self.record = Record(self.journal, self.keep)

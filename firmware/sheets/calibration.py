@@ -83,6 +83,8 @@ EXAMPLE_MM: Final = 275.0
 CODE_TEXT: Final = 268  # characters, as many as in the code of a certificate
 QUIET: Final = 4  # modules
 
+MARK: Final = "試験 TEST"  # whoever finds the sheet sees that it is no certificate
+MARK_MM: Final = 170.0
 TITLE: Final = ("複写けん制 調整シート", "Copy guard calibration sheet")
 STEPS: Final = (
     (
@@ -174,6 +176,7 @@ def sheet(dpi: int, width_dots: int) -> PageArray:
     """The whole sheet, on a head of `width_dots`."""
     page = _Page(dpi)
     page.text(LEFT_MM, 10, TITLE[0], 6.0, bold=True)
+    page.text(MARK_MM, 10, MARK, 6.0, bold=True)
     page.text(92, 11.6, f"{TITLE[1]} · {dpi} dpi", 4.0)
     for number, (ja, en) in enumerate(STEPS):
         page.text(LEFT_MM, 20 + 8.6 * number, ja, 3.3)

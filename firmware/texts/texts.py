@@ -143,6 +143,11 @@ class Texts:
         at = parse(iso)
         return self.html("format.moment", **self._parts(at, self.html)) if at else Markup("")
 
+    def day_html(self, iso: str) -> Markup:
+        """A day, as it is drawn."""
+        at = parse(iso)
+        return self.html("format.day", **self._parts(at, self.html)) if at else Markup("")
+
     @staticmethod
     def _parts(at: datetime, word: Callable[[str], str]) -> dict[str, object]:
         return {

@@ -12,7 +12,15 @@ from firmware.flow.screens import Facts, Screen
 from firmware.texts.phrase import SpokenTexts
 from firmware.texts.texts import Texts
 from firmware.texts.voice_names import spell
-from firmware.texts.voice_parts import NUMBERS, Words, receipt_title, say_amount, say_number
+from firmware.texts.voice_parts import (
+    NUMBERS,
+    Words,
+    receipt_title,
+    say_amount,
+    say_discount,
+    say_kind,
+    say_number,
+)
 
 FISCAL_YEAR = re.compile(r"y(\d{4})")
 REIWA = 2018  # the year before its first one
@@ -108,11 +116,10 @@ BUTTONS: Mapping[Press, str] = {
 
 
 def _certificate(facts: Facts, texts: Texts, kind: str) -> Words:
-    numbers = {each["kind"]: n for n, each in enumerate(facts["certificates"], 1)}
-    if texts.has(f"kind.{kind}"):
-        yield texts.get(f"kind.{kind}")
-    else:  # a city's own, which nobody has recorded
-        yield from say_number(texts, "spoken.item", numbers.get(kind))
+    for number, each in enumerate(facts["certificates"], 1):
+        if each["kind"] == kind:
+            said = tuple(say_kind(texts, each))
+            yield from said or say_number(texts, "spoken.item", number)
 
 
 def _number(facts: Facts, choice: str) -> int:
@@ -174,7 +181,10 @@ def _state(screen: Screen, texts: Texts, press: Press) -> Words:
             yield texts.get("label.unavailable")
         elif not offer["fee"]:
             yield texts.get("screen.confirm.free")
-        yield from say_amount(texts, 0 if offer["refusal"] else offer["fee"])
+        else:
+            yield from say_amount(texts, offer["fee"])
+        if not offer["refusal"]:
+            yield from say_discount(texts, offer.get("discount"))
     elif press.action == "pick" and press.value in _chosen(facts):
         yield texts.get("spoken.chosen")
 

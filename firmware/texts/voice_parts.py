@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 
 from firmware.flow.screens import PRINTED, Facts
+from firmware.texts.city_words import is_usual
+from firmware.texts.city_words import spoken as spoken_words
 from firmware.texts.phrase import Phrase
 from firmware.texts.texts import Texts, parse
 
@@ -28,7 +30,7 @@ NUMBERS: Mapping[str, Collection[int]] = {
     "spoken.item": range(1, 10),
     "spoken.fiscal-year": range(2023, 2036),
     "spoken.reiwa": range(5, 18),
-    "spoken.hour": range(24),
+    "spoken.hour": range(25),  # a day may end at 24:00
     "spoken.minute": range(1, 60),
     "spoken.day": range(1, 32),
     "spoken.digit": range(10),
@@ -76,6 +78,35 @@ def say_moment(texts: Texts, iso: str) -> Words:
     yield texts.get("spoken.opens")
     for part in texts.get("format.spoken_moment").split():
         yield from spoken[part]
+
+
+def say_day(texts: Texts, iso: str) -> Words:
+    """A day of a year that is near."""
+    at = parse(iso)
+    if at is None:
+        return
+    spoken = {
+        "month": [texts.get(f"format.month.{at.month}")],
+        "day": say_number(texts, "spoken.day", at.day),
+    }
+    for part in texts.get("format.spoken_moment").split():
+        yield from spoken.get(part, ())
+
+
+def say_discount(texts: Texts, discount: Facts | None) -> Words:
+    """Until when the fee holds that was just said."""
+    if discount:
+        yield texts.get("label.discount")
+        yield from say_day(texts, discount["until"])
+
+
+def say_kind(texts: Texts, certificate: Facts) -> Words:
+    """What a certificate is called."""
+    kind, titles = certificate["kind"], certificate.get("titles", ())
+    if is_usual(kind, titles):
+        yield texts.get(f"kind.{kind}")
+    elif phrase := spoken_words(titles, texts.language):
+        yield phrase
 
 
 def say_today(texts: Texts, hours: Mapping[str, str] | None) -> Words:
@@ -154,4 +185,6 @@ def say_refusal(facts: Facts, texts: Texts) -> Words:
     yield from say_moment(texts, facts["opens_at"])
     if facts.get("phone"):
         yield texts.get("label.inquiry" if facts.get("elsewhere") else "label.office")
+        if office := spoken_words(facts.get("office_texts", ()), texts.language):
+            yield office
         yield from say_phone(texts, facts["phone"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from firmware.flow.screens import CARD, PRINTED, Facts
+from firmware.texts.city_words import spoken
 from firmware.texts.texts import Texts
 from firmware.texts.voice_keys import say_named, say_person
 from firmware.texts.voice_parts import (
@@ -14,6 +15,8 @@ from firmware.texts.voice_parts import (
     receipt_title,
     say_amount,
     say_case,
+    say_discount,
+    say_kind,
     say_labelled_amount,
     say_moment,
     say_notice,
@@ -53,17 +56,32 @@ def _menu(facts: Facts, texts: Texts) -> Words:
     yield from say_title("menu", texts)
     yield texts.get("screen.menu.offer")
     for each in facts.get("certificates", ()):
-        if texts.has(f"kind.{each['kind']}"):
-            yield texts.get(f"kind.{each['kind']}")
-            yield from say_amount(texts, each["fee"]) if each["open"] else say_shut(texts, each)
+        yield from say_kind(texts, each)
+        yield from say_fee(texts, each) if each["open"] else say_shut(texts, each)
     if facts.get("exact_only"):
         yield texts.get("screen.menu.exact-only")
     yield from say_today(texts, facts.get("hours"))
 
 
+def say_fee(texts: Texts, certificate: Facts) -> Words:
+    yield from say_amount(texts, certificate["fee"])
+    yield from say_discount(texts, certificate.get("discount"))
+
+
+def shut_key(certificate: Facts) -> str:
+    """The key of why the menu does not offer a certificate now."""
+    return SHUT.get(certificate["refusal"], "label.shut")
+
+
+SHUT: Mapping[str, str] = {
+    "maintenance": "label.maintenance",
+    "year-not-yet": "label.year-not-yet",
+}
+
+
 def say_shut(texts: Texts, certificate: Facts) -> Words:
-    """That it cannot be had now, and from when."""
-    yield texts.get("label.shut")
+    """That it cannot be had now, why, and from when."""
+    yield texts.get(shut_key(certificate))
     yield from say_moment(texts, certificate["opens_at"])
 
 
@@ -162,6 +180,11 @@ def _confirm(facts: Facts, texts: Texts) -> Words:
         yield from _parts(part, texts)
     yield from say_number(texts, "count.copies", facts["copies"])
     yield from say_labelled_amount(texts, "total", facts["total"])
+    if not_for := spoken(facts.get("not_for_texts", ()), texts.language):
+        yield not_for
+    if discount := facts.get("discount"):
+        yield from say_discount(texts, discount)
+        yield from say_labelled_amount(texts, "afterwards", discount["regular"])
     yield from (texts.get(key) for key in conditions(facts, texts))
     yield texts.get("screen.confirm.lead")
 

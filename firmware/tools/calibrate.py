@@ -49,6 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     section = config.sheets
     if given.out is None:
         _print(config)
+        print(calibration.MARK, "sheets: printed", sep="  ")
     else:
         page = calibration.sheet(section.dpi, section.width)
         Image.fromarray(~page).save(given.out, "PNG", dpi=(section.dpi, section.dpi))

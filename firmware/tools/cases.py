@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from firmware.ledger.acts import Fee
+from firmware.link.case_guide import guide
 from firmware.service.cases import journal_path, list_cases
 from firmware.service.config import Config, load
 from firmware.service.entry import Case
 from firmware.service.flight_record import case_path
 from firmware.service.journal import Journal
 from firmware.service.till import close_case
-from firmware.tools.case_guide import guide
 from firmware.tools.cli import CommandError
 
 

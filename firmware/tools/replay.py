@@ -14,6 +14,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
 from firmware.service.build import build
 from firmware.tools.cli import CommandError
@@ -21,6 +22,8 @@ from firmware.tools.incident import BundleError, Incident, read
 from firmware.tools.replay_judge import Process, judge
 from firmware.tools.replay_model import Unreadable
 from firmware.tools.replay_timeline import moment, silences, timeline
+
+FEW: Final = 3  # processes with something grave that are shown unless one is asked for
 
 
 def main(argv: Sequence[str]) -> int:
@@ -43,17 +46,17 @@ def main(argv: Sequence[str]) -> int:
         raise BundleError(
             f"{given.bundle}: its flight record is empty: the kiosk has served nobody yet"
         )
-    shown = _choose(processes, incident, given.case, given.process)
-    chosen = processes if given.all else [shown]
+    found = _choose(processes, incident, given.case, given.process)
+    chosen = processes if given.all else found
     sys.stdout.writelines(f"{line}\n" for line in _report(incident, processes, chosen))
     return int(any(process.first_wrong is not None for process in chosen))
 
 
 def _choose(
     processes: Sequence[Process], incident: Incident, case: str | None, number: int | None
-) -> Process:
-    """Unless it is asked for: the newest in which something grave happened, else in which something
-    was wrong, else in which a wire was silent, else the newest.
+) -> Sequence[Process]:
+    """Unless one is asked for: the newest few in which something grave happened; else the newest in
+    which something was wrong, else in which a wire was silent, else the newest.
     """
     if case is not None:
         found = [each for each in processes if _has_case(each, case)]
@@ -64,12 +67,21 @@ def _choose(
     else:
         wrong = [each for each in processes if each.first_wrong is not None]
         silent = [each for each in processes if silences(each, incident.exchanges)]
-        grave = [each for each in wrong if each.is_grave]
-        found = grave or wrong or silent or [*processes]
+        if grave := [each for each in wrong if each.grave]:
+            return grave[-FEW:]
+        found = wrong or silent or [*processes]
         missing = ""
     if not found:
         raise CommandError(missing)
-    return found[-1]
+    return found[-1:]
+
+
+def _in_a_line(process: Process) -> str:
+    """What was grave in it; else what was wrong first."""
+    told = [process.turns[index].wrong for index in process.grave]
+    if not told and process.first_wrong is not None:
+        told = [process.turns[process.first_wrong].wrong]
+    return "; ".join(dict.fromkeys(wrong for turn in told for wrong in turn))
 
 
 def _has_case(process: Process, case: str) -> bool:
@@ -83,10 +95,11 @@ def _report(
     yield f"Incident of {manifest.kiosk}, written {moment(manifest.made)} by {manifest.build}"
     if manifest.build != build():
         yield f"This build is {build()}: where its table is another, the model may differ."
-    wrong = [str(each.number) for each in processes if each.first_wrong is not None]
+    wrong = [each for each in processes if each.first_wrong is not None]
     yield f"Processes in the record: {len(processes)}; with something wrong: {len(wrong)}"
+    yield from (f"  {each.number}: {_in_a_line(each)}" for each in wrong)
     if wrong:
-        yield f"  ({', '.join(wrong)}; --process shows one, --all every one)"
+        yield "  (--process shows one, --all every one)"
     for process in chosen:
         yield ""
         yield from timeline(process, incident.exchanges)

@@ -105,9 +105,15 @@ class Process:
         return [*dict.fromkeys((*asked, *opened))]
 
     @property
-    def is_grave(self) -> bool:
-        """More than a device that failed: a case, a process that ended, a flow that stopped."""
-        return any(_cases(turn) or turn.death or turn.stopped for turn in self.turns)
+    def grave(self) -> Sequence[int]:
+        """The indices of the turns with more than a device that failed: a case, a process that
+        ended, a flow that stopped.
+        """
+        return [
+            index
+            for index, turn in enumerate(self.turns)
+            if _cases(turn) or turn.death or turn.stopped
+        ]
 
 
 def judge(steps: Iterable[Step]) -> Sequence[Process]:

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Final
 
+from firmware.link.case_guide import guide
 from firmware.service.exchange_record import Recorded
-from firmware.tools.case_guide import guide
 from firmware.tools.replay_judge import Process, Turn
 from firmware.tools.replay_words import command_text
 from hal.faults import Reason
@@ -105,6 +105,12 @@ def _verdict(process: Process, silent: Sequence[Recorded]) -> Iterator[str]:
     turn = process.turns[first]
     yield f"The first step that was not as it should be: step {first + 1}, {turn.text}:"
     yield from (f"  {wrong}" for wrong in turn.wrong)
+    # What came first may be of no weight, as a line that was slow: whatever is grave is named too.
+    for index in process.grave:
+        if index != first:
+            grave = process.turns[index]
+            yield f"Grave as well: step {index + 1}, {grave.text}:"
+            yield from (f"  {wrong}" for wrong in grave.wrong)
     yield from (f"  {each.books}" for each in process.turns if each.books)
     for code in process.case_codes:
         if known := guide(code):

@@ -42,6 +42,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "paper-taken": "the sheets were taken",
     "receipt-done": "the receipt has ended",
     "health": "the kiosk was looked over",
+    "service-key": "the technician's key was turned, or turned back",
     "shutdown": "the process was asked to end",
     "time-up": "the time of this state ran out",
     "remind": "the words of the screen are due again",

@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "the kiosk is running and holds the printer: systemctl stop madoguchi-kiosk"
         )
     _print(config, given.on, section)
-    sys.stdout.write(f"{given.on}: printed, confirmed and cut off\n")
+    sys.stdout.write(f"試験 TEST  {given.on}: printed, confirmed and cut off\n")
     return 0
 
 
@@ -104,4 +104,5 @@ def slip(
         for line in wrap(f"code pages: {', '.join(model.code_pages)}", columns):
             yield TextLine(line)
     yield TextLine("")
+    yield TextLine("TEST PRINT: this is no receipt", bold=True)
     yield TextLine("The cutter cuts below this line.")

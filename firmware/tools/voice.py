@@ -13,8 +13,12 @@ from pathlib import Path
 from signal import SIG_IGN, SIGINT, signal
 from typing import Final
 
+import msgspec
+
+from firmware.flow.offers import Localized
+from firmware.link.city_words import CityWords
 from firmware.service.config import load
-from firmware.texts import recordings
+from firmware.texts import city_words, recordings
 from firmware.texts.engines import VoiceError
 from firmware.texts.phrase import Phrase
 from firmware.texts.texts import Texts
@@ -29,17 +33,28 @@ def record(
     languages: Sequence[str],
     tell: Callable[[str], None],
     of: Callable[[Texts], Iterable[Phrase]] = phrases,
+    city: Sequence[Localized] = (),
 ) -> None:
-    """Every phrase of these languages that is not there yet, in as many processes as there are
-    processors. A language without a voice is left out.
+    """Every phrase of these languages that is not there yet, and the city's own words, in as many
+    processes as there are processors. A language without a voice is left out.
 
     `tell` hears how far it is. Raises VoiceError, OSError.
     """
-    if wanted := recordings.missing(folder, _wanted(languages, of)):
+    own = dict.fromkeys(city_words.phrases(city, languages))
+    if wanted := recordings.missing(folder, (*_wanted(languages, of), *own)):
         _make(wanted, folder, tell)
     for language in languages:
         if language in recordings.VOICES:
             recordings.note_complete(folder, language, of(Texts.load(language)))
+
+
+def read_words(path: Path) -> tuple[Localized, ...]:
+    """Raises VoiceError for what `kiosk city words` has not written, OSError."""
+    try:
+        words = msgspec.json.decode(path.read_bytes(), type=CityWords)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise VoiceError(f"{path}: {error}; kiosk city words CITY.toml > {path}") from None
+    return tuple(tuple(text.items()) for text in words.texts)
 
 
 def _make(wanted: Sequence[Phrase], folder: Path, tell: Callable[[str], None]) -> None:
@@ -85,9 +100,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--config", required=True, type=Path, metavar="FILE", help="the kiosk's configuration"
     )
-    config = load(parser.parse_args(argv).config)
+    parser.add_argument(
+        "--words", type=Path, metavar="FILE", help="of the city: what `kiosk city words` wrote"
+    )
+    given = parser.parse_args(argv)
+    config = load(given.config)
     folder = config.voice.recordings
-    record(folder, config.kiosk.languages, lambda line: print(line, file=sys.stderr))
+    city = read_words(given.words) if given.words else ()
+    record(folder, config.kiosk.languages, lambda line: print(line, file=sys.stderr), city=city)
     silent = [each for each in config.kiosk.languages if each not in recordings.VOICES]
     if silent:
         print(f"no voice speaks {', '.join(silent)}: they are shown, and the voice is English")

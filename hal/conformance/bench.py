@@ -11,7 +11,7 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -23,6 +23,7 @@ TABLES: Final = {
     "speaker": Kind.SPEAKER,
     "cash": Kind.CASH,
     "card": Kind.CARD,
+    "service_key": Kind.SERVICE_KEY,
 }
 
 
@@ -32,8 +33,10 @@ FAULTS: Final[Mapping[str, frozenset[str]]] = {
     "speaker": frozenset({"gone"}),
     "cash": frozenset({"silent"}),
     "card": frozenset({"gone", "card-present"}),
+    "service_key": frozenset({"turned", "silent", "cut"}),
 }
 FEATURES: Final[Mapping[str, frozenset[str]]] = {"printer": frozenset({"outlet-sensor"})}
+FAR_ENDS: Final = "far_ends"
 
 
 class BenchError(Exception):
@@ -64,16 +67,32 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def read(path: Path) -> Mapping[str, Table]:
     """Raises BenchError."""
+    found = _document(path)
+    found.pop(FAR_ENDS, None)
+    board, here = found.pop("board", ""), platform.node()
+    if board not in ("", here):
+        raise BenchError(
+            f"{path}: board: the bench of {board!r}, and this machine is {here!r}: "
+            "give this machine's own file"
+        )
+    return {name: _table(path, name, values) for name, values in found.items()}
+
+
+def uses_far_ends(path: Path) -> bool:
+    """Whether the bench is of virtual far ends. Raises BenchError."""
+    found = _document(path).get(FAR_ENDS, False)
+    if not isinstance(found, bool):
+        raise BenchError(f"{path}: {FAR_ENDS}: true or false")
+    return found
+
+
+def _document(path: Path) -> dict[str, Any]:
     try:
-        found = tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise BenchError(f"{path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BenchError(f"{path}: {error}") from None
-    board, here = found.pop("board", ""), platform.node()
-    if board not in ("", here):
-        raise BenchError(f"{path}: board: the bench of {board!r}, and this machine is {here!r}")
-    return {name: _table(path, name, values) for name, values in found.items()}
 
 
 def _table(path: Path, name: str, values: object) -> Table:
@@ -94,6 +113,19 @@ def _table(path: Path, name: str, values: object) -> Table:
     return table
 
 
+def placed(table: Table, addresses: Mapping[str, str]) -> Table:
+    """The table with the addresses of virtual far ends: `{sheets}` stands for one."""
+    options = {name: _filled(value, addresses) for name, value in table.options.items()}
+    return msgspec.structs.replace(table, options=options)
+
+
+def _filled(value: object, addresses: Mapping[str, str]) -> object:
+    for name, address in addresses.items():
+        if isinstance(value, str):
+            value = value.replace(f"{{{name}}}", address)
+    return value
+
+
 def make(name: str, table: Table) -> Any:
     """The driver of one table. Raises BenchError."""
     try:
@@ -104,18 +136,34 @@ def make(name: str, table: Table) -> Any:
         raise BenchError(f"[{name}] {error}") from None
 
 
-class Hands:
-    """Puts faults in and out by what the bench file says."""
+class FaultSwitch(Protocol):
+    """Who can put faults in."""
 
-    def __init__(self, bench: Mapping[str, Table]) -> None:
+    def can(self, device: str, fault: str) -> bool: ...
+
+    def switch(self, device: str, fault: str, on: bool) -> None: ...
+
+
+class Hands:
+    """Puts faults in and out by what the bench file says; what it does not say, `others` may do."""
+
+    def __init__(self, bench: Mapping[str, Table], others: FaultSwitch | None = None) -> None:
         self._bench = bench
+        self._others = others
 
     def can(self, device: str, fault: str) -> bool:
+        others = self._others is not None and self._others.can(device, fault)
+        return self._has_hand(device, fault) or others
+
+    def _has_hand(self, device: str, fault: str) -> bool:
         hand = self._bench[device].faults.get(fault)
         return hand is not None and bool(hand.on or (hand.ask and sys.stdin.isatty()))
 
     def switch(self, device: str, fault: str, on: bool) -> None:
         """Raises BenchError."""
+        if self._others is not None and not self._has_hand(device, fault):
+            self._others.switch(device, fault, on)
+            return
         hand = self._bench[device].faults[fault]
         command, words = (hand.on, hand.ask) if on else (hand.off, hand.undo)
         if command:

@@ -18,6 +18,7 @@ import pytest
 from hal.conformance import bench as benches
 from hal.conformance.bench import BenchError, Hands, Table
 
+TESTBED = "madoguchi_testbed"  # the plugin with virtual far ends, as its entry point has it
 SUITE = Path(__file__).parent
 pytest.register_assert_rewrite(
     *(f"hal.conformance.{each.stem}" for each in SUITE.glob("must_*.py"))
@@ -28,10 +29,14 @@ Broken = Callable[[str], AbstractContextManager[None]]
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "feature(name): needs a feature of the bench's device")
     config.addinivalue_line("markers", "device(name): needs this table of the bench")
+    file = config.getoption("--bench")
     try:
-        benches.read(config.getoption("--bench"))
+        benches.read(file)
+        virtual = benches.uses_far_ends(file)
     except BenchError as error:
         raise pytest.UsageError(str(error)) from None
+    if virtual and not config.pluginmanager.has_plugin(TESTBED):
+        raise pytest.UsageError(f"{file}: far_ends: pip install 'madoguchi[testbed]' brings them")
     if config.args_source is not pytest.Config.ArgsSource.ARGS:
         config.args = [str(SUITE)]
 
@@ -45,15 +50,25 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Mod
 
 
 @pytest.fixture(scope="session")
-def bench(pytestconfig: pytest.Config) -> Mapping[str, Table]:
+def bench(pytestconfig: pytest.Config, request: pytest.FixtureRequest) -> Mapping[str, Table]:
     """The tables of the bench file."""
-    return benches.read(pytestconfig.getoption("--bench"))
+    file = pytestconfig.getoption("--bench")
+    tables = benches.read(file)
+    if not benches.uses_far_ends(file):
+        return tables
+    addresses = request.getfixturevalue("far_ends").addresses
+    return {name: benches.placed(table, addresses) for name, table in tables.items()}
 
 
 @pytest.fixture(scope="session")
-def hands(bench: Mapping[str, Table]) -> Hands:
-    """Who puts faults in. A project with far ends of its own gives another one."""
-    return Hands(bench)
+def hands(
+    bench: Mapping[str, Table], pytestconfig: pytest.Config, request: pytest.FixtureRequest
+) -> Hands:
+    """Who puts faults in: by what the bench file says, else the virtual far ends. A project with
+    far ends of its own gives another one.
+    """
+    virtual = benches.uses_far_ends(pytestconfig.getoption("--bench"))
+    return Hands(bench, request.getfixturevalue("far_ends") if virtual else None)
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ from hal.sim.fault import UnknownFault
 from hal.sim.line import Address, Cable, LineRelay
 from hal.sim.printer.engine import Engine
 from hal.sim.printer.server import PrinterSim
+from hal.sim.service_key.device import KeySim
 from hal.sim.speaker import SpeakerFarEnd
 
 KEPT = 60  # sheets and phrases remembered
@@ -49,6 +50,7 @@ class Wiring:
     city: Address  # where the relay carries the kiosk's line to
     coins: Path  # symlink to the coin unit's pty
     terminal: Path | None = None  # symlink to the payment terminal's
+    key: Path | None = None  # symlink to that of the technician's key
     cable: Address = ("127.0.0.1", 0)
     line: Address = ("127.0.0.1", 0)
     sheets: Address = ("127.0.0.1", 0)
@@ -123,6 +125,7 @@ class Bench:
             Acceptor(), units, wiring.coins, coin_s=coin_s, changed=self._changed
         )
         self.terminal: TerminalSim = TerminalSim(link=wiring.terminal, changed=self._changed)
+        self.key: KeySim = KeySim(wiring.key)
         self.speaker: SpeakerFarEnd = SpeakerFarEnd(
             self._add_recording, self._hushed, *wiring.speaker
         )
@@ -150,6 +153,7 @@ class Bench:
                 await start()
             await self.coins.start()
             await self.terminal.start()
+            await self.key.start()
             await self.speaker.start()
         except OSError:
             await self.stop()
@@ -161,6 +165,7 @@ class Bench:
             await stop()
         await self.coins.close()
         await self.terminal.close()
+        await self.key.close()
         await self.speaker.close()
 
     async def __aenter__(self) -> Bench:
@@ -324,6 +329,11 @@ class Bench:
 
     # --- the operator's
 
+    def turn_key(self, on: bool) -> None:
+        """The technician's key."""
+        self.key.turn(on)
+        self._changed()
+
     def load_paper(self) -> None:
         """Fill tray and roll."""
         self.sheets.load_paper(FULL_TRAY)
@@ -375,6 +385,7 @@ class Bench:
                 "due": self.terminal.terminal.due,
                 "waiting": self.terminal.terminal.waiting,
             },
+            "key": self.key.turned,
             "spoken": [{"id": s.id, "text": s.text} for s in reversed(self.spoken)],
             "faults": {name: one.holds(self) for name, one in FAULTS.items()},
         }
@@ -387,6 +398,7 @@ class Bench:
             *self.receipts.violations,
             *self.coins.violations,
             *self.terminal.violations,
+            *self.key.violations,
             *self.speaker.violations,
         ]
 

@@ -15,6 +15,7 @@ from hal.sim.line_faults import FAULTS as LINE
 from hal.sim.line_faults import OF_READER as READER
 from hal.sim.printer.faults import FAULTS as PRINTER
 from hal.sim.printer.faults import OF_RECEIPTS as RECEIPTS
+from hal.sim.service_key.faults import FAULTS as KEY
 from hal.sim.speaker_faults import FAULTS as SPEAKER
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ FAR_ENDS: Final[Mapping[str, Mapping[str, Fault[Any]]]] = MappingProxyType(
         "printer": PRINTER,
         "coins": COINS,
         "cashless": TERMINAL,
+        "key": KEY,
         "speaker": SPEAKER,
     }
 )
@@ -44,6 +46,7 @@ FAULTS: Final[Mapping[str, Fault[Bench]]] = MappingProxyType(
         **{name: fault.at(lambda bench: bench.receipts) for name, fault in RECEIPTS.items()},
         **{name: fault.at(lambda bench: bench.coins) for name, fault in COINS.items()},
         **{name: fault.at(lambda bench: bench.terminal) for name, fault in TERMINAL.items()},
+        **{name: fault.at(lambda bench: bench.key) for name, fault in KEY.items()},
         **{name: fault.at(lambda bench: bench.speaker) for name, fault in SPEAKER.items()},
     }
 )

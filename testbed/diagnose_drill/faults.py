@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from testbed.diagnose_drill import (
+    chosen_faults,
     configuration_faults,
     device_faults,
     file_faults,
@@ -21,4 +22,5 @@ FAULTS: Final[tuple[Fault, ...]] = (
     *device_faults.FAULTS,
     *line_faults.FAULTS,
     *machine_faults.FAULTS,
+    *chosen_faults.FAULTS,
 )

@@ -89,10 +89,10 @@ ANYWHERE = ("mode", "language")  # offered wherever something can be touched
 class Sheet:
     """A page of the browser that shows one screen after the other."""
 
-    def __init__(self, page: Page, panel: Panel, zoom: float = 1) -> None:
+    def __init__(self, page: Page, panel: Panel, zoom: float = 1, technician: bool = False) -> None:
         self.page, self.panel = page, panel
         self._numbers = count(1)
-        html, files = shell(size=panel.size)
+        html, files = shell(size=panel.size, technician=technician)
         self._served: dict[str, tuple[bytes, str]] = {
             "/panel": (html.encode(), "text/html"),
             **files,
@@ -143,7 +143,8 @@ def browser() -> Iterator[Browser]:
         it.close()
 
 
-def sheet(browser: Browser, panel: Panel, zoom: float = 1) -> Sheet:
+def sheet(browser: Browser, panel: Panel, zoom: float = 1, technician: bool = False) -> Sheet:
+    """`technician`: with the style of the technician's screens."""
     width, height = panel.pixels
     page = browser.new_page(viewport={"width": width, "height": height}, reduced_motion="reduce")
-    return Sheet(page, panel, zoom)
+    return Sheet(page, panel, zoom, technician)

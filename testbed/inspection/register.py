@@ -68,6 +68,13 @@ def household_of(resident: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     raise KeyError(resident)
 
 
+def people_of(errand: Errand) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Who stands on the certificate, and the household."""
+    _, members = household_of(errand.resident)
+    holder = next(member for member in members if member["id"] == errand.resident)
+    return _people(errand, members, holder), members
+
+
 def faults_of(errand: Errand, content: Any, day: date) -> list[str]:
     """What the city's content says otherwise than the file; [] for nothing."""
     if errand.kind in FAMILY_KINDS:
@@ -121,7 +128,7 @@ def _rows(errand: Errand, person: dict[str, Any]) -> Rows:
     if errand.kind == "inkan":
         rows.add(("住所", person["address"]))
     if errand.kind == "kazei":
-        year = int(_year(errand))
+        year = year_of(errand)
         rows |= {
             ("現住所", person["address"]),
             (f"{era(date(year, 1, 1)).split('年')[0]}年1月1日の住所", person["address"]),
@@ -143,14 +150,15 @@ def _rows(errand: Errand, person: dict[str, Any]) -> Rows:
     return {(label, value) for label, value in rows if value}
 
 
-def _year(errand: Errand) -> str:
-    return next(iter(errand.picks.get("year", (f"y{LATEST}",)))).removeprefix("y")
+def year_of(errand: Errand) -> int:
+    """The fiscal year of its amounts."""
+    return int(next(iter(errand.picks.get("year", (f"y{LATEST}",)))).removeprefix("y"))
 
 
 def _amounts(errand: Errand, holder: dict[str, Any]) -> Rows:
     if errand.kind != "kazei":
         return set()
-    ago = LATEST - int(_year(errand))
+    ago = LATEST - year_of(errand)
     amounts = next(tax["amounts"] for tax in holder["taxes"] if tax["ago"] == ago)
     return {(label, f"{amount:,}円") for label, amount in amounts.items()}
 

@@ -29,15 +29,21 @@ from firmware.link.form_terms import FormTerms, current
 from firmware.service.build import build
 from firmware.service.city_desk import line_config
 from firmware.service.journal import new_id
+from testbed.inspection import published, register
 from testbed.inspection.errand import Errand
 from testbed.inspection.paper_judge import Truth
 from testbed.inspection.plan import described
-from testbed.inspection.register import LATEST, faults_of
+from testbed.inspection.register import LATEST
 from testbed.load.desk import Place
 
 TRIES: Final = 5
 PAUSE_S: Final = 0.05
 AGAIN_S: Final = 0.5
+# What each judge knows the truth from.
+JUDGES: Final = {
+    "the register's": register.faults_of,
+    "what the city has published": published.faults_of,
+}
 
 
 class Unanswered(Exception):
@@ -156,8 +162,9 @@ class Truths:
         for errand in errands:
             truth = self.of[errand.name] = await self._patiently(errand)
             self.asked += 1
-            for fault in faults_of(errand, truth.content, truth.day):
-                self.faults.append(f"city: {described(errand)}: {fault} is not the register's")
+            for source, judge in JUDGES.items():
+                for fault in judge(errand, truth.content, truth.day):
+                    self.faults.append(f"city: {described(errand)}: {fault} is not {source}")
 
     async def _patiently(self, errand: Errand) -> Truth:
         for _ in range(TRIES):

@@ -125,8 +125,28 @@ def another_address(compose: Callable[..., Any]) -> Callable[..., Any]:
     return wrong
 
 
+def another_title(compose: Callable[..., Any]) -> Callable[..., Any]:
+    """Each certificate bears the name of another one."""
+    return _with(compose, title="住民票記載事項証明書")
+
+
+def another_statement(compose: Callable[..., Any]) -> Callable[..., Any]:
+    """Whatever was asked for, the sentence certifies a whole household."""
+    words = "この写しは、世帯全員の住民票の原本と相違ないことを証明します。"
+    return _with(compose, statement=words)
+
+
+def _with(compose: Callable[..., Any], **words: str) -> Callable[..., Any]:
+    def wrong(*given: Any) -> Any:
+        made = compose(*given)
+        return replace(made, content=structs.replace(made.content, **words))
+
+    return wrong
+
+
 CITIES: Final[Mapping[str, Callable[[Callable[..., Any]], Callable[..., Any]]]] = {
-    each.__name__: each for each in (another_file, another_address)
+    each.__name__: each
+    for each in (another_file, another_address, another_title, another_statement)
 }
 
 

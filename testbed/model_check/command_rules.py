@@ -6,6 +6,9 @@ from firmware.flow import commands
 from firmware.flow.session import Presence
 from testbed.world.state import DEAD, DOCUMENT, HERE, NOW, World
 
+# What is asked while nobody is served.
+OF_NOBODY = (commands.FetchTerms, commands.CheckHealth)
+
 
 def is_forbidden(world: World, command: commands.Command, stay: str = HERE) -> bool:
     """Whether it must not go out now. `stay`: the card that lies there."""
@@ -34,6 +37,8 @@ def is_forbidden(world: World, command: commands.Command, stay: str = HERE) -> b
             return not 0 < command.owed <= _held(world)
         case commands.ReportOutcome():
             return not world.release_asked
+        case commands.OpenTechnician():
+            return not _is_nobodys(world)
     return False
 
 
@@ -93,6 +98,16 @@ def _may_pay_out(world: World, command: commands.PayOut) -> bool:
 def _may_reverse(world: World, command: commands.Reverse) -> bool:
     most = min(_held(world), world.charged - world.reversed)
     return 0 < command.amount <= most and not world.waiting(commands.Charge, commands.Reverse)
+
+
+def _is_nobodys(world: World) -> bool:
+    """No card, no person and no money: nothing that a technician could see or disturb."""
+    of_somebody = (
+        world.pin or world.verified or world.opened or world.at_city or world.sheets or world.slot
+    )
+    asked = any(ask.kind not in OF_NOBODY for ask in world.asks)
+    money = world.taken or world.inserted or world.charging
+    return world.card is not Presence.PRESENT and not (of_somebody or asked or money)
 
 
 def _card_is_absent(world: World) -> bool:

@@ -356,7 +356,36 @@ DEFECTS: Sequence[Defect] = (
         "k",
         mistakes.edited_table(mistakes.exchange_guard(guards.fit, mistakes.fit_but_distrusted)),
     ),
+    # the technician
+    Defect(
+        "the key opens in the middle of a journey",
+        "lm",
+        mistakes.edited_table(
+            mistakes.add(
+                Row(State.CERTIFICATES, "service-key", State.ENDING, actions.hand_over),
+            )
+        ),
+    ),
+    Defect(
+        "the key opens beside a card",
+        "lm",
+        mistakes.edited_table(
+            mistakes.exchange_guard(guards.for_the_technician, mistakes.key_is_turned)
+        ),
+    ),
+    Defect(
+        "the key opens and a person can still come",
+        "m",
+        mistakes.edited_table(
+            mistakes.add(Row(State.MENU, "service-key", State.PLACE, actions.hand_over))
+        ),
+    ),
     # permits
+    Defect(
+        "permits: the technician's screens beside a person",
+        "l",
+        permits=mistakes.lax(commands.OpenTechnician, "somebody is, or was, served here"),
+    ),
     Defect(
         "permits: any card may be read",
         "l",

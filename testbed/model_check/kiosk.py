@@ -314,7 +314,7 @@ def reduced(state: State, session: Session) -> Session:
 
 # From the first card on, nothing but the words on the screen depends on the news; after ordering,
 # on the choice.
-NEWS = {"terms": OPEN, "problem": "", "line": True, "stopping": False}
+NEWS = {"terms": OPEN, "problem": "", "line": True, "stopping": False, "service_key": False}
 CHOICE = {"offers": OFFERS, "kind": "asked", "answers": (("members", ("a",)),), "step": 0}
 BEFORE_MONEY = IDLE | {Phase.CARD, Phase.TAKE, Phase.CHOOSE, Phase.ORDER}
 BEFORE_COINS = (State.PAYWAY, State.CHARGING)

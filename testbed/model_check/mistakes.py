@@ -94,6 +94,11 @@ def exchange_action(old: Action, new: Action) -> Edit:
     return edit
 
 
+def key_is_turned(session: Session, _: events.Event) -> bool:
+    """Whatever lies there."""
+    return session.service_key
+
+
 def only_tell(reason: str) -> Action:
     """The person is told that it is over, and nothing ends."""
     return lambda session, _: (replace(session, refusal=reason), ())

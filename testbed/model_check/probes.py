@@ -37,6 +37,7 @@ COMMANDS: tuple[commands.Command, ...] = (
     commands.Charge(epoch=DEAD, document=DOCUMENT, amount=100),
     *(commands.Reverse(transaction="1", amount=amount) for amount in (50, 100, 150)),
     commands.PrintReceipt(epoch=NOW, copies=1, fee=100, inserted=100, change=0),
+    commands.OpenTechnician(),
 )
 OLDER = NOW - 1
 # One of each kind of answer, whoever gives it.
@@ -63,5 +64,6 @@ UNASKED: tuple[events.Event, ...] = (
     events.PinDigit(screen=SCREEN, count=1),
     events.CoinReturned(),
     events.CoinInserted(value=50),
+    events.ServiceKeyTurned(on=True),
     events.Shutdown(),
 )

@@ -100,6 +100,14 @@ PROPERTIES: dict[str, Property] = {
             "that is given"
         ),
     ),
+    "m": Property(
+        words=(
+            "The technician's screens open from idle only: nobody is served, no card lies there, "
+            "no money is in the machine, nothing of a person is known, and the process that waited "
+            "for a person ends."
+        ),
+        checked="at every step at which they open, and where that step leads",
+    ),
 }
 # Where no card may lie on the reader.
 NEEDS_ABSENCE = frozenset({Phase.CHOOSE, Phase.ORDER, Phase.PAY, Phase.ISSUE})

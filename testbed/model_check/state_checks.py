@@ -96,10 +96,11 @@ def _nobody_waits_for_a_charge(moment: Moment, world: World) -> bool:
 
 @_in_every_state("d", "idle with something of a person")
 def _idle_with_something_of_a_person(moment: Moment, _: World) -> bool:
-    return moment.state.phase in IDLE and not _is_empty(moment.session)
+    return moment.state.phase in IDLE and not is_empty(moment.session)
 
 
-def _is_empty(session: Session) -> bool:
+def is_empty(session: Session) -> bool:
+    """Nothing of a person is known."""
     return not (
         session.authenticated
         or session.card

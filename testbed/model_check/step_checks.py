@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from firmware.flow import events
-from firmware.flow.commands import AcceptCoins, Commands
+from firmware.flow.commands import AcceptCoins, Commands, OpenTechnician
 from firmware.flow.machine import Moment
 from firmware.flow.session import Presence
 from firmware.flow.states import Phase, State
+from testbed.model_check.command_rules import is_forbidden
 from testbed.model_check.properties import NEEDS_ABSENCE, Breach
+from testbed.model_check.state_checks import is_empty
 from testbed.world.answers import Happening
 from testbed.world.state import IDLE, NOW, World
 
@@ -114,6 +116,18 @@ def _digits_stay_for_another_card(move: Move) -> bool:
         return False
     other_presence = move.world_after.card != move.world_before.card
     return other_presence or move.happening.label == "card-swapped"
+
+
+@_at_every_step("m", "the technician's screens open, and somebody is served")
+def _technician_beside_a_person(move: Move) -> bool:
+    opens = any(isinstance(command, OpenTechnician) for command in move.commands)
+    return opens and not (
+        move.before.state.phase in IDLE
+        and move.after.state is State.ENDING
+        and is_empty(move.before.session)
+        and is_empty(move.after.session)
+        and not is_forbidden(move.world_after, OpenTechnician())
+    )
 
 
 @_at_every_step("d", "a second document")

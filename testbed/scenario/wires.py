@@ -8,7 +8,7 @@ the printer's own paper; money and cases are read from the kiosk's journal after
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ from firmware.service.cases import journal_path
 from hal.sim.bench import Bench, BenchError
 from testbed.customer import Watcher
 from testbed.model_check import wrong
-from testbed.rehearsal import OPENING, prepare
+from testbed.rehearsal import OPENING, SPOKEN, Rehearsal, prepare
 from testbed.scenario.panel_run import STEPS as STEPS
 from testbed.scenario.panel_run import PanelRun, wrong_pin
 from testbed.scenario_file import Expect, Failed, Script, Step
@@ -56,7 +56,16 @@ async def system_for(script: Script, folder: Path, run: Path) -> AsyncIterator[S
     """A system at work in this script's setting. `folder` keeps keys, cards and voice
     between runs.
     """
-    rehearsal = prepare(
+    rehearsal = prepare_for(script, folder, run)
+    async with System(rehearsal, kiosk=_program(script)) as system:
+        yield system
+
+
+def prepare_for(
+    script: Script, folder: Path, run: Path, spoken: Collection[str] = SPOKEN
+) -> Rehearsal:
+    """In this script's setting. Raises RehearsalError."""
+    return prepare(
         folder,
         run,
         pace=PACE if paced(script) else 1.0,
@@ -64,9 +73,8 @@ async def system_for(script: Script, folder: Path, run: Path) -> AsyncIterator[S
         start=datetime.fromisoformat(script.at) if script.at else OPENING,
         city=script.city,
         kiosk={"line": {"deadline_s": LINE_S}, "kiosk": {"log": "debug"}},
+        spoken=spoken,
     )
-    async with System(rehearsal, kiosk=_program(script)) as system:
-        yield system
 
 
 def _program(script: Script) -> tuple[str, ...]:

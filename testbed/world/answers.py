@@ -96,6 +96,7 @@ TABLE: Mapping[type[commands.Command], Asked] = {
     commands.StartTimer: NOTHING,
     commands.StopTimer: NOTHING,
     commands.CallStaff: NOTHING,
+    commands.OpenTechnician: NOTHING,
     commands.EndSession: NOTHING,
     commands.Note: NOTHING,
     commands.OpenCase: Asked(effects.open_case),

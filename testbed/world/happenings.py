@@ -45,6 +45,8 @@ NEWS = (
     *_news(commands.FetchTerms).values(),
     HEALTH["health paper-out"],
     _by_itself("headphones", events.HeadphonesChanged(plugged=True)),
+    _by_itself("service-key on", events.ServiceKeyTurned(on=True)),
+    _by_itself("service-key off", events.ServiceKeyTurned(on=False)),
     _by_itself("shutdown", events.Shutdown()),
 )
 OPERATOR_CLOSES_THE_CASE = _by_itself("operator", None, set_fields(paused=False))

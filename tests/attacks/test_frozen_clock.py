@@ -1,5 +1,5 @@
 """The city's clock stands still and 10,000 requests come in that one microsecond: no two share
-anything (I2).
+anything (I2). The whole suite makes a fifth of them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ RELEASES: Final = 60
 T = TypeVar("T")
 
 
-def test_ten_thousand_requests_in_one_microsecond(city: Rehearsal) -> None:
+def test_ten_thousand_requests_in_one_microsecond(city: Rehearsal, all_wanted: bool) -> None:
+    hellos = CHALLENGES if all_wanted else CHALLENGES // 5
     assert CHALLENGES + SESSIONS + ORDERS + RELEASES == 10_000
     event.listen(city.city.engine, "connect", lambda raw, _: raw.execute("PRAGMA synchronous=OFF"))
     city.city.engine.dispose()
@@ -63,12 +64,12 @@ def test_ten_thousand_requests_in_one_microsecond(city: Rehearsal) -> None:
         def all_of(count: int, work: Callable[[int], T]) -> list[T]:
             return list(pool.map(work, range(count)))
 
-        challenges = [at[of(n)].ask("hello", HELLO).challenge for n in range(CHALLENGES)]
+        challenges = [at[of(n)].ask("hello", HELLO).challenge for n in range(hellos)]
         sessions = all_of(SESSIONS, enter)
         manifests = all_of(ORDERS, order)
         released = all_of(RELEASES, release)
 
-    assert len(set(challenges)) == CHALLENGES
+    assert len(set(challenges)) == hellos
     for name in ("session", "order", "salt", "document_sha256", "codes"):
         assert len({getattr(manifest, name) for manifest in manifests}) == ORDERS, name
     assert len({manifest.content.unique_number for manifest in manifests}) == ORDERS

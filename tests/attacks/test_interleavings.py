@@ -31,6 +31,7 @@ PEOPLE: Final = {
     "yoshiko": "𠮷田　美子",
     "koichi": "松本　浩一",
 }
+ASKED_AGAIN: Final = 20
 KIOSKS: Final = tuple(f"kiosk-{n}" for n in range(1, 5))
 
 
@@ -88,11 +89,17 @@ class Player:
     )  # of sessions that were given up
 
     def ask(self, name: str, message: messages.Message) -> messages.Message | RefusalCode:
-        try:
-            answer: messages.Message = Direct(self.books.city.city, self.kiosk).ask(name, message)
-        except CityRefusal as refused:
-            return refused.refusal.code
-        return answer
+        """A city that is busy has done nothing, and is asked again: on a slow disk it may be."""
+        line = Direct(self.books.city.city, self.kiosk)
+        for _ in range(ASKED_AGAIN):
+            try:
+                answer: messages.Message = line.ask(name, message)
+            except CityRefusal as refused:
+                if refused.refusal.code is not RefusalCode.BUSY:
+                    return refused.refusal.code
+            else:
+                return answer
+        return RefusalCode.BUSY
 
     def enter(self, resident: str) -> None:
         """The next person; the city hears nothing of the one before."""

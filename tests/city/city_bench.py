@@ -31,7 +31,7 @@ from city.config import Config, load
 from city.database import connect
 from city.document import CannotPrint, Layout, Typeset, Unprintable
 from city.enroll import link
-from city.handlers import City, Refused, note_refusal
+from city.handlers import City, Refused, note_refusal, told
 from city.municipality import Municipality
 from city.paths import PATHS
 from city.pki import Files
@@ -305,7 +305,9 @@ class Direct:
             return PATHS[name].work(self.city, self.kiosk, message)
         except Refused as refused:
             note_refusal(self.city, self.kiosk, name, message, refused.code)
-            raise CityRefusal(messages.Refusal(code=refused.code)) from None
+            at = refused.opens_at.isoformat() if refused.opens_at else None
+            code = told(refused.code, message)
+            raise CityRefusal(messages.Refusal(code=code, opens_at=at)) from None
 
     async def hello(self, message: messages.Hello) -> messages.Terms:
         return await asyncio.to_thread(self.ask, "hello", message)
@@ -365,7 +367,12 @@ class Visit:
 
     def asks(self, kind: str, copies: int = 1, **choices: tuple[str, ...]) -> messages.OrderRequest:
         return messages.OrderRequest(
-            session=self.request.session, order=new_id(), kind=kind, choices=choices, copies=copies
+            session=self.request.session,
+            order=new_id(),
+            kind=kind,
+            choices=choices,
+            copies=copies,
+            understands=messages.UNDERSTOOD,
         )
 
     async def orders(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -17,9 +17,11 @@ from city import gateway, municipality, outlook, specimens
 from city.check_command import main
 from city.clock import JST
 from city.config import ConfigError
+from city.contradictions import contradictions
 from city.entries import FiscalYear
 from city.municipality import Municipality
-from city.vocabulary import SPOKEN_KINDS
+from city.terms import check_line
+from city.vocabulary import USUAL_TITLES
 from firmware.texts import texts
 from testbed.inspection.family_register import KINDS as FAMILY_KINDS
 
@@ -34,12 +36,12 @@ def susono() -> Municipality:
 
 
 def test_what_changes_in_the_next_400_days() -> None:
-    found = [f"{day} {what}" for day, what in outlook.changes(susono(), date(2026, 9, 30))]
+    found = sorted(f"{day} {what}" for day, what in outlook.changes(susono(), date(2026, 9, 30)))
     assert found == [
+        "2026-10-01 inkan, fee: 200 yen -> 300 yen",
+        "2026-10-01 juminhyo, fee: 200 yen -> 300 yen",
+        "2026-10-01 kazei, fee: 200 yen -> 300 yen",
         "2026-10-01 maintenance: none -> everything",
-        "2026-10-02 juminhyo, fee: 200 yen -> 300 yen",
-        "2026-10-02 inkan, fee: 200 yen -> 300 yen",
-        "2026-10-02 kazei, fee: 200 yen -> 300 yen",
         "2026-10-02 maintenance: everything -> none",
         "2026-10-05 maintenance: none -> everything",
         "2026-10-06 maintenance: everything -> none",
@@ -71,8 +73,11 @@ def gaps(city: Municipality) -> Iterator[tuple[Municipality, str]]:
     seal, taxes = (next(c for c in city.certificates if c.kind == k) for k in ("inkan", "kazei"))
     late = change(city.holidays, checked_until=date(2026, 12, 31))
     yield change(city, holidays=late), "holidays.checked_until: 2026-12-31"
-    odd = change(seal, kind="tokubetsu", title={"ja": "特別証明書"})
-    yield change(city, certificates=(odd,)), "certificates[0] (tokubetsu).kind: no recording"
+    odd = change(seal, kind="tokubetsu", title={"ja": "特別証明書"}, printed="特別証明書")
+    yield (
+        change(city, certificates=(odd,)),
+        "certificates[0] (tokubetsu).title: 特別証明書 has to be recorded",
+    )
     yield change(city, certificates=(odd,)), "certificates[0] (tokubetsu).title.en: missing"
     years = (FiscalYear(year=2026, since=date(2026, 6, 15), until=date(2027, 6, 9)),)
     last = change(city, certificates=(change(taxes, years=years),))
@@ -144,7 +149,7 @@ def test_the_gateway_writes_into_its_log_what_is_missing(
 def test_the_kinds_that_are_spoken_are_those_recorded() -> None:
     """The city does not import the kiosk's texts: it has a list of its own."""
     words = tomllib.loads((Path(texts.__file__).parent / "ja.toml").read_text("utf-8"))
-    assert set(SPOKEN_KINDS) == words["kind"].keys()
+    assert words["kind"] == USUAL_TITLES
 
 
 def test_the_command_says_and_draws_everything(
@@ -190,6 +195,50 @@ def test_a_long_title_is_set_smaller_and_stays_on_the_sheet() -> None:
     [(_, found)] = specimens.sheets(city, now)
     assert isinstance(found, bytes)
     assert len(title) == 40
+
+
+def crowded(many: int, *, kinds: bool) -> Municipality:
+    """So many certificates: kinds on one day, or entries of one kind, one day after the other."""
+    seal = next(c for c in CITY.certificates if c.kind == "inkan")
+    entries = (
+        change(
+            seal,
+            kind=f"inkan{n}" if kinds else "inkan",
+            since=seal.since + timedelta(days=0 if kinds else n),
+            until=None if kinds else seal.since + timedelta(days=n),
+        )
+        for n in range(many)
+    )
+    return change(CITY, certificates=tuple(entries), maintenance=())
+
+
+def test_three_hundred_certificates_are_one_line_with_the_key() -> None:
+    [line] = contradictions(crowded(300, kinds=True))
+    assert line.startswith("certificates: 300 on ")
+    assert line.endswith("and kiosks take 16")
+    one_by_one = crowded(300, kinds=False)
+    assert list(contradictions(one_by_one)) == []
+    with pytest.raises(ConfigError, match=r"c\.toml: kiosks cannot read it: .*<= 64.*certificates"):
+        check_line(one_by_one, Path("c.toml"))
+    check_line(crowded(64, kinds=False), Path("c.toml"))
+
+
+def test_what_is_longer_than_kiosks_read_is_named(tmp_path: Path) -> None:
+    """The command and the gateway's start say it, before any kiosk is out of service."""
+    text = AKASHI.read_text("utf-8")
+    notes = ", ".join(["'注'"] * 9)
+    path = tmp_path / "city.toml"
+    path.write_text(
+        text.replace('kind = "inkan"', f'kind = "inkan"\nnotes = [{notes}]', 1), "utf-8"
+    )
+    for start in (
+        lambda: main([str(path), "--out", str(tmp_path / "out")]),
+        lambda: check_line(municipality.load(path), path),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            start()
+        assert str(caught.value).startswith(f"{path}: kiosks cannot read it: ")
+        assert "certificates[1].notes" in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -113,11 +113,11 @@ def test_write_ahead_logging_is_asked_for_again_when_another_process_does_the_sa
     busy = sqlite3.OperationalError("database is locked")
     busy.sqlite_errorcode = sqlite3.SQLITE_BUSY_RECOVERY
     raw = mocker.Mock()
-    raw.execute.side_effect = [busy, busy, None, None, None]
+    raw.execute.side_effect = [busy, busy, None, None, None, None]
     database._pragmas(raw, mocker.Mock())
     asked = [call.args[0] for call in raw.execute.call_args_list]
     assert asked[:3] == ["PRAGMA journal_mode = WAL"] * 3
-    assert len(asked) == 5
+    assert len(asked) == 6
 
     full = sqlite3.OperationalError("disk I/O error")
     full.sqlite_errorcode = sqlite3.SQLITE_IOERR

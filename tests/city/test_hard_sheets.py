@@ -16,12 +16,12 @@ from msgspec import structs
 from paper_bench import Choices, assert_taken, everything, order, some_choices, visit_of
 
 from city import registry, tables
+from city.ordering import UNPRINTABLE
 from city.records import Resident, Seal, TaxRecord, TaxStanding
 from city.sample.imprint import draw
 from city.typesetting import load_font
 from firmware.link import messages
 from firmware.link.client import CityRefusal
-from firmware.link.messages import RefusalCode
 
 NUMBERS = count()
 LATIN_75 = "JOSE MARIA ALEXANDER MAXIMILIAN CHRISTOPHER DE LA CRUZ Y VILLANUEVA SANTOS"
@@ -122,7 +122,7 @@ def refused_kinds(
     people: Sequence[Resident],
     chosen: Callable[[messages.Offer], Iterable[Choices]] = some_choices,
 ) -> set[str]:
-    """Kinds of which some order was refused as CHARACTERS. Everything else is on paper, and the
+    """Kinds of which some order was refused as unprintable. Everything else is on paper, and the
     kiosk took it.
     """
     visit = visit_of(town, move_in(town, people))
@@ -132,7 +132,7 @@ def refused_kinds(
             try:
                 made = order(town, visit, offer.kind, **choices)
             except CityRefusal as refusal:
-                assert refusal.refusal.code is RefusalCode.CHARACTERS
+                assert refusal.refusal.code in UNPRINTABLE.values()
                 refused.add(offer.kind)
             else:
                 assert_taken(made)

@@ -225,7 +225,7 @@ def test_a_record_that_changed_before_the_order_is_not_what_the_session_committe
 
 def test_a_value_longer_than_the_line_carries_is_refused_before_money(rehearsal: Rehearsal) -> None:
     async def scenario(line, _url) -> None:
-        for length, code in ((400, None), (401, RefusalCode.CHARACTERS)):
+        for length, code in ((400, None), (401, RefusalCode.TEXT_TOO_LONG)):
             values = {"previous_address": "あ" * length}
             with rehearsal.city.engine.begin() as connection:
                 row = (

@@ -20,6 +20,7 @@ from city.database import DatabaseError, connect, migrate
 from city.registry import Standing, standing
 
 KIOSK = "kiosk-1"
+NEWEST = "0011"
 ORDERS = {  # id: session, state, unique number
     "a" * 32: ("1" * 32, "reserved", "RESERVED0001"),
     "b" * 32: ("2" * 32, "issued", "ISSUED000001"),
@@ -86,7 +87,7 @@ def test_a_gateway_does_not_work_on_the_old_schema(old: str) -> None:
     assert difference(engine)
     with pytest.raises(
         schema.SchemaError,
-        match=r"its schema is 0001, this build wants 0009: run `kiosk city migrate`",
+        match=rf"its schema is 0001, this build wants {NEWEST}: run `kiosk city migrate`",
     ):
         schema.require_current(engine)
     engine.dispose()
@@ -96,8 +97,8 @@ def test_a_gateway_does_not_work_on_the_old_schema(old: str) -> None:
 
 
 def test_what_was_under_way_is_ended_and_what_is_done_stays(old: str) -> None:
-    assert migrate(old) == ("0001", "0009")
-    assert migrate(old) == ("0009", "0009")
+    assert migrate(old) == ("0001", NEWEST)
+    assert migrate(old) == (NEWEST, NEWEST)
     engine = connect(old)
     assert difference(engine) == []
     with engine.begin() as connection:
@@ -138,4 +139,4 @@ def test_two_that_migrate_at_once_are_one(old: str) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(found) == [("0001", "0009"), *[("0009", "0009")] * 3]
+    assert sorted(found) == [("0001", NEWEST), *[(NEWEST, NEWEST)] * 3]

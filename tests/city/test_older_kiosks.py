@@ -21,6 +21,8 @@ FIELDS = {
     messages.TODAY: ("hello", b'"today":'),
     messages.OPENINGS: ("sessions", b'"opens_at":'),
     messages.READINGS: ("sessions", b'"readings":'),
+    messages.CAUSES: ("hello", b'"refusal":"closed"'),
+    messages.WORDS: ("sessions", b'"not_for":'),
 }
 
 
@@ -44,7 +46,8 @@ def test_the_city_tells_what_a_kiosk_understands(
     line = Line(days=("every-day",), times=("17:00-20:00",))
     evening = Hours(since=date(2016, 1, 1), calendar=(line,))
     data = rehearsal.city.data
-    later = tuple(structs.replace(c, hours=(evening,)) for c in data.certificates)
+    not_for = {"ja": "使えません。"}
+    later = tuple(structs.replace(c, hours=(evening,), not_for=not_for) for c in data.certificates)
     rehearsal.city = replace(rehearsal.city, data=structs.replace(data, certificates=later))
     wire = OneThatUnderstands(rehearsal.city)
     wire.understands = tuple(name for name in FIELDS if name not in left_out)

@@ -91,7 +91,7 @@ def test_more_sheets_than_a_certificate_has() -> None:
     crowd = [person(f"{n}郎") for n in range(4 * MAX_SHEETS + 1)]
     with pytest.raises(CannotPrint) as caught:
         people_on_sheets(of_people(crowd), JUMINHYO)
-    assert caught.value.reason is Unprintable.TOO_LONG
+    assert caught.value.reason is Unprintable.TOO_MANY
     assert people_on_sheets(of_people(crowd[:-1]), JUMINHYO) == [4] * MAX_SHEETS
 
 

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, select
 from updated_board import Build, UpdatedBoard
 
 from city import builds, cases, rollouts, tables
-from city.fleet import Seen, view
+from city.fleet import SILENT_S, Seen, view
 from city.fleet_command import as_text, needs_nobody
 from city.handlers import hello, seconds
 from city.rollout import Plan, Rollout, Stage, State, judge, objections, stage, word
@@ -311,8 +311,8 @@ def test_a_kiosk_that_does_not_understand_is_told_nothing(fleet: Fleet) -> None:
 # --- what is pure
 
 
-def seen(kiosk: str, told: UpdateReport | None, cases: int = 0) -> Seen:
-    return Seen(kiosk, "ready", "", {}, False, cases, 0, "", told, 0, 0)
+def seen(kiosk: str, told: UpdateReport | None, cases: int = 0, silent_s: int = 0) -> Seen:
+    return Seen(kiosk, "ready", "", {}, False, cases, 0, "", told, 0, silent_s)
 
 
 def told(version: str, **more: object) -> UpdateReport:
@@ -343,6 +343,18 @@ def test_an_earlier_ring_is_watched_until_the_end() -> None:
     stopped = judge(rollout, fleet, 0)
     assert judge(stopped, {}, 10**9) == stopped, "only a person starts it again"
     assert (word(rollout, "kiosk-2"), word(stopped, "kiosk-2")) == ("21", "")
+
+
+@pytest.mark.parametrize("ring", [0, 1])
+def test_a_trusted_kiosk_that_fell_silent_holds_the_next_ring(ring: int) -> None:
+    """The new build may have silenced it. It is waited for, and then a person is asked."""
+    rollout = Rollout(board="x86-64", version="21", build="b", rings=RINGS, ring=ring, since=0)
+    fleet = {kiosk: seen(kiosk, told("21")) for kiosk in KIOSKS}
+    silent = {**fleet, "kiosk-1": seen("kiosk-1", told("21"), silent_s=SILENT_S + 1)}
+    assert judge(rollout, silent, rollout.hours * 3600) == rollout
+    assert judge(rollout, silent, rollout.hours * 3600 + 1).why == "late kiosk-1 silent"
+    heard = judge(rollout, fleet, rollout.hours * 3600)
+    assert (heard.ring, heard.state) == ((1, State.RUNNING) if ring == 0 else (1, State.DONE))
 
 
 def test_a_case_of_the_old_build_is_not_the_new_ones() -> None:

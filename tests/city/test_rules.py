@@ -327,12 +327,12 @@ ELSEWHERE, NOT_HERE, NONE = TaxStanding.ELSEWHERE, TaxStanding.NOT_RESIDENT, Tax
         (
             "juminhyo",
             file(person("b", 2, standing=Standing.LEAVING)),
-            RefusalCode.NOTICE_IN_PROCESS,
+            RefusalCode.HOUSEHOLD_NOTICE,
         ),
         (
             "juminhyo",
             file(person("b", 2, notified_on=date(2026, 11, 24))),
-            RefusalCode.NOTICE_IN_PROCESS,
+            RefusalCode.HOUSEHOLD_NOTICE,
         ),
         (
             "juminhyo",
@@ -372,7 +372,7 @@ def test_which_certificate_is_refused_and_why(
 )
 def test_a_notice_in_the_household_ends_when_the_city_says(of: File, ends: str | None) -> None:
     refused = offer("juminhyo", of)
-    assert refused.refusal is RefusalCode.NOTICE_IN_PROCESS
+    assert refused.refusal is RefusalCode.HOUSEHOLD_NOTICE
     assert refused.opens_at == (at(ends).isoformat() if ends else None)
 
 

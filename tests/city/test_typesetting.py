@@ -240,6 +240,7 @@ def test_quotes_and_digits_stay_as_they_are() -> None:
         ("e\u0301", Unprintable.MISSING_GLYPH),
         ("田\x00中", Unprintable.MISSING_GLYPH),
         ("田\ud800中", Unprintable.MISSING_GLYPH),
+        ("明石　〓郎", Unprintable.PENDING),
         ("あ" * 3000, Unprintable.TOO_LONG),
     ],
 )

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from docs.generate import cases
+from firmware.link.case_guide import ALL_OF, guide, guides
 from firmware.service import log
-from firmware.tools.case_guide import ALL_OF, guide, guides
 
 ROOT = Path(__file__).parents[2]
 SOURCES = "\n".join(

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
 from html.parser import HTMLParser
+from itertools import takewhile
 from pathlib import Path
 
+import pypdfium2
 import pytest
 
-from docs.generate import guides_html
+from docs.generate import guides_html, guides_pdf
 from docs.generate.guides_html import LinkError, commands
+from docs.generate.guides_pdf import PdfError
 from firmware.tools.cli import commands as known
 from firmware.tools.cli import main
 
@@ -53,6 +57,26 @@ def test_every_link_in_the_html_leads_somewhere(tmp_path: Path) -> None:
             assert not anchor or anchor in pages[target].ids, (page.name, link)
 
 
+@pytest.mark.browser
+def test_a_guide_is_printed_with_its_pages_numbered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "<html lang='ja'><head><title>手引き</title></head><body>"
+    (tmp_path / "manual").mkdir()
+    page = tmp_path / "manual/short.ja.html"
+    page.write_text(f"{text}<p style='break-after:page'>一枚目</p><p>二枚目</p></body></html>")
+    [made] = guides_pdf.write(tmp_path)
+    with contextlib.closing(pypdfium2.PdfDocument(made)) as pdf:
+        words = [sheet.get_textpage().get_text_bounded() for sheet in pdf]
+    assert ["一枚目" in words[0], "二枚目" in words[1], len(words)] == [True, True, 2]
+    assert [f"{number} / 2" in found for number, found in enumerate(words, 1)] == [True, True]
+    assert all("手引き" in found for found in words)
+    assert [file.name for file in page.parent.glob("*.print.html")] == []
+    monkeypatch.setattr(guides_pdf, "CHROMIUM", "no-such-browser")
+    with pytest.raises(PdfError, match="apt install"):
+        guides_pdf.write(tmp_path)
+
+
 @pytest.mark.parametrize("link", ["nowhere.md", "hal.md#nothing", "#nothing"])
 def test_a_link_that_leads_nowhere_is_found(
     link: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -90,7 +114,7 @@ def test_every_command_is_one_and_has_its_options(
             continue
         assert program == "kiosk", program
         depth = next(n for n in (3, 2, 1) if tuple(words[:n]) in known())
-        action = words[depth : depth + 1] if words[depth:] and words[depth].isalpha() else []
+        action = list(takewhile(lambda word: word.isalpha() and word.islower(), words[depth:]))
         with pytest.raises(SystemExit) as ended:
             main([*words[:depth], *action, "--help"])
         assert ended.value.code == 0, words

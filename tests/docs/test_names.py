@@ -40,6 +40,7 @@ ELSEWHERE = {
         "city-data.toml",
         "card.toml",
         "bench.toml",
+        "journey.toml",
     ),
     *(
         "systemd-logind.service",

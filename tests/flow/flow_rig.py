@@ -249,6 +249,7 @@ def samples(flow: Flow) -> Iterator[flow_events.Event]:
         flow_events.CoinInserted(value=100),
         flow_events.CoinReturned(),
         flow_events.HeadphonesChanged(plugged=True),
+        flow_events.ServiceKeyTurned(on=True),
         flow_events.Shutdown(),
     )
     yield flow_events.PinDigit(screen=screen, count=1)

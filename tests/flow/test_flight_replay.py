@@ -164,7 +164,7 @@ def test_a_case_is_found(kiosk: Kiosk) -> None:
     assert name == "sheet-failed"
     assert wrong == "a sheet has failed: reason uncertain"
     (process,) = kiosk.judged()
-    assert process.is_grave
+    assert process.grave
     assert any(each.startswith("a case was opened") for each in process.turns[-1].wrong)
 
 

@@ -159,6 +159,17 @@ CASES: list[
     (REPORT, OUT, [("no release was asked for", {"release_asked": False})]),
     (commands.CheckPrinters(epoch=1), OPENED, []),
     (
+        commands.OpenTechnician(),
+        Facts(presence=Presence.ABSENT),
+        [
+            ("somebody is, or was, served here", {"begun": True}),
+            ("a card lies there", {"presence": Presence.PRESENT}),
+            ("money is in the machine", {"inserted": 10}),
+            ("money is in the machine", {"accepting": True}),
+            ("money is in the machine", {"charging": 100}),
+        ],
+    ),
+    (
         commands.OpenCase(code="print.unknown", pauses=True, held=500),
         PAID,
         [

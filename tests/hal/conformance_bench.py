@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from hal.card.vpcd import SocketReader
 from hal.cash.cctalk import CctalkCoinUnit, Hopper
 from hal.printer.escpos import EscposPrinter
+from hal.service_key.modbus import ModbusKey
 from hal.speaker.network import NetworkSpeaker
 
 
@@ -71,3 +72,10 @@ class Reader(SocketReader):
     def close(self) -> None:
         super().close()
         self._listener.close()
+
+
+class Key(ModbusKey):
+    Options = AddressOptions
+
+    def __init__(self, name: str, options: AddressOptions) -> None:
+        super().__init__(options.address, 9600, 1, 0)

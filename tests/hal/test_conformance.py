@@ -4,10 +4,8 @@ do not.
 
 from __future__ import annotations
 
-import asyncio
 import re
-import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,89 +18,18 @@ from hal.conformance import bench as benches
 from hal.conformance.bench import BenchError, Hand, Hands, Table
 from hal.drivers import DriverError, Kind
 from hal.printer.contract import Capabilities, PaperSupply, PrinterState, PrinterStatus
-from hal.sim.bench import Bench
-from testbed import rehearsal
-from testbed.diagnose_drill.site import PEOPLE
+from testbed.far_ends import FAULTS, FarEnds
 
 pytest_plugins = ("pytester",)
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "docs/examples/small_printer.py"
 WIDTH = 1654
-# What the suite calls a fault, and what it is at our bench.
-FAULTS = {
-    "printer": {
-        "cover-open": "printer-cover",
-        "paper-out": "paper-out",
-        "jam": "printer-jam",
-        "silent": "printer-mute",
-        "gone": "printer-gone",
-        "torn": "",
-    },
-    "cash": {"silent": "coins-mute"},
-    "speaker": {},
-    "card": {"gone": "reader-lost", "card-present": ""},
-}
-
-
-class FarEnds:
-    """A bench of far ends in a loop of its own thread."""
-
-    def __init__(self, folder: Path) -> None:
-        made = rehearsal.prepare(folder, people=PEOPLE, seldom=False, kiosk=NO_VOICE)
-        self.wiring = made.wiring
-        self.bench = Bench(made.wiring, made.cards, rehearsal.HOPPERS)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-        self.do(self.bench.start())
-
-    def do(self, work: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
-
-    def switch(self, device: str, fault: str, on: bool) -> None:
-        special: dict[str, Callable[[bool], None]] = {"torn": self._tear, "card-present": self._lay}
-
-        async def act() -> None:
-            if fault in special:
-                special[fault](on)
-            else:
-                await self.bench.switch(FAULTS[device][fault], on)
-
-        self.do(act())
-
-    def _tear(self, on: bool) -> None:
-        if on:
-            self.bench.tear_after(40)
-        else:
-            self.bench.load_paper()
-
-    def _lay(self, on: bool) -> None:
-        if on:
-            self.bench.insert_card(PEOPLE[0])
-        else:
-            self.bench.remove_card()
-
-    def close(self) -> None:
-        self.do(self.bench.stop())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(60)
-        self._loop.close()
-
-
-NO_VOICE = {"voice": {"languages": ()}}
 
 
 @pytest.fixture(scope="module")
 def far_ends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FarEnds]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rehearsal, "_voice", lambda *_: None)
-        made = FarEnds(tmp_path_factory.mktemp("conformance"))
-    yield made
-    made.close()
-
-
-def address(pair: tuple[str, int]) -> str:
-    return f"{pair[0]}:{pair[1]}"
+    with FarEnds(tmp_path_factory.mktemp("conformance")) as made:
+        yield made
 
 
 def tables(far: FarEnds, printer: str) -> dict[str, Any]:
@@ -115,22 +42,27 @@ def tables(far: FarEnds, printer: str) -> dict[str, Any]:
         "printer": {
             "driver": printer,
             "width": WIDTH,
-            "options": {"address": address(wiring.sheets), "width": WIDTH},
+            "options": {"address": far.addresses["sheets"], "width": WIDTH},
             "faults": hands["printer"],
         },
         "speaker": {
             "driver": "conformance_bench:Network",
-            "options": {"address": address(wiring.speaker)},
+            "options": {"address": far.addresses["speaker"]},
         },
         "cash": {
             "driver": "conformance_bench:Coins",
-            "options": {"address": str(wiring.coins)},
+            "options": {"address": far.addresses["coins"]},
             "faults": hands["cash"],
         },
         "card": {
             "driver": "conformance_bench:Reader",
             "options": {"listen": wiring.reader[1], "cable": wiring.cable[1]},
             "faults": hands["card"],
+        },
+        "service_key": {
+            "driver": "conformance_bench:Key",
+            "options": {"address": str(wiring.key)},
+            "faults": hands["service_key"],
         },
     }
 
@@ -184,7 +116,7 @@ def test_a_printer_conforms(
     assert len(outcomes) > 25
 
 
-def test_speaker_coins_and_card_conform(far_ends: FarEnds, tmp_path: Path) -> None:
+def test_speaker_coins_card_and_key_conform(far_ends: FarEnds, tmp_path: Path) -> None:
     document = tables(far_ends, "conformance_bench:Escpos")
     del document["printer"]
     outcomes = run(far_ends, tmp_path, document, "-k", "not must_printer")
@@ -239,13 +171,14 @@ class Believer:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("[toaster]\n", "there are printer, speaker, cash, card"),
+        ("[toaster]\n", "there are printer, speaker, cash, card, service_key"),
         ("board = 'another'\n", "board: the bench of 'another', and this machine is"),
         ("printer = 2\n", "[printer] Expected `object`, got `int`"),
         ("[printer]\n", "[printer] Object missing required field `driver`"),
         ("[card]\ndriver = 'x:Y'\nfaults.jam.on = 'a'", "[card] faults: no 'jam'; there are"),
         ("[cash]\ndriver = 'x:Y'\nfeatures = ['beep']", "[cash] features: no 'beep'; there are"),
         ("[printer]\ndriver = 'x:Y'\nwires = 2\n", "unknown field `wires`"),
+        ("far_ends = 'yes'\n", "far_ends: true or false"),
         ("= =", "Invalid"),
     ],
 )
@@ -253,6 +186,7 @@ def test_a_bench_that_is_wrong_is_one_line(tmp_path: Path, text: str, told: str)
     (tmp_path / "bench.toml").write_text(text)
     with pytest.raises(BenchError, match=re.escape(told)):
         benches.read(tmp_path / "bench.toml")
+        benches.uses_far_ends(tmp_path / "bench.toml")
     with pytest.raises(BenchError, match="No such file"):
         benches.read(tmp_path / "none.toml")
 
@@ -307,6 +241,13 @@ def test_a_driver_of_others_is_tried_by_one_option(pytester: pytest.Pytester) ->
     refused = pytester.runpytest_inprocess("--bench", str(bench), *quiet)
     assert refused.ret == pytest.ExitCode.USAGE_ERROR
     refused.stderr.fnmatch_lines(["*bench.toml: board: the bench of 'another'*"])
+
+
+def test_far_ends_that_are_not_installed_are_named(pytester: pytest.Pytester) -> None:
+    bench = pytester.makefile(".toml", bench="far_ends = true\n")
+    refused = pytester.runpytest_inprocess("--bench", str(bench), "-p", "no:madoguchi_testbed")
+    assert refused.ret == pytest.ExitCode.USAGE_ERROR
+    refused.stderr.fnmatch_lines(["*far_ends: pip install 'madoguchi*testbed*' brings them"])
 
 
 # -- drivers by name

@@ -36,6 +36,7 @@ AT_BENCH: Mapping[str, Callable[[Bench], Any]] = {
     "printer": lambda bench: bench.sheets,
     "coins": lambda bench: bench.coins,
     "cashless": lambda bench: bench.terminal,
+    "key": lambda bench: bench.key,
     "speaker": lambda bench: bench.speaker,
 }
 ALL = [(far_end, name) for far_end, table in FAR_ENDS.items() for name in table]
@@ -136,6 +137,7 @@ def programs(folder: Path, card: Path) -> Mapping[str, list[str]]:
         "printer": anywhere,
         "coins": ["--link", str(folder / "coins-port")],
         "cashless": ["--link", str(folder / "cashless-port")],
+        "key": ["--link", str(folder / "key-port")],
         "speaker": anywhere,
     }
 

@@ -94,6 +94,8 @@ def test_away_with_everything_but_what_is_the_operators(target: Target) -> None:
     left = {found for found in target.files() if "madoguchi" in found}
     assert left == {f"etc/{name}/kiosk.toml", f"var/lib/{name}/journal.sqlite"}
     assert not target.prefix.exists()
+    for folder in ("etc/polkit-1", "etc/systemd/system.conf.d"):  # a plain Debian has neither
+        assert not (target.root / folder).exists()
     assert target.run("--uninstall").returncode == 0  # again
 
 

@@ -61,6 +61,64 @@ def test_a_gateway_gets_the_city_and_nothing_else(wheels: Path) -> None:
     assert found == committed("city") - {"city/pyproject.toml"}
 
 
+def test_the_far_ends_have_a_wheel_of_their_own(wheels: Path) -> None:
+    found = names(wheels, "madoguchi_testbed-*.whl") - {"testbed/pyproject.toml"}
+    assert found == committed("hal/sim", "testbed") - {"testbed/pyproject.toml"}
+
+
+DRIVERS = """
+from dataclasses import dataclass
+from hal.printer.escpos import EscposPrinter
+
+class Mine(EscposPrinter):
+    @dataclass
+    class Options:
+        address: str
+
+    def __init__(self, name, options):
+        super().__init__(name, "tcp:" + options.address, 1654, connect_s=1.0, answer_s=1.0)
+"""
+BENCH = """
+far_ends = true
+[printer]
+driver = "mine:Mine"
+width = 1654
+options = { address = "{sheets}" }
+"""
+FAULT = """
+def test_a_fault(far_ends, scenario):
+    with far_ends.fault("paper-out"):
+        assert far_ends.bench.sheets.paper_left == 0
+    assert scenario
+"""
+
+
+@pytest.mark.wires
+@pytest.mark.slow
+def test_a_driver_is_tried_from_an_empty_folder(wheels: Path, tmp_path: Path) -> None:
+    """With what `pip install madoguchi[testbed]` unpacks, and nothing of a clone."""
+    packages = tmp_path / "packages"
+    for wheel in wheels.glob("*.whl"):
+        with zipfile.ZipFile(wheel) as packed:
+            packed.extractall(packages)
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    (folder / "mine.py").write_text(DRIVERS)
+    (folder / "bench.toml").write_text(BENCH)
+    (folder / "test_fault.py").write_text(FAULT)
+    program = "import sys; sys.path[:0] = sys.argv.pop(1).split(':'); import pytest; pytest.main()"
+    python = [sys.executable, "-I", "-S", "-c", program]
+    paths = f"{folder}:{packages}:{sysconfig.get_path('purelib')}"
+    options = ["-q", "-p", "no:xdist", "-p", "no:cacheprovider"]
+
+    # The whole suite takes longer and is tried elsewhere.
+    words = ["--bench", "bench.toml", str(packages / "hal/conformance"), "test_fault.py"]
+    few = ["-k", "well_says_so or paper_out_is_named or test_a_fault"]
+    command = [*python, paths, *options, *words, *few]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+    assert "3 passed" in done.stdout, done.stdout + done.stderr
+
+
 def test_every_byte_is_pinned(wheels: Path) -> None:
     for requirements, ours in (("board.txt", 1), ("city.txt", 2)):
         lines = (wheels / requirements).read_text().splitlines()

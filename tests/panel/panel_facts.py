@@ -16,6 +16,34 @@ from firmware.texts.texts import Texts
 WHERE = {"office": "窓口 <&>", "phone": "078-918-5020", "hours": "8:55"}
 
 
+NOT_FOR = "<b>就学支援金の申請には使えません。"
+CITY_WORDS = {
+    "discount": {"until": "2027-03-31", "regular": 300},
+    "not_for": NOT_FOR,
+    "not_for_texts": (("ja", NOT_FOR),),
+}
+
+
+def menu() -> dict[str, Any]:
+    """A certificate for each cause for which the menu does not offer one, and one with a discount
+    that has a title of the city's own.
+    """
+    shut = ("closed", "maintenance", "year-not-yet")
+    here = {"kind": "own", "title": "<市>", "titles": (("ja", "<市>"),), "open": True, "fee": 10}
+    certificates = [
+        {
+            **here,
+            "kind": kind,
+            "open": False,
+            "refusal": kind,
+            "opens_at": "2026-11-24T06:30:00+09:00",
+        }
+        for kind in shut
+    ]
+    certificates.append({**here, "refusal": "", "opens_at": "", **CITY_WORDS})
+    return {"city": "市", "exact_only": True, "hours": None, "certificates": certificates}
+
+
 def refusals() -> list[str]:
     known = Texts.load("ja").known
     return [
@@ -183,6 +211,8 @@ def synthetic() -> Iterator[tuple[str, dict[str, Any]]]:
     yield "options", options("copies", "count", ("1",), count=10) | {"choices": []}
     for copies, fee in product((1, 10), (0, 100, 450)):
         yield "confirm", confirm(copies, fee)
+    yield "confirm", confirm(1, 10) | CITY_WORDS
+    yield "menu", menu()
     for scope, names in (("self", []), ("household", ["明石<script>", "明石 花子"])):
         people = {"scope": scope, "names": names, "omitted": []}
         yield "confirm", confirm(people=people, summary=[fields(*FIELDS)])

@@ -68,6 +68,8 @@ class Played:
                 await asyncio.sleep(0.05)
         journal.write(session, "payout-done", amount=100)
         journal.write(session, "ended", kept=0, returned=100, owed=0, held=0)
+        if self.does == "key":
+            self.send("T")
         self.send("E")
         if self.does == "linger":
             time.sleep(60)
@@ -145,6 +147,32 @@ class PlayedClosed:
         return 0
 
 
+class PlayedTechnician:
+    """Says in a file that it is there, and waits for the file `leave` or to be told to go."""
+
+    def __init__(self, config: Any, listeners: Any, send: Callable[[str], None]) -> None:
+        self.send = send
+
+    async def run(self) -> int:
+        number = len(list(STATE.glob("technician-*")))
+        stopped = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
+        (STATE / f"technician-{number}").write_text(str(os.getpid()))
+        does = os.environ.get("TECHNICIAN", "") if number == 0 else ""
+        if does == "dies":
+            os.abort()
+        if does == "hangs":
+            time.sleep(60)
+        if does == "renews":
+            self.send("N")
+            return 0
+        while not stopped.is_set() and not (STATE / "leave").exists():
+            self.send(".")
+            await asyncio.sleep(0.05)
+        (STATE / "left").touch()
+        return 0
+
+
 if __name__ == "__main__":
     supervisor.SILENT_S, supervisor.DYING_S, supervisor.TICK_S = 1.0, 0.5, 0.1
     configure("info")
@@ -165,7 +193,7 @@ if __name__ == "__main__":
     writable = supervisor.settle_books(books)
     differs = STATE / "differs"  # names the item that is not as it was signed
     sys.exit(
-        supervisor.Supervisor(config, sockets, Played, PlayedClosed, books).run(
+        supervisor.Supervisor(config, sockets, Played, PlayedClosed, books, PlayedTechnician).run(
             writable=writable,
             differs=differs.read_text() if differs.exists() else "",
             attested=lambda: not differs.exists(),

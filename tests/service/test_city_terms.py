@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +17,7 @@ from firmware.link import messages, signing
 from firmware.link.clock import CityClock
 from firmware.link.form_terms import Form, FormFee, FormIssuer, FormTerms
 from firmware.service.city_desk import CityDesk
+from firmware.texts import city_words, recordings
 
 JST = timezone(timedelta(hours=9))
 TOLD: dict[str, Any] = {
@@ -34,6 +36,7 @@ TOLD: dict[str, Any] = {
     "challenge_expires_s": 900,
 }
 TERMS_KEY, OTHER_TERMS_KEY = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+RECORDINGS = Path("/nowhere")
 FORM = Form(
     kind="inkan",
     form="inkan",
@@ -64,7 +67,10 @@ FORMS = FormTerms(
 
 
 def greeted(
-    limit: int = 3600, key: Ed25519PrivateKey = TERMS_KEY, **changes: Any
+    limit: int = 3600,
+    key: Ed25519PrivateKey = TERMS_KEY,
+    languages: tuple[str, ...] = (),
+    **changes: Any,
 ) -> tuple[CityDesk, events.Event]:
     """A desk that has heard these terms."""
     body = msgspec.json.encode(FORMS)
@@ -83,7 +89,11 @@ def greeted(
         return heard
 
     line.hello = hello
-    config: Any = SimpleNamespace(trust=SimpleNamespace(phone_policies=()))
+    config: Any = SimpleNamespace(
+        trust=SimpleNamespace(phone_policies=()),
+        kiosk=SimpleNamespace(languages=("ja", "en")),
+        voice=SimpleNamespace(recordings=RECORDINGS, languages=languages),
+    )
     trust: Any = SimpleNamespace(terms_keys=[TERMS_KEY.public_key()], terms_edition=1)
     desk = CityDesk(config, line, trust)  # type: ignore[arg-type]
     return desk, asyncio.run(desk.fetch_terms())
@@ -102,6 +112,26 @@ def test_terms_that_are_signed_and_on_time_are_taken() -> None:
     assert isinstance(
         greeted(limit=0, now=late)[1], events.TermsReceived
     )  # where clocks are not compared
+
+
+def test_a_kind_without_a_recording_keeps_the_kiosk_out_of_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its title (印鑑) is not the usual one of the kind. Once it is recorded, the kiosk serves."""
+    monkeypatch.setitem(globals(), "RECORDINGS", tmp_path)
+    assert greeted()[0].problem() == "", "no language has to be recorded"
+    with caplog.at_level("INFO", "madoguchi"):
+        desk, event = greeted(languages=("ja", "en"))
+    assert isinstance(event, events.TermsReceived)
+    assert (desk.problem(), desk.item()) == ("config", "voice")
+    assert any("kiosk voice --config KIOSK.toml --words" in str(r.__dict__) for r in caplog.records)
+    for phrase in city_words.phrases([(("ja", "印鑑"),)], ("ja", "en")):
+        recorded = recordings.path_of(tmp_path, phrase)
+        recorded.parent.mkdir(parents=True, exist_ok=True)
+        recorded.touch()
+    assert greeted(languages=("ja", "en"))[0].problem() == ""
+    told = notice(not_for={"ja": "使えません。"})
+    assert greeted(languages=("ja", "en"), certificates=told)[0].item() == "voice"
 
 
 def test_a_fee_that_no_coins_pay_is_not_asked_for() -> None:

@@ -69,3 +69,6 @@ def test_the_city_hears_of_the_case_and_of_the_build_that_is_closed(
     mocker.patch("firmware.service.update_state.for_the_city", return_value=report)
     told = closed._status()
     assert (told.availability, told.cases, told.update) == ("out-of-service", 1, report)
+    assert [(each.code, each.number) for each in told.case_codes] == [("journal.broken", 1)]
+    closed._problem, closed._number = "config", "fonts"
+    assert closed._status().case_codes[0].code == "attestation.fonts"

@@ -551,6 +551,12 @@ def message(**changes: Any) -> messages.Terms:
     return messages.Terms(**(facts | changes))
 
 
+@pytest.mark.parametrize(("closes", "told"), [("23:00", "23:00"), ("00:00", "24:00")])
+def test_hours_end_at_the_end_of_the_day_and_not_at_its_beginning(closes: str, told: str) -> None:
+    today = messages.Hours(opens="13:00", closes=closes)
+    assert terms.terms(message(today=today), phones=False).today == ("13:00", told)
+
+
 def test_terms_in_the_journey_s_words() -> None:
     found = terms.terms(message(), phones=False)
     assert (found.refusal, found.city_name[0]) == ("", ("ja", "明石市"))

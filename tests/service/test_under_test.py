@@ -54,7 +54,8 @@ class Board:
             "voice": {"recordings": "voice"},
         }
         for table, values in changed.items():
-            document[table] = {**document.get(table, {}), **values}
+            kept = {} if "driver" in values else document.get(table, {})
+            document[table] = {**kept, **values}
         return msgspec.convert(document, Config, dec_hook=lambda kind, value: kind(value))
 
 
@@ -82,6 +83,49 @@ def test_a_citys_certificate_is_refused(board: Board, monkeypatch: pytest.Monkey
     named = pki._name
     monkeypatch.setattr(pki, "_name", lambda words: named(words.replace("rehearsal ", "")))
     assert "not of a rehearsal's authority" in trouble(board.config())
+
+
+@pytest.mark.parametrize(
+    ("changed", "table"),
+    [
+        ({"card": {"driver": "vpcd", "listen": "192.0.2.1:7000"}}, "card"),
+        ({"sheets": {"address": "127.0.0.1:9100"}}, "sheets"),
+        ({"sheets": {"address": "serial:{pty}?baud=115200"}}, "sheets"),
+        ({"receipts": {"address": "localhost:9101"}}, "receipts"),
+        ({"receipts": {"address": "[::1]:9101"}}, "receipts"),
+        ({"speaker": {"driver": "network", "address": "127.9.9.9:1"}}, "speaker"),
+        ({"cash": {"port": "{pty}"}}, "cash"),
+        ({"cash": {"port": "{link}"}}, "cash"),
+        ({"cashless": {"address": "{pty}"}}, "cashless"),
+        ({}, ""),
+    ],
+)
+def test_a_virtual_device_never_serves_a_city(
+    board: Board, monkeypatch: pytest.MonkeyPatch, changed: dict[str, Any], table: str
+) -> None:
+    """Also where the configuration does not say that it is one."""
+    link = board.folder / "coins"
+    link.symlink_to(board.terminal)
+    names = {"pty": board.terminal, "link": link}
+    changed = {name: {k: v.format(**names) for k, v in t.items()} for name, t in changed.items()}
+    real = {
+        "kiosk": {"under_test": []},
+        "card": {"driver": "pcsc", "reader": "A reader"},
+        "sheets": {"address": "192.0.2.7:9100"},
+        "receipts": {"address": "/dev/usb/lp0"},
+        "speaker": {"driver": "alsa"},
+        "cash": {"port": "/dev/ttyS0"},
+    }
+    given = {name: {**real.get(name, {}), **changed.get(name, {})} for name in {*real, *changed}}
+    for name in ("card", "speaker"):  # another driver has other keys
+        given[name] = changed.get(name, real[name])
+    assert trouble(board.config(**given)) == "", "a rehearsal's certificate"
+    named = pki._name
+    monkeypatch.setattr(pki, "_name", lambda words: named(words.replace("rehearsal ", "")))
+    other = Board(board.folder / "city", board.terminal)
+    other.folder.mkdir()
+    said = trouble(other.config(**given))
+    assert said.startswith(f"[{table}] is a virtual device") if table else said == ""
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no certificate"])

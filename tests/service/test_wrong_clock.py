@@ -28,7 +28,9 @@ def health(clock: CityClock, folder: Path) -> HealthDesk:
     nothing = {"supplies": dict, "change": {}, "exact_only": False}
     well = SimpleNamespace(sheets_trouble=str, receipts_trouble=str, trouble=str, **nothing)
     city = CityDesk(SimpleNamespace(), SimpleNamespace(clock=clock), SimpleNamespace())  # type: ignore[arg-type]
-    journal: Any = SimpleNamespace(purge_due=bool, cases=list, undelivered=list)
+    journal: Any = SimpleNamespace(
+        purge_due=bool, cases=list, undelivered=list, newest=lambda *_: None
+    )
     record: Any = SimpleNamespace(journal=journal)
     config: Any = SimpleNamespace(kiosk=SimpleNamespace(state=folder))
     threads: Any = SimpleNamespace(call=call)

@@ -5,6 +5,7 @@ reported, and what a signature covers.
 from __future__ import annotations
 
 from collections import Counter
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from testbed.demo import FOLDER
-from testbed.inspection import command, plan, prove, report
+from testbed.inspection import command, plan, prove, published, register, report
 from testbed.inspection.command import Exit, main
 from testbed.inspection.errand import Errand
 from testbed.inspection.journey import _touch
@@ -32,7 +33,10 @@ FOUND = {
     "unsigned": "0 codes on a sheet",
     "another_file": "is not the register's",
     "another_address": "is not the register's",
+    "another_title": "title is not what the city has published",
+    "another_statement": "statement is not what the city has published",
 }
+DAY = date(2026, 11, 24)
 DONE = [Result(1, 1, "inkan", SERVED, sheets=1), Result(1, 2, "kazei", "printer")]
 
 
@@ -193,3 +197,31 @@ def test_what_is_wanted_is_picked_first(chosen: dict[str, bool], touch: str) -> 
     errand = Errand("taro", "juminhyo", {"fields": ("b",)})
     assert _touch(errand, question(chosen, option="fields")) == touch
     assert _touch(errand, question(chosen, option="scope")) == ""
+
+
+# -- what the city has published
+
+
+@pytest.mark.parametrize(
+    ("errand", "case", "subtitle"),
+    [
+        (Errand("taro", "juminhyo"), "世帯の一部", "（世帯の一部）"),
+        (Errand("taro", "juminhyo", {"scope": ("household",)}), "世帯全員", "（世帯全員）"),
+        (Errand("taro", "inkan"), "登録されている印影", ""),
+        (
+            Errand("taro", "kazei", {"year": ("y2025",)}),
+            "上記のとおり",
+            "令和7年度（令和6年分所得）",
+        ),
+    ],
+)
+def test_the_words_of_each_kind_are_known(errand: Errand, case: str, subtitle: str) -> None:
+    named, household = register.people_of(errand)
+    whole, year = len(named) == len(household), register.year_of(errand)
+    wanted = dict(published.words(errand.kind, DAY, whole, year))
+    assert case in str(wanted["statement"])
+    assert wanted["subtitle"] == subtitle
+    assert published.faults_of(errand, wanted, DAY) == []
+    for name in wanted:
+        altered = {**wanted, name: "another"}
+        assert published.faults_of(errand, altered, DAY) == [name]

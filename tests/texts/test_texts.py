@@ -15,7 +15,7 @@ from firmware.flow import actions, cashless, money, screens, table
 from firmware.flow.screens import EITHER, PHONE
 from firmware.link.messages import RefusalCode
 from firmware.panel.render import LEFT, RIGHT, STEPS, page, render
-from firmware.service import card_desk, cash_desk, city_desk, closure, health_desk, paper_desk
+from firmware.service import card_desk, cash_desk, city_desk, closure, health_desk, paper_desk, stop
 from firmware.service.handlers import cases
 from firmware.service.terms import refusal
 from firmware.texts import voice, voice_screens
@@ -82,6 +82,7 @@ def problems() -> set[str]:
         *given,
         closure.STORAGE,
         closure.PROGRAM,
+        stop.SUSPENDED,
         "other",  # of what a newer device may say
     }
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from panel_facts import every_screen, refusals
+from panel_facts import NOT_FOR, every_screen, refusals
 
 from firmware.flow.screens import Screen
 from firmware.flow.states import State
-from firmware.texts import voice, voice_parts
+from firmware.panel.render import render
+from firmware.panel.sample_data import CONTACT, OFFERS
+from firmware.texts import city_words, voice, voice_parts
 from firmware.texts.texts import Texts, languages
 
 JA, EN = Texts.load("ja"), Texts.load("en")
@@ -21,7 +23,9 @@ def say(name: str, texts: Texts = EN, **facts: object) -> tuple[str, ...]:
 @pytest.mark.parametrize("language", ["ja-easy", "en"])
 def test_every_screen_has_words_and_all_are_recorded(language: str) -> None:
     texts = Texts.load(language)
-    recorded = voice.phrases(texts)
+    titles = [offer.title for offer in OFFERS]
+    own = [(("ja", "<市>"),), (("ja", NOT_FOR),), CONTACT.office, *titles]
+    recorded = {*voice.phrases(texts), *city_words.phrases(own, (language,))}
     said = set()
     for screen in every_screen(language):
         words = voice.words(screen, texts)
@@ -64,10 +68,11 @@ def test_a_refusal_says_cause_next_step_and_telephone(code: str) -> None:
 
 def test_nothing_of_a_person_is_spoken_aloud() -> None:
     """Not a name, not a birth date, not an address: the screen shows them, and the voice asks to
-    look there.
+    look there. The city's office has the city's name, which is nobody's address.
     """
+    offices = set(city_words.phrases([CONTACT.office], ("ja",)))
     for screen in every_screen("ja"):
-        said = voice.words(screen, JA)
+        said = [word for word in voice.words(screen, JA) if word not in offices]
         assert not [word for word in said if "明石" in word or "GARCIA" in word or "昭和" in word]
         assert (JA.get("screen.confirm.check") in said) is (screen.name == "confirm")
 
@@ -132,13 +137,57 @@ def test_the_menu_says_until_when_the_kiosk_serves_today() -> None:
     assert EN.get("spoken.today") not in say("menu", certificates=(), hours=None)
 
 
-def test_the_menu_says_when_a_shut_certificate_is_to_be_had() -> None:
-    shut = {"kind": "kazei", "fee": 100, "open": False, "opens_at": "2026-11-24T06:30:00+09:00"}
-    said = say("menu", JA, certificates=[shut])
-    at = said.index(JA.get("label.shut"))
+@pytest.mark.parametrize("language", languages())
+def test_a_day_that_ends_at_midnight_is_told_to_end_at_24(language: str) -> None:
+    """Seen and heard, in every language: at 0:00 the day begins."""
+    texts = Texts.load(language)
+    facts = {
+        "certificates": (),
+        "city": "x",
+        "exact_only": False,
+        "hours": {"from": "13:00", "until": "24:00"},
+    }
+    screen = Screen("menu", 1, language, facts=facts)
+    assert "24:00" in render(screen, texts)
+    words = voice.words(screen, texts)
+    assert words[words.index(texts.get("spoken.ends")) + 1] == texts.get("spoken.hour", n=24)
+
+
+@pytest.mark.parametrize(
+    ("cause", "label"),
+    [
+        ("", "label.shut"),  # a city of an older build does not tell
+        ("closed", "label.shut"),
+        ("maintenance", "label.maintenance"),
+        ("year-not-yet", "label.year-not-yet"),
+    ],
+)
+def test_the_menu_says_why_a_certificate_is_shut_and_when_it_is_to_be_had(
+    cause: str, label: str
+) -> None:
+    """None is told as another: one that is in maintenance is not outside its hours."""
+    shut = {
+        "kind": "kazei",
+        "title": "所得・課税証明書",
+        "fee": 100,
+        "open": False,
+        "opens_at": "2026-11-24T06:30:00+09:00",
+        "refusal": cause,
+    }
+    facts = {"certificates": [shut], "city": "x", "exact_only": False, "hours": None}
+    screen = Screen("menu", 1, "ja", facts=facts)
+    said, shown = voice.words(screen, JA), render(screen, JA)
+    at = said.index(JA.get(label))
     assert said[at + 1 : at + 3] == ("次に利用できるのは、", "11月")
+    told = {
+        each
+        for each in ("label.shut", "label.maintenance", "label.year-not-yet")
+        if JA.get(each) in shown
+    }
+    assert told == {label}
+    assert JA.moment(shut["opens_at"]) in shown
     unknown = say("menu", JA, certificates=[{**shut, "opens_at": ""}])
-    assert JA.get("label.shut") in unknown
+    assert JA.get(label) in unknown
     assert "次に利用できるのは、" not in unknown
 
 

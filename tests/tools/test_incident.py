@@ -24,6 +24,7 @@ from firmware.service.flight_record import (
     What,
     case_path,
     keep_for_case,
+    note,
     path,
     read_all,
     read_steps,
@@ -153,6 +154,29 @@ def test_all_was_well(
     serve(board / "state")
     assert main(["replay", str(incident())]) == 0
     assert capsys.readouterr().out.endswith("All was as it should be.\n")
+
+
+def test_whatever_is_grave_is_named_whatever_was_slow_before_and_after(
+    board: Path, incident: Callable[[], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A process is killed after a slow answer of the city; another one finds a device silent."""
+    state = board / "state"
+    killed = RecordedFlow(Flow(), FlightRecord(state))
+    killed.start()
+    killed.handle(events.LineLost())
+    killed.handle(events.CardAbsent())
+    note(state, What.DIED, "died code=-9 supervisor=no")
+    later = RecordedFlow(Flow(), FlightRecord(state))
+    later.start()
+    later.handle(events.CoinsFailed(reason="silent"))
+    assert main(["replay", str(incident())]) == 1
+    told = capsys.readouterr().out
+    head, first, second = told.split("\n\n")
+    assert "something else killed it with SIGKILL" in head and "coins.silent" in head
+    slow, _, grave = first.partition("Grave as well: ")
+    assert ">>> FIRST: the city could not be reached" in slow
+    assert grave.endswith("something else killed it with SIGKILL")
+    assert "the coin unit cannot be trusted: reason silent" in second
 
 
 def test_a_part_that_cannot_be_read_is_named(

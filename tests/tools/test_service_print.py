@@ -53,7 +53,7 @@ def test_the_slip_says_what_the_kiosk_believes_of_the_printer(
     config: Path, sim: PrinterSim, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert kiosk(["test-print", "--config", str(config)]) == 0
-    assert "confirmed" in capsys.readouterr().out
+    assert capsys.readouterr().out.startswith("試験 TEST  receipts: printed, confirmed")
     assert sim.violations == []
     [page] = sim.pages
     lines = text(page, MODES)
@@ -68,6 +68,7 @@ def test_the_slip_says_what_the_kiosk_believes_of_the_printer(
         "bold",
         "centre",
         "123456789012345678901234567890123456789012345678",
+        "TEST PRINT: this is no receipt",
         "The cutter cuts below this line.",
     ):
         assert line in lines, lines

@@ -16,4 +16,11 @@ class SessionHandler(Handler):
     def end(self, _: commands.EndSession) -> None:
         self.place.ended = True
 
-    table: ClassVar[Table] = {commands.Note: note, commands.EndSession: end}
+    def open_technician(self, _: commands.OpenTechnician) -> None:
+        self.place.technician = True
+
+    table: ClassVar[Table] = {
+        commands.Note: note,
+        commands.EndSession: end,
+        commands.OpenTechnician: open_technician,
+    }

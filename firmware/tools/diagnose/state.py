@@ -75,6 +75,8 @@ def journal(config: Config) -> str:
     """Looking makes no file: it would be the technician's, and the kiosk could not write it."""
     path = journal_path(config.kiosk.state)
     _ours(path)
+    if path.exists() and not path.stat().st_size:
+        raise wrong("journal.not-a-database", f"{path} is empty")
     try:
         book = Journal(path)
     except JournalMissing:
