@@ -13,13 +13,18 @@ from typing import Final
 from msgspec.structs import replace
 
 from city.entries import Certificate, current
+from city.family_forms import ALWAYS as FAMILY_ALWAYS
+from city.family_forms import DOMICILE_FIELD, member_record, register_record
+from city.family_forms import HEAD as FAMILY_HEAD
+from city.family_forms import LABELS as FAMILY_LABELS
 from city.municipality import Municipality
 from city.records import File, Resident, TaxRecord, TaxStanding, members
+from city.relations import family_holder, family_members
 from city.vocabulary import FIELD_ROWS, Case, Field, RowKey
 from firmware.link import era
-from firmware.link.commitments import SEAL_RECORD
-from firmware.link.content import IMPRINT, NAME, Content, Person, Row, Sheet
-from firmware.link.form_terms import FormName
+from firmware.link.commitments import FAMILY_RECORD, SEAL_RECORD
+from firmware.link.content import GIVEN, IMPRINT, NAME, Content, Person, Row, Sheet
+from firmware.link.form_terms import FAMILY_FORMS, UNTAXED, FormName
 
 # Rows of a person that a resident can choose or a city always prints: key, label, value ("" for
 # none), in form order.
@@ -65,16 +70,19 @@ HEAD: Final[Mapping[FormName, tuple[str, ...]]] = {
     "juminhyo": (ADDRESS, HOUSEHOLD_HEAD),
     "inkan": (),
     "kazei": (),
+    **FAMILY_HEAD,
 }
 LABELS: Final[Mapping[FormName, tuple[str, ...]]] = {
     "juminhyo": (*BESIDE_NAME, *(label for _, label, _ in LINES)),
     "inkan": (*BESIDE_NAME, BIRTH, ADDRESS),
     "kazei": (*BESIDE_NAME, BIRTH, ADDRESS_NOW),
+    **FAMILY_LABELS,
 }
 ALWAYS: Final[Mapping[FormName, tuple[str, ...]]] = {
     "juminhyo": (ADDRESS, *BESIDE_NAME),
     "inkan": LABELS["inkan"],
     "kazei": LABELS["kazei"],
+    **FAMILY_ALWAYS,
 }
 TAX_ROWS: Final = ("{calendar}1月1日の住所",)
 SHOWN_OF_HOLDER: Final = (
@@ -152,9 +160,14 @@ def session_records(city: Municipality, day: date, file: File) -> Mapping[str, V
     gives it.
     """
     head = household_head(file)
-    records = {key: person_record(person, head) for key, person in members(file).items()}
+    records: dict[str, Values] = {}
+    records |= {key: person_record(person, head) for key, person in members(file).items()}
     if file.seal is not None and file.seal.certifiable(day):
         records[SEAL_RECORD] = {IMPRINT: hashlib.sha256(file.seal.imprint).hexdigest()}
+    if file.family is not None and any(c.form in FAMILY_FORMS for c in city.certificates):
+        people = family_members(file)
+        records |= {FAMILY_RECORD: register_record(file.family)} if people else {}
+        records |= {key: member_record(member) for key, member in people.items()}
     offered = [certificate for certificate in city.offered(day) if certificate.form == "kazei"]
     years = {year for certificate in offered for year in certificate.fiscal_years(day)}
     filed = [tax for tax in file.taxes if tax.standing is TaxStanding.FILED and tax.year in years]
@@ -219,7 +232,7 @@ class _Order:
         subtitle = certificate.subtitle.get(case, "")
         return Content(
             heading=self.city.name["ja"],
-            title=certificate.printed,
+            title=certificate.titles.get(case, certificate.printed),
             subtitle=subtitle if year is None else with_year(subtitle, year),
             unique_number=stamp.unique_number,
             statement=certificate.statement[case],
@@ -227,7 +240,7 @@ class _Order:
             office=issuer.office,
             officer=issuer.officer,
             stamp=issuer.stamp,
-            notes=certificate.notes,
+            notes=(*certificate.notes, *filter(None, (certificate.remarks.get(case, ""),))),
             verification=self.city.verification,
             sheets=(sheet,),
         )
@@ -325,7 +338,40 @@ def _kazei(order: _Order) -> Composed:
         holder_id(order.file): frozenset({*SHOWN_OF_HOLDER, *labels}),
         choice: frozenset({*tax_rows, *sections}) if sections else frozenset(record),
     }
-    return Composed(order.content(sheet, "tax", year), opened, person.name, 0, year=year)
+    untaxed = order.certificate.untaxed
+    case: Case = "untaxed" if untaxed and record.get(untaxed) == UNTAXED else "tax"
+    return Composed(order.content(sheet, case, year), opened, person.name, 0, year=year)
+
+
+def _of_family(order: _Order) -> Composed:
+    """All of a family register, or those who were chosen."""
+    form = order.certificate.form
+    everybody = family_members(order.file)
+    me = family_holder(order.file)
+    case: Case = "all" if "all" in order.certificate.statement else "some"
+    chosen = order.chosen.get("members", ())
+    keys = [key for key in everybody if case == "all" or key in chosen]
+    asked = "domicile" in order.chosen.get("fields", ())
+    wanted = {*ALWAYS[form], *(DOMICILE_FIELD if asked else ())}
+    head = [label for label in HEAD[form] if label in wanted]
+    labels = LABELS[form]
+    people = tuple(
+        Person(name=order.records[key][GIVEN], rows=_rows(order.records[key], labels))
+        for key in keys
+    )
+    rows = _rows(order.records[FAMILY_RECORD], head)
+    sheet = Sheet(head=rows, people=people, amounts=(), seal=b"", applicant="")
+    opened = {key: frozenset({NAME, GIVEN, *labels}) for key in keys}
+    opened[me] = opened.get(me, frozenset()) | {NAME, BIRTH}
+    opened[holder_id(order.file)] = frozenset(SHOWN_OF_HOLDER)
+    if head:
+        opened[FAMILY_RECORD] = frozenset(head)
+    return Composed(
+        content=order.content(sheet, case),
+        open=opened,
+        holder=order.holder[NAME],
+        holder_at=keys.index(me) if me in keys else None,
+    )
 
 
 def _amounts(certificate: Certificate, record: Values, beside: Collection[str]) -> tuple[Row, ...]:
@@ -342,6 +388,8 @@ CONTENT: Final[Mapping[FormName, Callable[[_Order], Composed]]] = {
     "juminhyo": _juminhyo,
     "inkan": _inkan,
     "kazei": _kazei,
+    "koseki": _of_family,
+    "fuhyo": _of_family,
 }
 
 

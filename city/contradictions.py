@@ -15,12 +15,14 @@ from city.public_holidays import LAST_YEAR
 from city.vocabulary import (
     CAUSES,
     ELSE,
+    FAMILY_FIELDS,
     FIELD_ROWS,
     MOST_AMOUNTS,
     OF_A_SEAL,
     STATEMENTS,
     YEAR_WORDS,
 )
+from firmware.link.form_terms import FAMILY_FORMS
 
 if TYPE_CHECKING:
     from city.municipality import Municipality
@@ -197,22 +199,28 @@ def _certificate(key: str, certificate: Certificate) -> Iterator[str]:
     yield from _discounts(f"{key}.fees", certificate)
     yield from _hours(f"{key}.hours", certificate.hours)
     yield from _years(key, certificate)
+    yield from _by_record(key, certificate)
     if certificate.until is not None and certificate.until < certificate.since:
         yield f"{key}.until: before its first day"
-    if not certificate.subtitle.keys() <= STATEMENTS[certificate.form]:
-        yield f"{key}.subtitle: for {', '.join(sorted(STATEMENTS[certificate.form]))} alone"
+    if certificate.statement.keys() not in STATEMENTS[certificate.form]:
+        cases = " or ".join(", ".join(sorted(each)) for each in STATEMENTS[certificate.form])
+        yield f"{key}.statement: needs exactly {cases}"
+    if not certificate.subtitle.keys() <= certificate.statement.keys():
+        yield f"{key}.subtitle: for {', '.join(sorted(certificate.statement))} alone"
     year_words = YEAR_WORDS if certificate.form == "kazei" else ()
     for text in certificate.subtitle.values():
         if not set(re.findall(r"{([^}]*)}?", text)) <= set(year_words):
             words = ", ".join(f"{{{word}}}" for word in YEAR_WORDS)
             yield f"{key}.subtitle: {words} stand for words of a fiscal year, no others"
-    if certificate.statement.keys() != STATEMENTS[certificate.form]:
-        yield f"{key}.statement: needs exactly {', '.join(sorted(STATEMENTS[certificate.form]))}"
     shown = [*certificate.rows, *(row for field in certificate.fields for row in FIELD_ROWS[field])]
     if (certificate.form == "juminhyo") is not bool(certificate.rows):
         yield f"{key}.rows: for the form juminhyo, and needed there"
     if len(set(shown)) != len(shown):
         yield f"{key}.rows: a row twice, or chosen and always printed"
+    if certificate.form in FAMILY_FORMS and not set(certificate.fields) <= FAMILY_FIELDS.get(
+        certificate.form, set()
+    ):
+        yield f"{key}.fields: of a family register, only 'domicile' of the form fuhyo is asked for"
     yield from _japanese(f"{key}.title", certificate.title)
     if certificate.not_for:
         yield from _japanese(f"{key}.not_for", certificate.not_for)
@@ -231,6 +239,21 @@ def _certificate(key: str, certificate: Certificate) -> Iterator[str]:
             f"{key}.printed: {OF_A_SEAL} stands in the title of the form inkan and of no "
             "other, or no kiosk takes it"
         )
+
+
+def _by_record(key: str, certificate: Certificate) -> Iterator[str]:
+    """What depends on the record: both ends must see the amount that decides."""
+    if bool(certificate.untaxed) is not ("untaxed" in certificate.statement):
+        yield f"{key}.untaxed: an amount, where there is statement.untaxed, and only there"
+    shown = {label for labels in certificate.amounts.values() for label in labels}
+    if certificate.untaxed and shown and certificate.untaxed not in shown:
+        yield f"{key}.untaxed: {certificate.untaxed} is not among the amounts"
+    for name, texts in (("titles", certificate.titles), ("remarks", certificate.remarks)):
+        if not texts.keys() <= certificate.statement.keys():
+            yield f"{key}.{name}: for {', '.join(sorted(certificate.statement))} alone"
+    for case, title in certificate.titles.items():
+        if len(title) > MOST_TITLE or OF_A_SEAL in title:
+            yield f"{key}.titles.{case}: at most {MOST_TITLE} characters, without {OF_A_SEAL}"
 
 
 def _periods(certificates: Sequence[Certificate]) -> Iterator[str]:

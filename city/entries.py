@@ -92,6 +92,10 @@ class Eligibility(Sited, frozen=True, kw_only=True, rename={"since": "from"}):
     continuation_days: Annotated[int, Meta(ge=1, le=366)] = 90
     # a notice of one member stops the residence certificates of all
     notice_blocks_household: bool = False
+    # working days until a notice about a family register (戸籍の届出) is entered
+    filing_days: Annotated[int, Meta(ge=0, le=60)] = 7
+    # working days until 利用登録 holds; without it nobody who lives elsewhere is served
+    registration_days: Annotated[int, Meta(ge=0, le=60)] | None = None
 
 
 class Phones(Sited, frozen=True, kw_only=True, rename={"since": "from"}):
@@ -139,7 +143,7 @@ class Certificate(Sited, frozen=True, kw_only=True, rename={"since": "from"}):
     statement: dict[Case, Text]
     subtitle: dict[Case, Text] = {}  # with {fiscal}, {calendar} or {income} for the chosen year
     notes: tuple[Text, ...] = ()
-    # juminhyo
+    # juminhyo; `fields` of fuhyo too
     rows: tuple[RowKey, ...] = ()  # printed for everybody
     fields: tuple[Field, ...] = ()  # printed when chosen
     others: bool = True  # whether members of the household can be shown
@@ -149,6 +153,10 @@ class Certificate(Sited, frozen=True, kw_only=True, rename={"since": "from"}):
     years: tuple[FiscalYear, ...] = ()
     # heading -> rows of the record; all of them when empty
     amounts: dict[Text, tuple[Text, ...]] = {}
+    # the amount of which 0円 makes it the case "untaxed"; by case: another title, one note more
+    untaxed: Text = ""
+    titles: dict[Case, Text] = {}
+    remarks: dict[Case, Text] = {}
 
     def holds_on(self, day: date) -> bool:
         return self.since <= day and (self.until is None or day <= self.until)
@@ -171,6 +179,8 @@ class Certificate(Sited, frozen=True, kw_only=True, rename={"since": "from"}):
         yield from self.statement.values()
         yield from _plain(self.subtitle.values())
         yield from self.notes
+        yield from self.titles.values()
+        yield from self.remarks.values()
         for heading, labels in self.amounts.items():
             yield heading
             yield from labels

@@ -30,6 +30,7 @@ from city.composition import (
 )
 from city.database import Mode, Unavailable, transact
 from city.document import Paginator, Typesetter
+from city.family_rules import family_people
 from city.municipality import Municipality
 from city.opening import Opening, hours_of, opening
 from city.records import File
@@ -195,7 +196,7 @@ def open_session(
     city: City, kiosk: str, message: messages.SessionRequest
 ) -> messages.SessionAnswer:
     now = city.clock()
-    data = city.seen_by(kiosk)
+    data = city.seen_by(kiosk).told_to(message.understands)
     fresh = city.mark(lambda c: registry.use_challenge(c, message.challenge, kiosk, seconds(now)))
     require(fresh, RefusalCode.CHALLENGE)
     require_open(data, now)
@@ -209,7 +210,7 @@ def open_session(
         require(serves, RefusalCode.MAINTENANCE)
         file = registry.file_of(connection, card.fingerprint)
         if file is None:
-            raise Refused(RefusalCode.NOT_LINKED)
+            raise Refused(rules.unknown_card(data, now))
         if code := rules.person_refusal(data, now, file):
             raise Refused(code, rules.person_opens_at(data, code, file))
         session = registry.Session(
@@ -229,6 +230,10 @@ def open_session(
     file, paused = city.decide(admit)
     records = session_records(data, day_of(now), file)
     holder = records[holder_id(file)]
+    offers = tuple(
+        _told(_paused_offer(o) if paused.stops(kiosk, o.kind) else o, message.understands)
+        for o in rules.offers(data, now, file)
+    )
     return messages.SessionAnswer(
         session=message.session,
         holder=holder_id(file),
@@ -237,13 +242,11 @@ def open_session(
         members={key: person.name for key, person in rules.members(file).items()},
         records=commit(message.session, file.version, seed, records),
         record_version=file.version,
-        offers=tuple(
-            _told(_paused_offer(o) if paused.stops(kiosk, o.kind) else o, message.understands)
-            for o in rules.offers(data, now, file)
-        ),
+        offers=offers,
         card_expires_in_days=card.expires_in_days,
         ends_in_s=data.session_s,
         readings=_readings(file) if messages.READINGS in message.understands else {},
+        family=family_people(file) if any(offer.family for offer in offers) else None,
     )
 
 
@@ -266,7 +269,7 @@ def _readings(file: File) -> dict[str, str]:
 
 def _paused_offer(offer: messages.Offer) -> messages.Offer:
     """Until a person has looked, which nobody knows when."""
-    return replace(offer, refusal=RefusalCode.MAINTENANCE, opens_at=None, options=())
+    return replace(offer, refusal=RefusalCode.MAINTENANCE, opens_at=None, options=(), family=False)
 
 
 def require_open(data: Municipality, now: datetime) -> None:

@@ -8,7 +8,7 @@ in the types (`city.entries`); what one entry says about another is checked by
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -38,8 +38,8 @@ from city.keeping import Publication, Retention
 from city.public_holidays import PublicHolidays
 from city.vocabulary import CAUSES, ELSE
 from firmware.link.base import Key, Text
-from firmware.link.form_terms import Address
-from firmware.link.messages import Contact
+from firmware.link.form_terms import FAMILY_FORMS, Address
+from firmware.link.messages import FAMILY, Contact
 
 S = TypeVar("S", bound=Sited)
 
@@ -69,6 +69,13 @@ class Municipality(DatedData, frozen=True, kw_only=True):
     def offered(self, day: date) -> tuple[Certificate, ...]:
         """Certificates this city issues on that day."""
         return tuple(certificate for certificate in self.certificates if certificate.holds_on(day))
+
+    def told_to(self, understands: Sequence[str]) -> Municipality:
+        """What a kiosk of this build can take: an older one has no words for family registers."""
+        if FAMILY in understands:
+            return self
+        known = tuple(each for each in self.certificates if each.form not in FAMILY_FORMS)
+        return replace(self, certificates=known)
 
     def takes_phones(self, day: date) -> bool:
         begun = [entry for entry in self.phones if entry.since <= day]

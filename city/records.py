@@ -27,6 +27,7 @@ class Standing(StrEnum):
     LEAVING = "leaving"  # notice of moving out filed (転出届), still a resident
     MOVED_OUT = "moved-out"
     DEAD = "dead"
+    ELSEWHERE = "elsewhere"  # never a resident's: known here by a registration for use alone
 
 
 class Resident(RegisterEntry, frozen=True, kw_only=True):
@@ -65,7 +66,7 @@ class Resident(RegisterEntry, frozen=True, kw_only=True):
     @property
     def listed(self) -> bool:
         """Shown on the household's certificates: the dead and those who moved out are not."""
-        return self.standing in (Standing.RESIDENT, Standing.LEAVING)
+        return self.standing in (Standing.RESIDENT, Standing.LEAVING, Standing.ELSEWHERE)
 
 
 class Seal(RegisterEntry, frozen=True, kw_only=True):
@@ -93,6 +94,52 @@ class TaxRecord(RegisterEntry, frozen=True, kw_only=True):
     amounts: tuple[tuple[str, int], ...] = ()  # as printed, in order: label, yen
 
 
+class FamilyRegister(RegisterEntry, frozen=True, kw_only=True):
+    """One family register (戸籍), as far as a certificate of it can show it."""
+
+    id: str
+    domicile: str  # 本籍
+    head: str  # 筆頭者: the name under which the register is kept
+    matters: tuple[tuple[str, str], ...] = ()  # 戸籍事項: (戸籍編製 ..., what stands there)
+    filed_on: date | None = None  # the newest notice that has not been entered yet
+    stopped: bool = False  # no certificates: the counter looks at who asks
+
+
+class FamilyMember(RegisterEntry, frozen=True, kw_only=True):
+    """Who is, or was, in a family register, and their part of its supplement (戸籍の附票)."""
+
+    id: str
+    register: str
+    position: int
+    resident: str | None = None  # the same person in the register of residents, once found to be
+    name: str  # in full
+    given: str  # 名
+    sex: str
+    birth: date
+    removed: bool = False  # 除籍
+    protected: bool = False  # DV等支援措置
+    details: tuple[tuple[str, str], ...] = ()  # 父, 母, 続柄 and 身分事項: what stands at each
+    addresses: tuple[tuple[str, date], ...] = ()  # of the supplement: address, 住所を定めた日
+
+
+class UseRegistration(RegisterEntry, frozen=True, kw_only=True):
+    """利用登録: the card of somebody who is in a family register here and lives elsewhere."""
+
+    fingerprint: str  # SHA-256 of the card's certificate, hex
+    member: str
+    address: str
+    filed_on: date
+    ended: bool = False
+
+
+class Family(RegisterEntry, frozen=True, kw_only=True):
+    """The family register that one card's holder is in."""
+
+    register: FamilyRegister
+    members: tuple[FamilyMember, ...]  # all of it, in order, the holder included
+    me: str
+
+
 class Card(RegisterEntry, frozen=True, kw_only=True):
     fingerprint: str  # SHA-256 of the certificate, hex
     resident: str
@@ -111,6 +158,8 @@ class File(RegisterEntry, frozen=True, kw_only=True):
     household: tuple[Resident, ...]  # all of it, in order, the resident included
     seal: Seal | None
     taxes: tuple[TaxRecord, ...]
+    family: Family | None = None
+    registration: UseRegistration | None = None  # of somebody who lives elsewhere
 
     @property
     def version(self) -> int:

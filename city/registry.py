@@ -9,17 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from city import tables
-from city.records import Card, File, RegisterEntry, Resident, Seal, TaxRecord
+from city.families import family_of, registered
+from city.reading import rows, single
+from city.records import Card, File, Resident, Seal, TaxRecord
 from firmware.link.messages import Outcome, Result
 
-R = TypeVar("R", bound=RegisterEntry)
 # Both know ON CONFLICT; SQL as such does not.
 INSERT: Final[Mapping[str, Callable[[Table], Any]]] = {
     "sqlite": sqlite.insert,
@@ -35,14 +36,16 @@ def file_of(connection: Connection, fingerprint: str, hold: bool = False) -> Fil
     `hold`: nobody changes it before this transaction ends. The rows are locked; so is what a new
     row would refer to. (SQLite has one writer at a time, and that is this transaction.)
     """
-    card = _one(connection, tables.cards, tables.cards.c.fingerprint == fingerprint, Card, hold)
-    if card is None:
-        return None
-    resident = _one(
-        connection, tables.residents, tables.residents.c.id == card.resident, Resident, hold
+    card = single(connection, tables.cards, tables.cards.c.fingerprint == fingerprint, Card, hold)
+    resident = (
+        single(connection, tables.residents, tables.residents.c.id == card.resident, Resident, hold)
+        if card
+        else None
     )
-    if resident is None:
-        return None
+    if card is None or resident is None or not resident.listed:
+        elsewhere = registered(connection, fingerprint, hold)
+        if elsewhere is not None or card is None or resident is None:
+            return elsewhere
     if hold:
         connection.execute(
             select(tables.households)
@@ -50,14 +53,15 @@ def file_of(connection: Connection, fingerprint: str, hold: bool = False) -> Fil
             .with_for_update()
         )
     household = tables.residents.c.household == resident.household
+    member = tables.family_members.c.resident == resident.id
     return File(
         card=card,
         resident=resident,
-        household=_all(
+        household=rows(
             connection, tables.residents, household, Resident, hold, tables.residents.c.position
         ),
-        seal=_one(connection, tables.seals, tables.seals.c.resident == resident.id, Seal, hold),
-        taxes=_all(
+        seal=single(connection, tables.seals, tables.seals.c.resident == resident.id, Seal, hold),
+        taxes=rows(
             connection,
             tables.taxes,
             tables.taxes.c.resident == resident.id,
@@ -65,6 +69,7 @@ def file_of(connection: Connection, fingerprint: str, hold: bool = False) -> Fil
             hold,
             tables.taxes.c.year,
         ),
+        family=family_of(connection, member, hold),
     )
 
 
@@ -78,27 +83,6 @@ def put(connection: Connection, table: Table, values: Mapping[str, Any]) -> None
         known = connection.execute(update(table).where(same).values(rest)).rowcount == 1
     if not known:
         connection.execute(insert(table).values(values))
-
-
-def _one(
-    connection: Connection, table: Table, where: ColumnElement[bool], type_: type[R], hold: bool
-) -> R | None:
-    return next(iter(_all(connection, table, where, type_, hold)), None)
-
-
-def _all(
-    connection: Connection,
-    table: Table,
-    where: ColumnElement[bool],
-    type_: type[R],
-    hold: bool,
-    order: ColumnElement[Any] | None = None,
-) -> tuple[R, ...]:
-    query = select(table).where(where).order_by(order)
-    rows = connection.execute(query.with_for_update() if hold else query).mappings()
-    return tuple(
-        msgspec.convert({str(name): value for name, value in row.items()}, type_) for row in rows
-    )
 
 
 # -- challenges and sessions -----------------------------------------------------------------------

@@ -7,19 +7,23 @@ answer.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 
 from city.clock import JST
 from city.composition import Picked, available
-from city.entries import Certificate, Eligibility, current
+from city.entries import Certificate, current
+from city.family_rules import entered, family_options, family_refusal
+from city.inquiry import Inquiry, opens
+from city.inquiry import usable_from as usable_from
 from city.municipality import Municipality
 from city.opening import Opening, opening
 from city.records import Card, File, Resident, Standing, TaxRecord, TaxStanding, stays_out
 from city.records import members as members
+from city.relations import ACCESS
 from city.vocabulary import ELSE
 from firmware.link import era
+from firmware.link.form_terms import FAMILY_FORMS
 from firmware.link.messages import (
     CertificateNotice,
     Choice,
@@ -85,16 +89,12 @@ def birthday(birth: date, age: int) -> date:
         return date(birth.year + age, 3, 1)
 
 
-def usable_from(city: Municipality, filed: date) -> date:
-    """The day from which what was filed holds here: so long after the working day that takes
-    it up.
-    """
-    first = min(entry.since for entry in city.eligibility)
-    terms = current(city.eligibility, max(filed, first))
-    day = filed
-    while not city.working_day(day):
-        day += timedelta(days=1)
-    return day + timedelta(days=terms.processing_days)
+def unknown_card(city: Municipality, now: datetime) -> RefusalCode:
+    """What is told to a card that no register of this city knows."""
+    terms = current(city.eligibility, now.astimezone(JST).date())
+    offered = city.offered(now.astimezone(JST).date())
+    taken = terms.registration_days is not None and any(ACCESS[c.form].elsewhere for c in offered)
+    return RefusalCode.NOT_REGISTERED_FOR_USE if taken else RefusalCode.NOT_LINKED
 
 
 def person_refusal(city: Municipality, now: datetime, file: File) -> RefusalCode | None:
@@ -111,6 +111,10 @@ def person_refusal(city: Municipality, now: datetime, file: File) -> RefusalCode
     causes = (
         (card.revoked or lapsed, RefusalCode.CARD_REVOKED),
         (person.protected or person.standing is Standing.DEAD, RefusalCode.NOT_AVAILABLE),
+        (
+            person.standing is Standing.ELSEWHERE and terms.registration_days is None,
+            RefusalCode.NOT_LINKED,
+        ),
         (person.standing in (Standing.MOVED_OUT, Standing.LEAVING), RefusalCode.MOVED_OUT),
         (today < birthday(person.birth, terms.minimum_age), RefusalCode.UNDER_15),
         (_not_continued(card, person), RefusalCode.CARD_NOT_CONTINUED),
@@ -130,14 +134,7 @@ def person_opens_at(city: Municipality, code: RefusalCode, file: File) -> dateti
     }.get(code)
     if filed is None:
         return None
-    return _opens(city, usable_from(city, filed))
-
-
-def _opens(city: Municipality, day: date, kind: str = "") -> datetime | None:
-    """The first opening, of the service or of a certificate, from that day on."""
-    morning = datetime.combine(day, datetime.min.time(), JST)
-    when = opening(city, morning, kind)
-    return when.opens_at if when.refusal else morning
+    return opens(city, usable_from(city, filed))
 
 
 def _not_continued(card: Card, person: Resident) -> bool:
@@ -153,20 +150,6 @@ def _linked_on(card: Card) -> date:
 # -- what ------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Inquiry:
-    """May this person have this certificate today?"""
-
-    city: Municipality
-    certificate: Certificate
-    today: date
-    file: File
-
-    @property
-    def terms(self) -> Eligibility:
-        return current(self.city.eligibility, self.today)
-
-
 def offers(city: Municipality, now: datetime, file: File) -> tuple[Offer, ...]:
     """Every certificate of this city: what this person is asked before it, or why it cannot be."""
     today = now.astimezone(JST).date()
@@ -179,7 +162,7 @@ def _offer(inquiry: Inquiry, now: datetime) -> Offer:
     certificate = inquiry.certificate
     refuse, ask = FORMS[certificate.form]
     when = opening(inquiry.city, now, certificate.kind)
-    code = when.refusal or refuse(inquiry)
+    code = when.refusal or _of_another_city(inquiry) or refuse(inquiry)
     ends = when.opens_at if when.refusal else _ends_by_itself(inquiry, code)
     return Offer(
         kind=certificate.kind,
@@ -188,9 +171,17 @@ def _offer(inquiry: Inquiry, now: datetime) -> Offer:
         refusal=code,
         options=() if code else (*ask(inquiry), _copies(certificate)),
         opens_at=ends.isoformat() if ends else None,
+        family=code is None and certificate.form in FAMILY_FORMS,
         discount=discount(certificate, inquiry.today),
         not_for=certificate.not_for,
     )
+
+
+def _of_another_city(inquiry: Inquiry) -> RefusalCode | None:
+    """Who lives elsewhere is in some registers only."""
+    elsewhere = inquiry.file.resident.standing is Standing.ELSEWHERE
+    served = ACCESS[inquiry.certificate.form].elsewhere
+    return RefusalCode.NOT_LINKED if elsewhere and not served else None
 
 
 def _ends_by_itself(inquiry: Inquiry, code: RefusalCode | None) -> datetime | None:
@@ -199,20 +190,22 @@ def _ends_by_itself(inquiry: Inquiry, code: RefusalCode | None) -> datetime | No
     """
     if code is RefusalCode.YEAR_NOT_YET:
         return _year_begins(inquiry)
+    if code in (RefusalCode.FILING_IN_PROCESS, RefusalCode.REGISTRATION_IN_PROCESS):
+        return opens(inquiry.city, entered(inquiry, code), inquiry.certificate.kind)
     if code is not RefusalCode.HOUSEHOLD_NOTICE:
         return None
     listed = [person for person in inquiry.file.household if person.listed]
     if any(person.standing is Standing.LEAVING for person in listed):
         return None
     held = max(usable_from(inquiry.city, person.notified_on) for person in listed)
-    return _opens(inquiry.city, held, inquiry.certificate.kind)
+    return opens(inquiry.city, held, inquiry.certificate.kind)
 
 
 def _year_begins(inquiry: Inquiry) -> datetime | None:
     """The first opening of the next fiscal year."""
     years = inquiry.certificate.years
     begins = [year.since for year in years if year.since > inquiry.today]
-    return _opens(inquiry.city, min(begins), inquiry.certificate.kind) if begins else None
+    return opens(inquiry.city, min(begins), inquiry.certificate.kind) if begins else None
 
 
 def _copies(certificate: Certificate) -> Option:
@@ -345,6 +338,8 @@ FORMS: Final[
     "juminhyo": (_juminhyo_refusal, _juminhyo_options),
     "inkan": (_inkan_refusal, _nothing),
     "kazei": (_kazei_refusal, _kazei_options),
+    "koseki": (family_refusal, family_options),
+    "fuhyo": (family_refusal, family_options),
 }
 
 # -- what was chosen -------------------------------------------------------------------------------

@@ -123,7 +123,7 @@ def _set(
     choices = {
         option.id: tuple(choice.id for choice in option.choices)
         for option in offer.options
-        if option.id == "fields"
+        if option.id == "fields" or (option.id == "members" and option.when is None)
     }
     chosen = rules.picked(offer, choices, 1)
     stamp = Stamp(NUMBER, at.astimezone(JST).date())

@@ -97,6 +97,48 @@ cards = Table(
     Column("revoked", Boolean, nullable=False),
 )
 
+# 戸籍, and the 附票 of each of its people.
+family_registers = Table(
+    "family_registers",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("domicile", Text, nullable=False),
+    Column("head", Text, nullable=False),
+    Column("matters", JSON, nullable=False),
+    Column("filed_on", Date),
+    Column("stopped", Boolean, nullable=False),
+)
+
+family_members = Table(
+    "family_members",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("register", ForeignKey("family_registers.id"), nullable=False, index=True),
+    Column("position", Integer, nullable=False),
+    # In one register at most is somebody still; from the others they were removed. No foreign key:
+    # the two registers are kept apart, and a resident who is gone is nobody's card.
+    Column("resident", String(64), index=True),
+    Column("name", Text, nullable=False),
+    Column("given", Text, nullable=False),
+    Column("sex", String(8), nullable=False),
+    Column("birth", Date, nullable=False),
+    Column("removed", Boolean, nullable=False),
+    Column("protected", Boolean, nullable=False),
+    Column("details", JSON, nullable=False),
+    Column("addresses", JSON, nullable=False),
+)
+
+# 利用登録: cards of people who are in a family register here and live elsewhere.
+use_registrations = Table(
+    "use_registrations",
+    metadata,
+    Column("fingerprint", String(64), primary_key=True),
+    Column("member", ForeignKey("family_members.id"), nullable=False),
+    Column("address", Text, nullable=False),
+    Column("filed_on", Date, nullable=False),
+    Column("ended", Boolean, nullable=False),
+)
+
 # Which certificates kiosks showed or were given. A kiosk that lost one through revocation is
 # trusted by listing only.
 kiosk_certificates = Table(

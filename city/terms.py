@@ -24,10 +24,19 @@ from city import municipality
 from city.composition import ALWAYS, HEAD, HOUSEHOLD_HEAD, LABELS, LINES, TAX_ROWS
 from city.config import Config, ConfigError, load
 from city.entries import Certificate, Issuer
+from city.family_forms import DOMICILE_FIELD
 from city.municipality import Municipality
 from city.vocabulary import FIELD_ROWS, Field, RowKey
 from firmware.link import signing
-from firmware.link.form_terms import AmountSection, Form, FormFee, FormIssuer, FormTerms
+from firmware.link.form_terms import (
+    FAMILY_FORMS,
+    AmountSection,
+    Form,
+    FormFee,
+    FormIssuer,
+    FormName,
+    FormTerms,
+)
 from firmware.link.messages import MAX_FORM_TERMS
 
 
@@ -80,12 +89,15 @@ def _form(certificate: Certificate) -> Form:
         head=HEAD[certificate.form],
         rows=LABELS[certificate.form],
         always=(*ALWAYS[certificate.form], *_labels(certificate.rows)),
-        fields={field: _field(field) for field in certificate.fields},
+        fields={field: _field(field, certificate.form) for field in certificate.fields},
         tax_rows=TAX_ROWS if certificate.form == "kazei" else (),
         amounts=tuple(
             AmountSection(heading=h, labels=labels) for h, labels in certificate.amounts.items()
         ),
         seal_mm=certificate.seal_mm,
+        untaxed=certificate.untaxed,
+        titles={str(case): text for case, text in certificate.titles.items()},
+        remarks={str(case): text for case, text in certificate.remarks.items()},
     )
 
 
@@ -98,7 +110,9 @@ def _fees(certificate: Certificate) -> Iterator[FormFee]:
             yield FormFee(since=after, yen=certificate.fee_on(after).yen)
 
 
-def _field(field: Field) -> tuple[str, ...]:
+def _field(field: Field, form: FormName) -> tuple[str, ...]:
+    if form in FAMILY_FORMS:
+        return DOMICILE_FIELD
     head = (HOUSEHOLD_HEAD,) if field == "relationship" else ()
     return (*head, *_labels(FIELD_ROWS[field]))
 

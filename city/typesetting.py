@@ -28,7 +28,8 @@ from PIL import Image
 from city.config import ConfigError
 from city.document import CannotPrint, Layout, Typeset, Unprintable
 from city.municipality import Municipality
-from firmware.link.content import MAX_SHEETS, Content, Row, Sheet
+from firmware.link.content import GIVEN, MAX_SHEETS, NAME, Content, Row, Sheet
+from firmware.link.form_terms import FAMILY_FORMS
 
 FONT = Path("/usr/share/fonts/truetype/ipamj/ipamjm.ttf")
 FONT_PACKAGE = "fonts-ipamj-mincho"
@@ -38,7 +39,15 @@ GAP = 2.5 / 25.4 * 72  # between two of them
 MOST_PEOPLE = 4  # on one sheet, however little is printed of them
 WIDE = ("住所", "本籍")  # rows that have a line to themselves, however short
 # form -> (template, characters of full width that half a line of its boxes holds)
-FORMS = {"juminhyo": ("juminhyo.typ", 15), "inkan": ("inkan.typ", 0), "kazei": ("kazei.typ", 15)}
+FORMS = {
+    "juminhyo": ("juminhyo.typ", 15),
+    "inkan": ("inkan.typ", 0),
+    "kazei": ("kazei.typ", 15),
+    "koseki": ("juminhyo.typ", 15),
+    "fuhyo": ("juminhyo.typ", 15),
+}
+ITEM = "【"  # a value of such items has a line to itself, however short
+MOST_VALUE = 400  # characters, as `firmware.link.base.Text` has it
 
 _SELECTOR = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 # Controls, and combining marks: a mark changes its neighbour's glyph, and undoes a variation
@@ -145,7 +154,7 @@ def typeset(content: Content, layout: Layout, font: Path = FONT) -> Typeset:
     """
     loaded = load_font(font)
     template, half_line = FORMS[layout.form]
-    data = _set(_data(content, half_line), loaded, {}) | {"seal_mm": layout.seal_mm}
+    data = _set(_data(content, half_line, layout), loaded, {}) | {"seal_mm": layout.seal_mm}
     pdf = _compile(TEMPLATES / template, loaded, _with_seals(data, content))
     with _pdfium:
         opened = pypdfium2.PdfDocument(pdf)
@@ -167,7 +176,7 @@ def people_on_sheets(content: Content, layout: Layout, font: Path = FONT) -> lis
     if len(people) == 1:
         return [1]
     loaded = load_font(font)
-    data = _set(_data(content, FORMS[layout.form][1]), loaded, {})
+    data = _set(_data(content, FORMS[layout.form][1], layout), loaded, {})
     found = _query(TEMPLATES / "heights.typ", loaded, data)
     sizes = _fill(found["head"], found["people"])
     if len(sizes) > MAX_SHEETS:
@@ -248,11 +257,12 @@ def _fonts(path: Path) -> typst.Fonts:
     )
 
 
-def _data(content: Content, half_line: int) -> dict[str, Any]:
+def _data(content: Content, half_line: int, layout: Layout) -> dict[str, Any]:
     """What the templates read; every string in here is printed."""
     shared = {
         "city": content.heading,
         "title": content.title,
+        "name_label": GIVEN if layout.form in FAMILY_FORMS else NAME,
         "subtitle": content.subtitle,
         "statement": content.statement,
         "notes": content.notes,
@@ -291,7 +301,8 @@ def _lines(rows: Sequence[Row], half_line: int) -> list[list[dict[str, str]]]:
     out: list[list[dict[str, str]]] = []
     room = False
     for row in rows:
-        short = _ems(row.value) <= half_line and not row.label.endswith(WIDE)
+        wide = row.label.endswith(WIDE) or row.value.startswith(ITEM)
+        short = _ems(row.value) <= half_line and not wide
         if short and room:
             out[-1].append(_row(row))
             room = False
@@ -302,6 +313,9 @@ def _lines(rows: Sequence[Row], half_line: int) -> list[list[dict[str, str]]]:
 
 
 def _row(row: Row) -> dict[str, str]:
+    """Raises CannotPrint for a value that no message has room for."""
+    if len(row.value) > MOST_VALUE:
+        raise CannotPrint(Unprintable.TOO_LONG)
     return {"label": row.label, "value": row.value}
 
 

@@ -42,14 +42,20 @@ FIELD_ROWS: Final[dict[Field, tuple[RowKey, ...]]] = {
     ),
     "mynumber": ("mynumber",),
 }
+# What can be asked of the forms of a family register: with 本籍 goes 筆頭者.
+FAMILY_FIELDS: Final[dict[FormName, set[Field]]] = {"koseki": set(), "fuhyo": {"domicile"}}
 # Of a document: picks its certifying sentence and sub-title.
-Case = Literal["household", "part", "seal", "tax"]
+Case = Literal["household", "part", "seal", "tax", "untaxed", "all", "some"]
 # Kiosks look for the imprint on what is called so, and for none on anything else.
 OF_A_SEAL: Final = "印鑑"
-STATEMENTS: Final[dict[FormName, frozenset[str]]] = {
-    "juminhyo": frozenset({"household", "part"}),
-    "inkan": frozenset({"seal"}),
-    "kazei": frozenset({"tax"}),
+# Which cases a certificate has a sentence for. One of a family register shows all of its people, or
+# those who were chosen.
+STATEMENTS: Final[dict[FormName, tuple[frozenset[str], ...]]] = {
+    "juminhyo": (frozenset({"household", "part"}),),
+    "inkan": (frozenset({"seal"}),),
+    "kazei": (frozenset({"tax"}), frozenset({"tax", "untaxed"})),
+    "koseki": (frozenset({"all"}), frozenset({"some"})),
+    "fuhyo": (frozenset({"all"}), frozenset({"some"})),
 }
 
 # Labels: a year's record, which has a field for each, is committed to as one.
@@ -62,6 +68,10 @@ USUAL_TITLES: Final = {
     "kazei": "所得・課税証明書",
     "kisai": "住民票記載事項証明書",
     "shotoku": "所得証明書",
+    "koseki-zenbu": "戸籍全部事項証明書",
+    "koseki-kojin": "戸籍個人事項証明書",
+    "fuhyo-zenbu": "戸籍の附票の写し（全部）",
+    "fuhyo-kojin": "戸籍の附票の写し（一部）",
 }
 ELSE: Final = "resident"  # the contact for causes without one of their own
 # Causes of the kiosk's own for which there is a place to go; the city's own are its refusal codes.

@@ -24,6 +24,7 @@ from city.config import Config
 from city.enroll import EnrollError, link
 from city.handlers import seconds
 from city.records import Resident, Seal, Standing, TaxRecord, TaxStanding
+from city.sample import families
 from city.sample.imprint import draw
 
 RESIDENTS: Final = Path(__file__).parent / "residents.toml"
@@ -162,6 +163,7 @@ def seed(engine: Engine, clock: Clock, city: municipality.Municipality) -> None:
                 registry.put(connection, tables.residents, structs.asdict(resident))
                 _put_seal(connection, member)
                 _put_taxes(connection, member, household.address, latest)
+        families.seed(connection, today)
 
 
 def latest_year(city: municipality.Municipality, today: date) -> int:

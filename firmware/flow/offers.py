@@ -78,6 +78,12 @@ class Holder:
     birth: str = field(repr=False)
     address: str = field(repr=False)
     household: tuple[Choice, ...]  # everybody who can be certified, by name, the holder included
+    family_id: str = ""  # which of `family`
+    family: tuple[Choice, ...] = ()  # the same of the family register
+
+    def people(self, offer: Offer) -> tuple[str, tuple[Choice, ...]]:
+        """Who can stand on this certificate: which one of them is the holder, and all of them."""
+        return (self.family_id, self.family) if offer.family else (self.id, self.household)
 
     @property
     def name(self) -> str:
@@ -107,6 +113,7 @@ class Offer:
     refusal: str = ""
     options: tuple[Option, ...] = ()
     opens_at: str = ""  # when the refusal ends by itself
+    family: bool = False  # it shows people of the family register, not of the household
     discount: Discount | None = None
     not_for: Localized = ()  # what it cannot be used for
 

@@ -203,17 +203,16 @@ def not_offered(session: Session) -> Facts:
     return {**_where(session, session.refusal), **_called(session.kind, title, session)}
 
 
-def _shown(
-    choice: Choice, position: int, chosen: tuple[str, ...], holder: Holder | None
-) -> dict[str, object]:
-    """`position`, `own` and `reading` let the voice say a person without the name on the paper."""
-    own = holder is not None and choice.id == holder.id
+def _shown(choice: Choice, position: int, chosen: tuple[str, ...], own: str) -> dict[str, object]:
+    """`position`, `own` and `reading` let the voice say a person without the name on the paper.
+    `own`: which one is the holder.
+    """
     return {
         "id": choice.id,
         "position": position,
         "name": choice.name,
         "chosen": choice.id in chosen,
-        "own": own,
+        "own": choice.id == own,
         "reading": choice.reading,
     }
 
@@ -229,12 +228,13 @@ def options(session: Session) -> Facts:
     if offer is None or option is None:
         return {}
     chosen = dict(session.answers).get(option.id, ())
+    own = session.holder.people(offer)[0] if session.holder else ""
     return {
         **_called(offer.kind, offer.title, session),
         "option": option.id,
         "type": option.type,
         "choices": [
-            _shown(choice, position, chosen, session.holder)
+            _shown(choice, position, chosen, own)
             for position, choice in enumerate(option.choices, 1)
         ],
         "count": int(chosen[0]) if option.type == "count" and chosen else None,
@@ -264,31 +264,34 @@ def _people(holder: Holder, offer: Offer, session: Session) -> Facts:
     """
     given = dict(session.answers)
     asked_now = {option.id for option in asked(offer, session.answers)}
-    scope = next(iter(given.get("scope", ())), "self") if "scope" in asked_now else "self"
+    own, everybody = holder.people(offer)
+    if offer.family:
+        scope = "chosen" if "members" in asked_now else "family"
+    else:
+        scope = next(iter(given.get("scope", ())), "self") if "scope" in asked_now else "self"
     if scope == "self":
-        own = [each for each in _positions(holder, (holder.id,)) if each["own"]]
-        return {"scope": scope, "names": [], "omitted": [], "members": own}
-    wanted = (
-        given.get("members", ()) if scope == "some" else [member.id for member in holder.household]
-    )
+        alone = [each for each in _positions(own, everybody, (own,)) if each["own"]]
+        return {"scope": scope, "names": [], "omitted": [], "members": alone}
+    chosen = given.get("members", ())
+    wanted = chosen if scope in ("some", "chosen") else [member.id for member in everybody]
     return {
         "scope": scope,
-        "names": [member.name for member in holder.household if member.id in wanted],
-        "omitted": [member.name for member in holder.household if member.id not in wanted],
-        "members": _positions(holder, wanted),
+        "names": [member.name for member in everybody if member.id in wanted],
+        "omitted": [member.name for member in everybody if member.id not in wanted],
+        "members": _positions(own, everybody, wanted),
     }
 
 
-def _positions(holder: Holder, wanted: Collection[str]) -> list[Facts]:
-    """The household as it is spoken of."""
+def _positions(own: str, everybody: Iterable[Choice], wanted: Collection[str]) -> list[Facts]:
+    """People as they are spoken of."""
     return [
         {
             "position": position,
-            "own": member.id == holder.id,
+            "own": member.id == own,
             "reading": member.reading,
             "printed": member.id in wanted,
         }
-        for position, member in enumerate(holder.household, 1)
+        for position, member in enumerate(everybody, 1)
     ]
 
 

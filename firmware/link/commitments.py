@@ -19,6 +19,7 @@ from msgspec import Meta
 from firmware.link.base import Hash, Message, Salt, Text, frame
 
 SEAL_RECORD: Final = "seal"
+FAMILY_RECORD: Final = "family"  # what all of a family register have in common
 MAX_FIELDS: Final = 96  # of one record
 
 

@@ -18,6 +18,7 @@ from firmware.link.base import Message, Text, UniqueNumber, frame
 
 # The fixed words of every form. Spaces between letters are layout and are not compared.
 NAME: Final = "氏名"
+GIVEN: Final = "名"  # in place of it on the forms of a family register, which has one 氏
 NUMBER: Final = "固有番号"
 APPLICANT: Final = "請求者"
 IMPRINT: Final = "印影"

@@ -10,13 +10,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
+import msgspec
 from msgspec import Meta
 
 from firmware.link.base import CityCode, Key, Localized, Message, Price, Text
 
-FormName = Literal["juminhyo", "inkan", "kazei"]
+FormName = Literal["juminhyo", "inkan", "kazei", "koseki", "fuhyo"]
+UNTAXED: Final = "0円"
+FAMILY_FORMS: Final = ("koseki", "fuhyo")  # of a family register: its people, not the household
 Labels = Annotated[tuple[Text, ...], Meta(max_length=64)]
 Address = Annotated[
     str, Meta(min_length=9, max_length=48, pattern='^https?://[!-"$-~]+\\Z')
@@ -42,7 +45,7 @@ class AmountSection(Message, frozen=True):
     labels: Labels
 
 
-class Form(Message, frozen=True):
+class Form(Message, frozen=True, omit_defaults=True):
     """One kind of certificate while it holds: from `since` to `until`, both included.
 
     Labels may hold {fiscal}, {calendar} or {income}, words for the chosen fiscal year: 令和8年度,
@@ -59,9 +62,8 @@ class Form(Message, frozen=True):
     fees: Annotated[tuple[FormFee, ...], Meta(min_length=1, max_length=32)]
     copies: Annotated[int, Meta(ge=1, le=10)]
     subtitles: Annotated[dict[Key, Text], Meta(max_length=4)]  # by case, as `statements`
-    statements: Annotated[
-        dict[Key, Text], Meta(max_length=4)
-    ]  # by case: "household", "part", "seal", "tax"
+    # by case: "household", "part", "seal", "tax", "untaxed", "all", "some"
+    statements: Annotated[dict[Key, Text], Meta(max_length=4)]
     notes: Annotated[tuple[Text, ...], Meta(max_length=8)]
     head: Labels
     rows: Labels
@@ -72,6 +74,11 @@ class Form(Message, frozen=True):
         tuple[AmountSection, ...], Meta(max_length=16)
     ]  # empty: all of the record in its order
     seal_mm: Annotated[float, Meta(ge=8, le=25)]  # side of the imprint
+    # Of the year's record: the amount that makes the case "untaxed" where it is 0円; "" for none.
+    untaxed: Text = ""
+    # By case, as `statements`: the title in place of `title`, and a note behind the others.
+    titles: Annotated[dict[Key, Text], Meta(max_length=4)] = msgspec.field(default_factory=dict)
+    remarks: Annotated[dict[Key, Text], Meta(max_length=4)] = msgspec.field(default_factory=dict)
 
 
 class FormTerms(Message, frozen=True):

@@ -78,9 +78,10 @@ OPENINGS: Final = "openings"  # `Offer.opens_at`
 READINGS: Final = "readings"  # `SessionAnswer.readings`
 BUILDS: Final = "builds"  # `Terms.build_refused`
 UPDATES: Final = "updates"  # `Terms.update`
+FAMILY: Final = "family"  # `SessionAnswer.family`, and certificates of it
 CAUSES: Final = "causes"  # the codes of `refusals.OLDER`, and `CertificateNotice.refusal`
 WORDS: Final = "words"  # `discount` and `not_for` of a certificate, with `hello` and sessions
-UNDERSTOOD: Final = (TODAY, OPENINGS, READINGS, BUILDS, UPDATES, CAUSES, WORDS)
+UNDERSTOOD: Final = (TODAY, OPENINGS, READINGS, BUILDS, UPDATES, CAUSES, WORDS, FAMILY)
 ISSUING: Final = "issuing"  # `Terms.issuing`: understood by whoever compares both sides' keys
 Understood = Annotated[tuple[Key, ...], Meta(max_length=32)]
 
@@ -260,7 +261,7 @@ class Choice(Message, frozen=True):
 class Option(Message, frozen=True):
     """A question before the order. `when` names (option, choice) that must have been chosen for it
     to be asked; that option stands before it. The choices of `members` are all members of the
-    session, in their order.
+    session, or of its family, in their order.
 
     The answers travel in `OrderRequest.choices`; the one option of type "count" is `copies` and
     travels in `OrderRequest.copies`. An option that was not asked is left out; one left out
@@ -287,8 +288,19 @@ class Offer(Message, frozen=True, omit_defaults=True):
     refusal: RefusalCode | None
     options: Annotated[tuple[Option, ...], Meta(max_length=12)]
     opens_at: Moment | None = None
+    family: bool = False  # it shows people of the family register, not of the household
     discount: Discount | None = None
     not_for: Localized = msgspec.field(default_factory=dict)  # told before the order is confirmed
+
+
+class FamilyPeople(Message, frozen=True):
+    """Who is in the family register of the holder, as far as it can be certified."""
+
+    holder: Key  # which of `members` is the holder
+    members: Annotated[dict[Key, Text], Meta(max_length=32)]  # record -> name in full
+
+    def __repr__(self) -> str:
+        return f"FamilyPeople({len(self.members)})"
 
 
 class SessionAnswer(Message, frozen=True, omit_defaults=True):
@@ -303,7 +315,7 @@ class SessionAnswer(Message, frozen=True, omit_defaults=True):
     members: Annotated[
         dict[Key, Text], Meta(max_length=32)
     ]  # record -> name, everybody who can be certified
-    records: Annotated[dict[Key, Hash], Meta(max_length=48)]  # record -> `commitments.commitment`
+    records: Annotated[dict[Key, Hash], Meta(max_length=96)]  # record -> `commitments.commitment`
     record_version: (
         Version  # of the city's file: in every commitment, in the manifest, and compared at release
     )
@@ -313,6 +325,7 @@ class SessionAnswer(Message, frozen=True, omit_defaults=True):
     # record -> how the name is read, in katakana, of those in `members` whose reading the city has:
     # spoken sound by sound, and only where nobody else can hear
     readings: Annotated[dict[Key, Text], Meta(max_length=32)] = msgspec.field(default_factory=dict)
+    family: FamilyPeople | None = None  # of a certificate of it that can be had
 
     def __repr__(self) -> str:
         return f"SessionAnswer({self.session})"
@@ -357,7 +370,7 @@ class Manifest(Message, frozen=True):
     fee: Yen  # for all copies
     content: Content
     salt: Salt  # of the sheets' digests
-    openings: Annotated[dict[Key, Opening], Meta(max_length=48)]  # record -> its fields
+    openings: Annotated[dict[Key, Opening], Meta(max_length=96)]  # record -> its fields
     document_sha256: Hash
     codes: Annotated[tuple[Code, ...], Meta(max_length=MAX_SHEETS)]
 

@@ -37,6 +37,11 @@ class RefusalCode(StrEnum):
     TAXED_ELSEWHERE = "taxed-elsewhere"
     NOT_RESIDENT_ON_JANUARY_1 = "not-resident-on-january-1"
     YEAR_NOT_YET = "year-not-yet"  # the year there is a return for is not issued before June
+    NO_FAMILY_REGISTER = "no-family-register"  # its holder's 本籍 is in no register of this city
+    NOT_REGISTERED_FOR_USE = "not-registered-for-use"  # neither resident here nor 利用登録
+    REGISTRATION_IN_PROCESS = "registration-in-process"  # 利用登録 filed: until `opens_at`
+    FILING_IN_PROCESS = "filing-in-process"  # a notice about the family register: until `opens_at`
+    NOT_ISSUED = "not-issued"  # no machine issues this certificate for this person
     CHARACTERS = "characters"  # a character no font of this city has: counter
     CHARACTER_PENDING = "character-pending"  # the register has 〓 where its character will stand
     TEXT_TOO_LONG = "text-too-long"  # longer than its place on the sheet, or in the sheet's code
@@ -104,6 +109,11 @@ OLDER: Final[Mapping[RefusalCode, RefusalCode]] = {
     RefusalCode.TEXT_TOO_LONG: RefusalCode.CHARACTERS,
     RefusalCode.TOO_MANY_SHEETS: RefusalCode.CHARACTERS,
     RefusalCode.DAY_CHANGED: RefusalCode.CHANGED_MEANWHILE,
+    RefusalCode.NO_FAMILY_REGISTER: RefusalCode.NOT_AVAILABLE,
+    RefusalCode.NOT_REGISTERED_FOR_USE: RefusalCode.NOT_LINKED,
+    RefusalCode.REGISTRATION_IN_PROCESS: RefusalCode.NOTICE_IN_PROCESS,
+    RefusalCode.FILING_IN_PROCESS: RefusalCode.NOTICE_IN_PROCESS,
+    RefusalCode.NOT_ISSUED: RefusalCode.NOT_AVAILABLE,
 }
 
 # Ids are 128-bit random and every step is done once: these come of a repetition or a mix-up, never

@@ -21,7 +21,8 @@ TYPES: Final[Mapping[str, str]] = {
 MOST_COPIES: Final = 10  # as an order may ask for
 # Their choices are named by the texts; a person or a year has a name of its own.
 NAMED_BY_TEXTS: Final = ("scope", "fields")
-NO_CHOICES: Final = frozenset({"question", "label"})  # of the texts about the question itself
+# Of the texts about the question itself, and of who stands on a certificate of a family register.
+NO_CHOICES: Final = frozenset({"question", "label", "family", "chosen"})
 LANGUAGE: Final = "ja"  # a test proves that every language has the same texts
 
 

@@ -90,6 +90,13 @@ def session_opened(epoch: int, answer: messages.SessionAnswer) -> events.Session
     if not all(text.strip() for text in identity):
         raise LineFault(LineReason.MALFORMED)
     check_offers(answer.offers)
+    family = answer.family
+    if any(offer.family for offer in answer.offers) is not (family is not None):
+        raise LineFault(LineReason.MALFORMED)
+    if family and not (
+        family.holder in family.members and all(name.strip() for name in family.members.values())
+    ):
+        raise LineFault(LineReason.MALFORMED)
     household = tuple(
         offers.Choice(record, name, answer.readings.get(record, ""))
         for record, name in answer.members.items()
@@ -98,7 +105,14 @@ def session_opened(epoch: int, answer: messages.SessionAnswer) -> events.Session
         epoch=epoch,
         offers=tuple(_offer(offer, answer) for offer in answer.offers),
         expires_in_days=answer.card_expires_in_days,
-        holder=offers.Holder(answer.holder, answer.holder_birth, answer.holder_address, household),
+        holder=offers.Holder(
+            answer.holder,
+            answer.holder_birth,
+            answer.holder_address,
+            household,
+            family.holder if family else "",
+            tuple(offers.Choice(*each) for each in family.members.items()) if family else (),
+        ),
     )
 
 
@@ -108,18 +122,23 @@ def _offer(offer: messages.Offer, answer: messages.SessionAnswer) -> offers.Offe
         _localized(offer.title),
         offer.fee,
         refusal(offer.refusal) if offer.refusal else "",
-        tuple(_option(option, answer) for option in offer.options),
+        tuple(_option(option, answer, offer.family) for option in offer.options),
         offer.opens_at or "",
+        offer.family,
         _discount(offer.discount),
         _localized(offer.not_for),
     )
 
 
-def _option(option: messages.Option, answer: messages.SessionAnswer) -> offers.Option:
+def _option(
+    option: messages.Option, answer: messages.SessionAnswer, of_family: bool
+) -> offers.Option:
     """Raises LineFault where people are asked for in another order than they are told in: the voice
     says who is chosen, and who is confirmed, by their place.
     """
-    if option.id == "members" and [each.id for each in option.choices] != list(answer.members):
+    people = answer.family.members if of_family and answer.family else answer.members
+    readings = {} if of_family else answer.readings
+    if option.id == "members" and [each.id for each in option.choices] != list(people):
         raise LineFault(LineReason.MALFORMED)
     return offers.Option(
         option.id,
@@ -127,8 +146,8 @@ def _option(option: messages.Option, answer: messages.SessionAnswer) -> offers.O
         tuple(
             offers.Choice(
                 choice.id,
-                _name(option.id, choice.id, answer.members),
-                answer.readings.get(choice.id, "") if option.id == "members" else "",
+                _name(option.id, choice.id, people),
+                readings.get(choice.id, "") if option.id == "members" else "",
             )
             for choice in option.choices
         ),

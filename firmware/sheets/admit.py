@@ -209,7 +209,6 @@ def _check_pages(document: bytes, expected: Expected, font: Path) -> bytes:
     with pdf.opened(document, content.pages) as found:
         pages = [page.read(each, number) for number, each in enumerate(found, 1)]
         for number, each in enumerate(pages, 1):
-            layout.check(
-                each, content, number, expected.current.form.seal_mm, glyphs, load_own_font(font)
-            )
+            form = expected.current.form
+            layout.check(each, content, number, form, glyphs, load_own_font(font))
         return redraw(found, pages, glyphs, font)

@@ -15,9 +15,9 @@ from datetime import date
 from hashlib import sha256
 from typing import Final
 
-from firmware.link.commitments import SEAL_RECORD, commitment, opened
-from firmware.link.content import IMPRINT, NAME, Content, Person, Row, Sheet
-from firmware.link.form_terms import Current, FormName, FormTerms, current
+from firmware.link.commitments import FAMILY_RECORD, SEAL_RECORD, commitment, opened
+from firmware.link.content import GIVEN, IMPRINT, NAME, Content, Person, Row, Sheet
+from firmware.link.form_terms import FAMILY_FORMS, UNTAXED, Current, FormName, FormTerms, current
 from firmware.link.messages import (
     PROTOCOL,
     Manifest,
@@ -38,10 +38,13 @@ OPTIONS: Final[Mapping[FormName, frozenset[str]]] = {
     "juminhyo": frozenset({"scope", "members", "fields"}),
     "inkan": frozenset(),
     "kazei": frozenset({"year"}),
+    "koseki": frozenset({"members"}),
+    "fuhyo": frozenset({"members", "fields"}),
 }
 
 # the records of people; no seal and no year has such a name
 MEMBER: Final = re.compile(r"m\d{1,2}")
+RELATIVE: Final = re.compile(r"f\d{1,2}")  # of a family register
 
 Values = Mapping[str, str]  # label -> value of one record
 
@@ -135,6 +138,8 @@ def _check_offer(ordered: Ordered, now: Current, manifest: Manifest) -> None:
     offer = next((o for o in ordered.session.offers if o.kind == manifest.kind), None)
     if offer is None or offer.title != now.form.title:
         raise SheetFault(SheetReason.TITLE)
+    if offer.family is not (now.form.form in FAMILY_FORMS):
+        raise SheetFault(SheetReason.MEMBERS)  # the screen named other people
     if offer.fee != now.fee or manifest.fee != now.fee * manifest.copies:
         raise SheetFault(SheetReason.FEE)
     if manifest.copies > now.form.copies:
@@ -175,6 +180,8 @@ class _Composition:
         members, holder = self._session.members, self._session.holder
         if holder not in members or not all(map(MEMBER.fullmatch, members)):
             raise SheetFault(SheetReason.MEMBERS)
+        if self._of_family:
+            return self._chosen_relatives()
         if self._form.form != "juminhyo":
             return (holder,)
         scope = self._picked("scope")
@@ -189,6 +196,30 @@ class _Composition:
                 raise SheetFault(SheetReason.MEMBERS)
             return people
         return (holder,)
+
+    @property
+    def _of_family(self) -> bool:
+        return self._form.form in FAMILY_FORMS
+
+    @property
+    def _holder(self) -> str:
+        """Whose card it is, among those who can stand on this form."""
+        family = self._session.family
+        return family.holder if self._of_family and family else self._session.holder
+
+    def _chosen_relatives(self) -> tuple[str, ...]:
+        """Record ids, in the order of the family register: all of it, or those who were chosen."""
+        family, chosen = self._session.family, self._choices.get("members")
+        if family is None or family.holder not in family.members:
+            raise SheetFault(SheetReason.MEMBERS)
+        known = family.members
+        whole = "all" in self._form.statements
+        if not all(map(RELATIVE.fullmatch, known)) or whole is not (chosen is None):
+            raise SheetFault(SheetReason.MEMBERS)
+        people = tuple(key for key in known if chosen is None or key in chosen)
+        if not people or (chosen is not None and len(people) != len(chosen)):
+            raise SheetFault(SheetReason.MEMBERS)
+        return people
 
     def _chosen_year(self) -> int | None:
         if self._form.form != "kazei":
@@ -258,13 +289,18 @@ class _Composition:
     def _needed(self) -> dict[str, frozenset[str] | None]:
         """Record to the labels that must be open in it; None: all that the record has."""
         form, wanted = self._form, self._wanted()
-        rows = {NAME, *(label for label in form.rows if label in wanted)}
+        given = {GIVEN} if self._of_family else set()
+        rows = {NAME, *given, *(label for label in form.rows if label in wanted)}
         needed: dict[str, frozenset[str] | None] = {
             key: frozenset(rows | self._spoken(key)) for key in self._people
         }
         head = {label for label in form.head if label in wanted}
         shown = needed.get(self._session.holder) or frozenset()
-        needed[self._session.holder] = shown | head | {NAME, BIRTH, ADDRESS}
+        needed[self._session.holder] = shown | {NAME, BIRTH, ADDRESS}
+        if self._of_family:
+            needed[self._holder] = (needed.get(self._holder) or frozenset()) | {NAME, BIRTH}
+        if head:
+            needed[self._head_record] = (needed.get(self._head_record) or frozenset()) | head
         if form.form == "inkan":
             needed[SEAL_RECORD] = frozenset({IMPRINT})
         if form.form == "kazei":
@@ -275,6 +311,11 @@ class _Composition:
         """Who cannot see the screen has chosen people by how their names are read."""
         chosen_by_ear = self._form.form == "juminhyo" and key in self._session.readings
         return frozenset({READING}) if chosen_by_ear else frozenset()
+
+    @property
+    def _head_record(self) -> str:
+        """Of what stands above the people."""
+        return FAMILY_RECORD if self._of_family else self._session.holder
 
     @property
     def _tax_record(self) -> str:
@@ -290,13 +331,13 @@ class _Composition:
 
     def _content(self, people_case: str) -> Content:
         form, now, given = self._form, self._now, self._manifest.content
-        case = {"juminhyo": people_case, "inkan": "seal", "kazei": "tax"}[form.form]
+        case = self._case(people_case)
         if case not in form.statements:
             raise SheetFault(SheetReason.STATEMENT)
         self._check_holder()
         return Content(
             heading=now.terms.heading,
-            title=form.title.get("ja", ""),
+            title=form.titles.get(case, form.title.get("ja", "")),
             subtitle=self._with_year(form.subtitles.get(case, "")),
             unique_number=given.unique_number,
             statement=form.statements[case],
@@ -304,10 +345,20 @@ class _Composition:
             office=now.issuer.office,
             officer=now.issuer.officer,
             stamp=now.issuer.stamp,
-            notes=form.notes,
+            notes=(*form.notes, *filter(None, (form.remarks.get(case, ""),))),
             verification=now.terms.verification,
             sheets=self._sheets(given.sheets),
         )
+
+    def _case(self, people_case: str) -> str:
+        """What picks title, sentence and remark: the people, or what the record says."""
+        form = self._form
+        if self._of_family:
+            return "all" if "all" in form.statements else "some"
+        if form.form == "kazei":
+            record = self._records[self._tax_record]
+            return "untaxed" if form.untaxed and record.get(form.untaxed) == UNTAXED else "tax"
+        return {"juminhyo": people_case, "inkan": "seal"}[form.form]
 
     def _check_holder(self) -> None:
         """The holder is the one that the confirmation screen showed."""
@@ -315,6 +366,9 @@ class _Composition:
         stated = (session.members[session.holder], session.holder_birth, session.holder_address)
         record = self._records[session.holder]
         if stated != (record[NAME], record[BIRTH], record[ADDRESS]):
+            raise SheetFault(SheetReason.HOLDER)
+        entry = self._records[self._holder]
+        if (entry[NAME], entry[BIRTH]) != stated[:2]:  # of the family register: the same person
             raise SheetFault(SheetReason.HOLDER)
 
     def _sheets(self, given: Sequence[Sheet]) -> tuple[Sheet, ...]:
@@ -324,7 +378,7 @@ class _Composition:
         sizes = [len(sheet.people) for sheet in given]
         if sum(sizes) != len(self._people) or 0 in sizes:
             raise SheetFault(SheetReason.MEMBERS)
-        if self._form.form != "juminhyo" and len(sizes) != 1:
+        if not (self._of_family or self._form.form == "juminhyo") and len(sizes) != 1:
             raise SheetFault(SheetReason.PAGE_COUNT)
         sheets = []
         begin = 0
@@ -335,25 +389,35 @@ class _Composition:
 
     def _sheet(self, people: Collection[str], given: Sheet) -> Sheet:
         holder = self._session.holder
+        head = self._records.get(self._head_record, {})
         return Sheet(
-            head=self._rows(self._records[holder], self._form.head),
+            head=self._rows(head, self._form.head),
             people=tuple(self._person(key) for key in people),
             amounts=self._amounts(),
             seal=self._seal(given),
-            applicant="" if holder in people else self._session.members[holder],
+            applicant="" if self._holder in people else self._session.members[holder],
         )
 
     def _person(self, key: str) -> Person:
         record = self._records[key]
         spoken = self._session.readings.get(key, "") if self._spoken(key) else ""
-        if record[NAME] != self._session.members[key] or (spoken and record[READING] != spoken):
+        if record[NAME] != self._names[key] or (spoken and record[READING] != spoken):
             raise SheetFault(SheetReason.MEMBERS)
         rows = self._rows(record, self._form.rows)
         if self._form.form == "kazei":
             year = self._records[self._tax_record]
             labels = map(self._with_year, self._form.tax_rows)
             rows += tuple(Row(label=label, value=self._of(year, label)) for label in labels)
-        return Person(name=record[NAME], rows=tuple(row for row in rows if row.value))
+        name = record[GIVEN if self._of_family else NAME]
+        if not name or not record[NAME].endswith(name):  # 名 stands behind 氏
+            raise SheetFault(SheetReason.MEMBERS)
+        return Person(name=name, rows=tuple(row for row in rows if row.value))
+
+    @property
+    def _names(self) -> Values:
+        """In full, as the screen showed them."""
+        family = self._session.family
+        return family.members if self._of_family and family else self._session.members
 
     def _rows(self, record: Values, labels: Sequence[str]) -> tuple[Row, ...]:
         wanted = self._wanted()

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from firmware.link.content import IMPRINT, NAME, Content, Row, Sheet
+from firmware.link.content import GIVEN, IMPRINT, NAME, Content, Row, Sheet
+from firmware.link.form_terms import FAMILY_FORMS, Form
 from firmware.sheets.cells import SAME, Cell, Grid
 from firmware.sheets.fault import SheetFault, SheetReason
 from firmware.sheets.form import AREAS, STAMP, Area, area_texts
@@ -40,12 +41,12 @@ class Pair:
 
 
 def check(
-    page: Page, content: Content, number: int, seal_mm: float, glyphs: Glyphs, font: OwnFont
+    page: Page, content: Content, number: int, form: Form, glyphs: Glyphs, font: OwnFont
 ) -> None:
-    """`number` is the sheet, from 1; `seal_mm` the side of a registered imprint.
-    Raises SheetFault.
+    """`number` is the sheet, from 1; `form` says the side of a registered imprint, and what stands
+    before each name. Raises SheetFault.
     """
-    _Comparison(page, content, number, seal_mm, glyphs, font).check()
+    _Comparison(page, content, number, form, glyphs, font).check()
 
 
 class _Comparison:
@@ -56,12 +57,14 @@ class _Comparison:
         page: Page,
         content: Content,
         number: int,
-        seal_mm: float,
+        form: Form,
         glyphs: Glyphs,
         font: OwnFont,
     ) -> None:
         self._reader = Reader(glyphs, font, number)
-        self._content, self._number, self._seal_mm, self._font = content, number, seal_mm, glyphs
+        self._content, self._number, self._seal_mm = content, number, form.seal_mm
+        self._name_label = GIVEN if form.form in FAMILY_FORMS else NAME
+        self._font = glyphs
         self._sheet = content.sheets[number - 1]
         self._glyphs = [replace(g, text=glyphs.letter(g.text, number)) for g in page.glyphs]
         self._pictures = page.pictures
@@ -162,7 +165,7 @@ class _Comparison:
         found = [[cell for cell in _ordered(cells) if cell.inside(box)] for box in self._boxes]
         if sum(map(len, found)) != len(cells):
             raise self._fault(SheetReason.BOXES)
-        expected = list(_boxes(self._sheet))
+        expected = list(_boxes(self._sheet, self._name_label))
         if self._sheet.amounts and len(found) == len(expected) + 1:  # the amounts in two columns
             found[-2:] = [found[-2] + found[-1]]
         if len(found) != len(expected):
@@ -263,14 +266,14 @@ def _pixels(png: bytes) -> npt.NDArray[np.uint8]:
         return np.asarray(image.convert("L"), dtype=np.uint8)
 
 
-def _boxes(sheet: Sheet) -> Iterator[list[Pair]]:
+def _boxes(sheet: Sheet, name: str) -> Iterator[list[Pair]]:
     """The boxes of one sheet in their order, as rows of cells."""
     if sheet.seal:
         yield [Pair(IMPRINT, across=True)]
     if sheet.head:
         yield _pairs(sheet.head)
     for person in sheet.people:
-        yield [Pair(NAME, person.name), *_pairs(person.rows)]
+        yield [Pair(name, person.name), *_pairs(person.rows)]
     if sheet.amounts:
         yield _pairs(sheet.amounts, across=True)
 

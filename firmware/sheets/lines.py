@@ -130,9 +130,12 @@ class Reader:
             raise SheetFault(SheetReason.PAGE_TEXT, self.page)
 
     def _check_edges(self, lines: Sequence[Sequence[Glyph]]) -> None:
-        """All lines begin, or all end, at one place."""
+        """All lines begin, or all end, at one place. A mark may be set closer to the border than a
+        letter; where every line begins with one, all are set alike.
+        """
         size = max((line[0].size * POINT for line in lines), default=0.0)
         starts = [line[0].x for line in lines if not _is_mark(line[0].text)]
+        starts = starts or [line[0].x for line in lines]
         ends = [self._end(line) for line in lines if not _is_mark(line[-1].text)]
         apart = [max(places) - min(places) for places in (starts, ends) if places]
         if apart and min(apart) > EDGE * size:

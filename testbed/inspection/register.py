@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from testbed.inspection.errand import Errand
+from testbed.inspection.family_register import KINDS as FAMILY_KINDS
+from testbed.inspection.family_register import faults_of_family
 
 RESIDENTS: Final = Path(__file__).parents[2] / "city/sample/residents.toml"
 ERAS: Final = ((date(2019, 5, 1), "令和"), (date(1989, 1, 8), "平成"), (date(1926, 12, 25), "昭和"))
@@ -75,6 +77,8 @@ def people_of(errand: Errand) -> tuple[list[dict[str, Any]], list[dict[str, Any]
 
 def faults_of(errand: Errand, content: Any, day: date) -> list[str]:
     """What the city's content says otherwise than the file; [] for nothing."""
+    if errand.kind in FAMILY_KINDS:
+        return faults_of_family(errand, content, day)
     _, members = household_of(errand.resident)
     holder = next(member for member in members if member["id"] == errand.resident)
     people = _people(errand, members, holder)

@@ -14,6 +14,7 @@ import msgspec
 
 from city import composition, database, municipality, registry, rules, sample, tables
 from city.clock import JST
+from city.family_rules import family_people
 from city.opening import opening
 from city.records import File
 from firmware.flow import offers
@@ -72,12 +73,13 @@ class ModelCity:
         """What the city answers to this card or phone."""
         file = self._file(name)
         if file is None:
-            return messages.RefusalCode.NOT_LINKED
+            return rules.unknown_card(self.city, self.now)
         if file.card.revoked:
             return messages.RefusalCode.CARD_REVOKED
         if code := rules.person_refusal(self.city, self.now, file):
             return code
         members = rules.members(file)
+        offered = rules.offers(self.city, self.now, file)
         return messages.SessionAnswer(
             session=secrets.token_hex(16),
             holder=next(key for key, person in members.items() if person.id == file.resident.id),
@@ -86,10 +88,11 @@ class ModelCity:
             members={key: person.name for key, person in members.items()},
             records={},  # no document is made here that could be compared with them
             record_version=file.version,
-            offers=rules.offers(self.city, self.now, file),
+            offers=offered,
             card_expires_in_days=900,
             ends_in_s=self.city.session_s,
             readings={key: person.kana for key, person in members.items() if person.kana},
+            family=family_people(file) if any(offer.family for offer in offered) else None,
         )
 
     def _file(self, name: str) -> File | None:

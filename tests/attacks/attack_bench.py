@@ -342,8 +342,11 @@ class Attack:
     def name_of(self, resident: str) -> str:
         """As the city has it."""
         with self.city.city.engine.begin() as connection:
-            found = connection.execute(select(tables.residents.c.name).filter_by(id=resident))
-            return str(found.scalar_one())
+            for table in (tables.residents, tables.family_members):
+                found = connection.execute(select(table.c.name).filter_by(id=resident)).scalar()
+                if found is not None:
+                    return str(found)
+        raise KeyError(resident)
 
     def run(self, how: str, scenario: Callable[[str], Any]) -> Any:
         """`scenario` with the address of the confused gateway; what came out is for `attack_judge`

@@ -43,6 +43,20 @@ ERRANDS: Final[tuple[Errand, ...]] = (
     Errand("namesake", "kazei"),
 )
 
+# At a city that has family registers; the last lives elsewhere.
+FAMILY_ERRANDS: Final[tuple[Errand, ...]] = (
+    Errand("taro", "koseki-zenbu"),
+    Errand("taro", "koseki-kojin", {"members": ("f1",)}),
+    Errand("taro", "koseki-kojin", {"members": ("f2", "f3")}),
+    Errand("taro", "fuhyo-zenbu", {"fields": ("domicile",)}),
+    Errand("taro", "fuhyo-zenbu"),
+    Errand("hanako", "koseki-kojin", {"members": ("f2",)}),
+    Errand("hanako", "fuhyo-kojin", {"members": ("f5",), "fields": ("domicile",)}),
+    Errand("asagiri-wataru", "koseki-zenbu"),
+    Errand("asagiri-wataru", "koseki-kojin", {"members": ("f2",)}),
+    Errand("asagiri-wataru", "fuhyo-zenbu"),
+)
+
 
 def others_of(errand: Errand, all_: Sequence[Errand] = ERRANDS) -> dict[str, Errand]:
     """Whom a city could take for this person, and what for this certificate."""

@@ -52,6 +52,8 @@ def some_choices(offer: messages.Offer) -> Iterator[Choices]:
     asked = {option.id: option for option in offer.options if option.type != "count"}
     usual = {id_: option.default for id_, option in asked.items() if option.when is None}
     fields = tuple(choice.id for choice in asked["fields"].choices) if "fields" in asked else ()
+    if "members" in usual:  # of a family register: nobody is chosen beforehand
+        usual["members"] = tuple(choice.id for choice in asked["members"].choices)[:1]
     yield usual
     if fields:
         yield {**usual, "fields": fields}
@@ -59,6 +61,9 @@ def some_choices(offer: messages.Offer) -> Iterator[Choices]:
         others = tuple(choice.id for choice in asked["members"].choices)[1:]
         yield {**usual, "scope": ("household",), "fields": fields}
         yield {**usual, "scope": ("some",), "members": others, "fields": fields[-1:]}
+    elif "members" in asked:
+        everybody = tuple(choice.id for choice in asked["members"].choices)
+        yield from ({**usual, "members": some} for some in (everybody, everybody[1:]) if some)
     if "year" in asked:
         yield from ({**usual, "year": (choice.id,)} for choice in asked["year"].choices[1:])
 

@@ -23,6 +23,7 @@ from city.municipality import Municipality
 from city.terms import check_line
 from city.vocabulary import USUAL_TITLES
 from firmware.texts import texts
+from testbed.inspection.family_register import KINDS as FAMILY_KINDS
 
 CITIES = Path(__file__).parent / "cities"
 CITY = municipality.load(AKASHI)
@@ -162,7 +163,8 @@ def test_the_command_says_and_draws_everything(
     pictures = {path.name for path in tmp_path.iterdir()}
     assert pictures == {
         *(f"calendar-{site}.png" for site in ("hall", "branch", "post", "shop")),
-        *(f"sheet-{kind}.png" for kind in ("juminhyo", "inkan")),
+        *(f"sheet-{kind}.png" for kind in ("juminhyo", "inkan", *FAMILY_KINDS)),
+        *(f"calendar-shop-{kind}.png" for kind in FAMILY_KINDS),  # weekdays there too
     }
     with Image.open(tmp_path / "sheet-inkan.png") as sheet:
         red = sum(r > 150 and g < 180 and b < 180 for r, g, b in sheet.get_flattened_data())

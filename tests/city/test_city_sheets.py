@@ -19,7 +19,16 @@ from firmware.sheets.fault import SheetReason
 
 KINDS = {
     "akashi": {"juminhyo", "inkan", "kazei"},
-    "shiomi": {"juminhyo", "kisai", "inkan", "shotoku"},
+    "shiomi": {
+        "juminhyo",
+        "kisai",
+        "inkan",
+        "shotoku",
+        "koseki-zenbu",
+        "koseki-kojin",
+        "fuhyo-zenbu",
+        "fuhyo-kojin",
+    },
 }
 NO_SESSION = {
     "sakura",

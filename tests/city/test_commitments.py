@@ -225,10 +225,14 @@ def test_what_is_not_printed_is_not_told(rehearsal: Rehearsal, city: str, reside
                     record["個人番号"] for name, record in records.items() if name[0] == "m"
                 } <= searched
             shown = set(visit.session.members) if choices.get("scope") == ("household",) else set()
+            family = visit.session.family if offer.family else None
+            relatives = family.members if family and "members" not in choices else ()
             assert told.keys() <= {
                 visit.session.holder,
                 *choices.get("members", ()),
                 *shown,
+                *(("family", family.holder) if family else ()),
+                *relatives,
                 "seal",
                 *choices.get("year", ()),
             }

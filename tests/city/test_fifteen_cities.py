@@ -14,6 +14,7 @@ from city import municipality, rules
 from city.clock import JST
 from city.terms import form_terms
 from city.typesetting import check_texts
+from firmware.link.messages import RefusalCode
 
 FOLDER = Path(__file__).parent / "cities"
 MOMENTS: dict[str, dict[str, dict[str, Any]]] = tomllib.loads(
@@ -70,6 +71,13 @@ def test_every_city_can_be_printed_and_is_believed_by_kiosks(name: str) -> None:
     assert rules.notices(city, now)
 
 
+@pytest.mark.parametrize(("site", "taken"), [("hall", False), ("post", False), ("shop", True)])
+def test_miyako_serves_people_from_elsewhere_in_shops_alone(site: str, taken: bool) -> None:
+    noon = datetime(2026, 11, 24, 12, tzinfo=JST)
+    told = rules.unknown_card(CITIES["miyako"].at(site), noon)
+    assert told is (RefusalCode.NOT_REGISTERED_FOR_USE if taken else RefusalCode.NOT_LINKED)
+
+
 @each_city
 def test_what_the_format_has_no_word_for_is_named(name: str) -> None:
     head = FILES[name].read_text("utf-8").partition("\n\n")[0]
@@ -77,4 +85,5 @@ def test_what_the_format_has_no_word_for_is_named(name: str) -> None:
     assert "No word yet: " in head or name in EXPRESSED
 
 
-EXPRESSED = ("ashikita", "nara", "susono")  # all that they publish
+# All that they publish.
+EXPRESSED = ("ashikita", "harima", "miyako", "nara", "sakai", "sunagawa", "susono")

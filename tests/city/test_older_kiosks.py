@@ -59,9 +59,11 @@ def test_the_city_tells_what_a_kiosk_understands(
 
 
 def test_every_field_of_this_kind_is_tried() -> None:
-    """Two come only in their own circumstances: test_builds.py and test_rollout.py try them."""
+    """Three come only in their own circumstances: test_builds.py, test_rollout.py and
+    test_family_registers.py try them.
+    """
     assert (
-        {*FIELDS, messages.BUILDS, messages.UPDATES}
+        {*FIELDS, messages.BUILDS, messages.UPDATES, messages.FAMILY}
         == set(messages.UNDERSTOOD)
         == set(HELLO.understands)
     )

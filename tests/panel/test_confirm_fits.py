@@ -63,6 +63,14 @@ CASES: dict[str, dict[str, Any]] = {
     "some": confirm(
         3, 450, holder=ORDINARY, people=people("some", NAMES[:2], NAMES[2:]), summary=[fields()]
     ),
+    "family register": confirm(3, 1350, holder=ORDINARY, people=people("family", NAMES)),
+    "some of a family register": confirm(
+        1,
+        450,
+        holder=ORDINARY,
+        people=people("chosen", NAMES[1:2], (NAMES[0], *NAMES[2:])),
+        summary=[fields("domicile")],
+    ),
     "longest holder": confirm(
         3, 450, holder=LONGEST, people=people("self"), summary=[fields(*FIELDS[:2])]
     ),
