@@ -14,6 +14,7 @@ from msgspec.structs import replace as replace_in
 
 from firmware.link.build_version import is_newer
 from firmware.service import image_build as image
+from firmware.service import status
 from firmware.service import update_state as state
 from firmware.service.cases import create_journal, journal_path
 from firmware.service.entry import NewEntry, new_entry
@@ -26,7 +27,7 @@ from firmware.tools.diagnose.finding import Verdict as Verdicts
 from firmware.tools.update import board, command
 from firmware.tools.update.board import read_service
 from firmware.tools.update.rules import RULES, Act, Books, Known, refusals
-from firmware.tools.update.trial import JOURNEYS, STARTS, Verdict, fault, judge
+from firmware.tools.update.trial import DEATHS, JOURNEYS, STARTS, Verdict, fault, judge
 
 RUNNING = ImageBuild("x86-64", "20", "0.1.0+g1", 1)
 OFFERED = ImageBuild("x86-64", "21", "0.1.0+g2", 1)
@@ -178,6 +179,14 @@ def test_a_trusted_build_is_not_tried_again() -> None:
     assert command.at_start(UpdateState(floor="20"), "20", 7) == UpdateState(floor="20")
 
 
+def test_a_build_that_kills_who_it_serves_ends_the_trial() -> None:
+    """Most deaths open no case: nobody's money was inside."""
+    assert judge(journeys(JOURNEYS), 0, failed=False, deaths=DEATHS) is Verdict.BAD
+    assert fault([], 0, failed=False, deaths=DEATHS) == "visits-died"
+    assert judge([], 0, failed=False, deaths=DEATHS - 1) is Verdict.WAIT
+    assert judge(journeys(JOURNEYS), 0, failed=False, deaths=DEATHS - 1) is Verdict.GOOD
+
+
 # --- on a board
 
 
@@ -206,7 +215,7 @@ class FakeConfig:
 
     def __init__(self, state_folder: Path) -> None:
         self.kiosk = self
-        self.state = state_folder
+        self.state = self.runtime = state_folder
 
 
 def update(kiosk: Path, *words: str) -> int:
@@ -267,6 +276,23 @@ def test_a_build_that_dies_is_marked_and_left(kiosk: Path, monkeypatch: pytest.M
     (kiosk / "image.json").write_text(json.dumps(asdict(replace_in(RUNNING, version="19"))))
     assert update(kiosk, "started") == 0
     assert state.load(kiosk, "19").rejected == {"20": "service-ended"}
+
+
+@pytest.mark.parametrize("died", range(DEATHS + 2))
+def test_a_build_that_kills_its_visits_is_left(kiosk: Path, died: int) -> None:
+    """As the supervisor writes it: without an entry in the journal."""
+    state.save(kiosk, UpdateState(floor="19", on_trial="20"))
+    tally = status.Tally()
+    for _ in range(died):
+        tally.count_visit(status.End.DIED)
+    written = status.Status(
+        kiosk="kiosk-1", build="20", pid=1, at=0.0, report=status.Report(), tally=tally
+    )
+    status.write(kiosk / "state", written)
+    assert update(kiosk, "trial") == 0
+    left = ["rauc status mark-bad booted", "systemctl reboot"]
+    assert told(kiosk) == (left if died >= DEATHS else [])
+    assert state.load(kiosk, "19").failing == ("visits-died" if died >= DEATHS else "")
 
 
 def test_the_gate_judges_a_build_on_trial_only(

@@ -115,6 +115,17 @@ def wanted(config: Path) -> str | None:
     return told if not told or is_version(told) else None
 
 
+def deaths(config: Path) -> int:
+    """Of residents' processes, since the board was switched on; 0 when there is no kiosk that
+    counts. Raises OSError.
+    """
+    try:
+        found = status.read(load(config).kiosk.runtime)
+    except ConfigError:
+        return 0
+    return found.tally.visits.get(status.End.DIED, 0) if found else 0
+
+
 def bundles(config: Path) -> str:
     """Where the city's bundles are. Raises ConfigError."""
     found = load(config).updates

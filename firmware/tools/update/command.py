@@ -250,7 +250,8 @@ def _trial(updates: Updates, _: argparse.Namespace) -> int:
         return YES
     unit = board.service()
     entries = board.entries_since(updates.config, updates.state.since)
-    verdict = judge(entries, unit.starts, failed=unit.failed)
+    deaths = board.deaths(updates.config)
+    verdict = judge(entries, unit.starts, failed=unit.failed, deaths=deaths)
     if verdict is Verdict.GOOD:
         updates.keep(replace(updates.state, floor=updates.state.on_trial, on_trial=""))
         print(f"version {updates.running.version} is trusted")
@@ -258,7 +259,7 @@ def _trial(updates: Updates, _: argparse.Namespace) -> int:
         return YES
     if not updates.may(Act.FALL_BACK):
         return NO
-    why = fault(entries, unit.starts, failed=unit.failed)
+    why = fault(entries, unit.starts, failed=unit.failed, deaths=deaths)
     return YES if _fall_back(updates, why) else NO
 
 
