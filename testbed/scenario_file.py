@@ -182,7 +182,9 @@ def load(path: Path) -> list[Script]:
         source = _Source(path, path.read_bytes().decode("utf-8"))
         script = msgspec.toml.decode(source.text, type=Script)
     except OSError as error:
-        raise BadScript(f"{path}: {error.strerror}") from None
+        raise BadScript(
+            f"{path}: {error.strerror}: name a file as docs/scenarios.md says"
+        ) from None
     except UnicodeDecodeError:
         raise BadScript(f"{path}: this is no text in UTF-8") from None
     except msgspec.ValidationError as error:

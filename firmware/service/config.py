@@ -294,7 +294,9 @@ def load(path: Path) -> Config:
         config = msgspec.convert(document, Config, dec_hook=convert)
         return msgspec.structs.replace(config, line=_with_credential(config.line))
     except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from None
+        raise ConfigError(
+            f"{path}: {error.strerror}: name the kiosk's configuration with --config"
+        ) from None
     except msgspec.MsgspecError as error:
         raise ConfigError(f"{path}: {error}{allowed(str(error), Config)}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
