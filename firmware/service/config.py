@@ -32,6 +32,7 @@ from firmware.service.device_sections import EscposSection as EscposSection
 from firmware.service.device_sections import GuardSection as GuardSection
 from firmware.service.device_sections import HopperSection as HopperSection
 from firmware.service.device_sections import IppSection as IppSection
+from firmware.service.device_sections import ModbusKeySection as ModbusKeySection
 from firmware.service.device_sections import NetworkSpeakerSection as NetworkSpeakerSection
 from firmware.service.device_sections import PcscCard as PcscCard
 from firmware.service.device_sections import Port as Port

@@ -10,7 +10,7 @@ and `kiosk.under_test` names the tables. Two things must then hold, or the kiosk
 
 What cannot be read or is not known is refused. The other way round, a kiosk with a city's
 certificate does not start while one of its devices is certainly virtual: a socket in the place of a
-card reader, a pseudo-terminal, or a printer or speaker on this board's own loopback.
+card reader, a pseudo-terminal, or an address on this board's own loopback.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from firmware.service.config import Cash, Config, EscposReceipts
-from firmware.service.device_sections import NetworkSpeakerSection, VpcdCard
+from firmware.service.device_sections import ModbusKeySection, NetworkSpeakerSection, VpcdCard
 
 DEVICES: Final = ("card", "sheets", "receipts", "cash", "cashless", "speaker")
 AUTHORITY: Final = "rehearsal "  # how the names of a rehearsal's authorities begin (city/pki.py)
@@ -85,6 +85,8 @@ def _wires(config: Config) -> dict[str, str]:
         found["cash"] = config.cash.port
     if config.cashless:
         found["cashless"] = config.cashless.address
+    if isinstance(config.service_key, ModbusKeySection):
+        found["service_key"] = config.service_key.port
     return found
 
 

@@ -356,6 +356,23 @@ FAULTS: Final = (
         "cashless.garbled",
         _line("cashless", "address", lambda _: b"\x02nonsense\x03\x00\x00"),
     ),
+    # the technician's key switch
+    *_port("service key", "service_key", "port", "service-key"),
+    Fault("service key: mute", "service-key", "key.silent", bench("key-mute")),
+    Fault("service key: a wire cut", "service-key", "key.contacts", bench("key-cut")),
+    Fault("service key: shorted", "service-key", "key.contacts", bench("key-shorted")),
+    Fault(
+        "service key: an echo",
+        "service-key",
+        "key.garbled",
+        _line("service_key", "port", far_ends.echo),
+    ),
+    Fault(
+        "service key: inputs that nothing is wired to",
+        "service-key",
+        "key.contacts",
+        says("service_key", input=4),
+    ),
     # the speaker
     Fault("speaker: switched off", "speaker", "network.refused", says("speaker", address=NOBODY)),
     Fault(

@@ -264,3 +264,17 @@ def test_an_act_that_fails_as_nobody_foresaw_ends_the_process(
     monkeypatch.setattr(program.Technician, "_carry_out", carry_out)
     monkeypatch.setattr(program.Technician, "_show", lambda _: None)
     asyncio.run(run())
+
+
+def test_screens_that_cannot_be_noted_as_opened_do_not_open(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A folder that is full: they would come again and again, as long as the key is turned."""
+    config = SimpleNamespace(kiosk=SimpleNamespace(runtime=tmp_path / "gone"))
+    said: list[str] = []
+    with socket.socket() as panel:
+        technician = program.Technician(config, Listeners(panel, None), said.append)  # type: ignore[arg-type]
+        with caplog.at_level("INFO", "madoguchi"):
+            assert asyncio.run(technician.run()) == 0
+    assert said == []
+    assert "technician.refused" in caplog.text

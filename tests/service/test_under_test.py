@@ -97,6 +97,8 @@ def test_a_citys_certificate_is_refused(board: Board, monkeypatch: pytest.Monkey
         ({"cash": {"port": "{pty}"}}, "cash"),
         ({"cash": {"port": "{link}"}}, "cash"),
         ({"cashless": {"address": "{pty}"}}, "cashless"),
+        ({"service_key": {"driver": "modbus", "port": "{pty}"}}, "service_key"),
+        ({"service_key": {"driver": "modbus", "port": "/dev/ttyS1"}}, ""),
         ({}, ""),
     ],
 )

@@ -90,6 +90,7 @@ def test_every_trouble_of_a_library_has_a_code() -> None:
         card.REASONS,
         card.PCSC_REASONS,
         devices.CASHLESS,
+        devices.SERVICE_KEY,
     ):
         assert set(table.values()) <= set(causes())
     for rows in (printers.BITS, printers.FULL_BITS):
@@ -110,7 +111,7 @@ def test_all_is_well_and_a_running_kiosk_keeps_its_devices(
     assert idle["build"]["detail"] == build()
     assert idle["cashless"]["detail"] == "ready"
     held = {name for name, each in busy.items() if each["code"] == "kiosk.running"}
-    assert held == {"card", "sheets", "receipts", "coins", "cashless", "speaker"}
+    assert held == {"card", "sheets", "receipts", "coins", "cashless", "speaker", "service-key"}
     assert "running kiosk" in busy["panel"]["detail"]
     assert "newest exchange: ok" in busy["coins"]["detail"]
     assert "which says: ready" in busy["coins"]["detail"]

@@ -59,8 +59,8 @@ def sheet(config: Config, devices: Devices, journal: Journal) -> str:
 
 
 def guard_sheet(config: Config, devices: Devices, journal: Journal) -> str:
-    """The fields of which the technician chooses one; both sides where the printer has both. It is
-    not marked: a mark over the fields could not be told from them.
+    """The fields of which the technician chooses one; both sides where the printer has both. The
+    sheet says itself that it is a test: a mark over the fields could not be told from them.
     """
     front, back = calibration_page(config, duplex=devices.sheets.capabilities.duplex)
     return _on_sheets(devices.sheets, journal, front, back)

@@ -73,7 +73,11 @@ class Technician:
         """
         loop = asyncio.get_running_loop()
         use = KeyUse(self._config.kiosk.runtime)
-        use.spend()
+        try:
+            use.spend()
+        except OSError:  # the screens would come again and again, as long as the key is turned
+            log("technician.refused", reason="runtime")
+            return 0
         self._closed: asyncio.Future[str] = loop.create_future()
         self._journal = Journal(journal_path(self._config.kiosk.state))
         if self._journal.unfinished():

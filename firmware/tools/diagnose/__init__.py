@@ -87,6 +87,7 @@ CHECKS: Final = (
     Check("coins", "硬貨装置", coins.coins, exclusive="cash"),
     Check("cashless", "決済端末", devices.cashless, exclusive="cashless"),
     Check("speaker", "スピーカー", devices.speaker, exclusive="speaker"),
+    Check("service-key", "保守用の鍵", devices.service_key, exclusive="service_key"),
     Check("exchanges", "機器との交信の記録", devices.exchanges),
     Check("certificate", "回線の証明書", line.certificate),
     Check("city", "市との回線", line.city),

@@ -1,4 +1,5 @@
-"""Names of devices, payment terminal, speaker, and what was recorded of the exchanges with each.
+"""Names of devices, payment terminal, speaker, key switch, and what was recorded of the exchanges
+with each.
 
 Each device is asked through its own driver; nothing is printed, paid or moved.
 """
@@ -34,6 +35,13 @@ CASHLESS: Final[Mapping[Reason, str]] = {
     Reason.GARBLED: "cashless.garbled",
     Reason.NOT_CONNECTED: "device.gone",
 }
+SERVICE_KEY: Final[Mapping[Reason, str]] = {
+    Reason.CONFIGURATION: "key.contacts",
+    Reason.SILENT: "key.silent",
+    Reason.GARBLED: "key.garbled",
+    Reason.REFUSED: "key.refused",
+    Reason.NOT_CONNECTED: "device.gone",
+}
 # What aplay says on its last line.
 APLAY: Final = (
     (r"busy", "speaker.busy"),
@@ -46,7 +54,13 @@ def names(config: kiosk_config.Config) -> str:
     """A number such as ttyUSB0 goes to whichever device was plugged in first."""
     addresses = (
         getattr(section, key, "")
-        for section in (config.sheets, config.receipts, config.cash, config.cashless)
+        for section in (
+            config.sheets,
+            config.receipts,
+            config.cash,
+            config.cashless,
+            config.service_key,
+        )
         for key in ("address", "port")
     )
     moving = [found[0] for address in addresses if (found := NUMBERED.search(str(address)))]
@@ -134,6 +148,23 @@ def _silent_speaker(section: kiosk_config.SpeakerSection, fault: DeviceFault) ->
         return wrong("speaker.silent", told)
     words = (code for words, code in APLAY if re.search(words, fault.detail))
     return wrong(next(words, "speaker.trouble"), told)
+
+
+def service_key(config: kiosk_config.Config) -> str:
+    """How the technician's key stands: a contact that nobody can read opens no screen."""
+    section = config.service_key
+    if section is None:
+        return "none configured: no technician's screens"
+    if isinstance(section, kiosk_config.ModbusKeySection):
+        look_at_serial(section.port)
+    switch = devices.service_key(section)
+    try:
+        return "turned" if switch.turned() else "not turned"
+    except DeviceFault as fault:
+        told = f"{fault.reason.value} ({fault.detail})"
+        raise wrong(SERVICE_KEY.get(fault.reason, "key.trouble"), told) from None
+    finally:
+        switch.close()
 
 
 def exchanges(config: kiosk_config.Config) -> str:
