@@ -69,7 +69,7 @@ class Site:
         await self._stack.enter_async_context(self.bench)
         await self.city.start()
         self._stack.push_async_callback(self.city.stop)
-        for line in (self.bench.coins.port, self.bench.terminal.port):
+        for line in (self.bench.coins.port, self.bench.terminal.port, self.bench.key.port):
             self.give(Path(line))
         return self
 
