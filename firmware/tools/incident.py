@@ -16,6 +16,7 @@ import sys
 import time
 import tomllib
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -109,6 +110,12 @@ def write(out: Path, config: Config, source: Path) -> tuple[Manifest, bool]:
     return manifest, missed
 
 
+# What zipfile raises of bytes that are no ZIP archive any more: also for a method of compression
+# that it does not know, and for a part that is said to be encrypted. The RecursionError of a part
+# that is nested without end is a RuntimeError.
+DAMAGED: Final = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
+
+
 def read(bundle: Path) -> Incident:
     """Raises BundleError."""
     try:
@@ -119,7 +126,7 @@ def read(bundle: Path) -> Incident:
             exchanges = msgspec.json.decode(wires, type=list[Recorded])
     except FileNotFoundError:
         raise BundleError(f"{bundle}: no such file") from None
-    except zipfile.BadZipFile:
+    except DAMAGED:
         raise BundleError(
             f"{bundle} is truncated, damaged or no incident: copy it again from the kiosk"
         ) from None

@@ -32,7 +32,7 @@ from firmware.service.flight_record import (
 from firmware.service.flight_steps import RecordedFlow
 from firmware.service.journal import Journal
 from firmware.tools.cli import main
-from firmware.tools.incident import FLIGHT, KIND, MANIFEST, without_secrets
+from firmware.tools.incident import EXCHANGES, FLIGHT, KIND, MANIFEST, without_secrets
 
 TOML = """
 [kiosk]
@@ -243,6 +243,37 @@ def test_a_truncated_or_foreign_file_is_one_line(
     assert "has no flight record" in capsys.readouterr().err
     assert main(["replay", str(board / "nothing.zip")]) == 2
     assert "no such file" in capsys.readouterr().err
+
+
+def test_a_bundle_with_any_byte_changed_is_one_line_or_explained(
+    board: Path, incident: Callable[[], Path], capsys: pytest.CaptureFixture[str], all_wanted: bool
+) -> None:
+    """On the way from the kiosk: every byte of it in turn, or every ninth."""
+    serve(board / "state")
+    whole = incident().read_bytes()
+    broken = board / "broken.zip"
+    for at in range(0, len(whole), 1 if all_wanted else 9):
+        changed = bytearray(whole)
+        changed[at] ^= 0x5A
+        broken.write_bytes(changed)
+        code = main(["replay", str(broken)])
+        said = capsys.readouterr().err.splitlines()
+        assert code in (0, 1) or (code == 2 and len(said) == 1), at
+
+
+@pytest.mark.parametrize("part", [MANIFEST, FLIGHT, EXCHANGES])
+@pytest.mark.parametrize("nested", [b"[", b'{"a":', b'[{"words":['])
+def test_a_part_that_is_nested_without_end_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], part: str, nested: bytes
+) -> None:
+    out = tmp_path / "deep.zip"
+    parts = {MANIFEST: json.dumps(GOOD).encode(), FLIGHT: b"[]", EXCHANGES: b"[]"}
+    with zipfile.ZipFile(out, "w") as bundle:
+        for name, content in (parts | {part: nested * 100_000}).items():
+            bundle.writestr(name, content)
+    assert main(["replay", str(out)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "again" in line
 
 
 def test_secrets_stay_out() -> None:
