@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hal.sim.bench import PrintedSheet
 from testbed import paper
 from testbed.process import ProcessDead
-from testbed.rehearsal import RehearsalError
+from testbed.rehearsal_error import RehearsalError
 from testbed.screen import Seen, read
 from testbed.system import System
 

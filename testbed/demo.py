@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from testbed.customer import Errand, run_errand
+from testbed.ports import HOST
 from testbed.process import Process, ProcessDead
-from testbed.rehearsal import CITY_DATA, HOST, Rehearsal, RehearsalError, prepare
+from testbed.rehearsal import CITY_DATA, Rehearsal, prepare
+from testbed.rehearsal_error import RehearsalError
 from testbed.system import System
 
 CLONE = Path(__file__).parents[1]

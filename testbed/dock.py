@@ -24,7 +24,8 @@ from firmware.service import toml
 from firmware.service.config import Config, load
 from testbed.demo import FOLDER, PORT, run_dock
 from testbed.process import ProcessDead
-from testbed.rehearsal import Rehearsal, RehearsalError, prepare
+from testbed.rehearsal import Rehearsal, prepare
+from testbed.rehearsal_error import RehearsalError
 
 REAL: Final = ("card", "sheets", "receipts", "speaker")  # what may be the board's own
 MONEY: Final = ("cash", "cashless")  # never

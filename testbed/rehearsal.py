@@ -7,25 +7,14 @@ configurations.
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
-import functools
-import hashlib
-import itertools
-import secrets
-import shutil
-import socket
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import IO, Any, Final
-
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from city import config as city_config
 from city import database, municipality, sample, terms
@@ -44,52 +33,24 @@ from firmware.texts.texts import Texts, languages
 from firmware.texts.voice import often, phrases
 from firmware.tools import voice
 from hal.sim.bench import RECEIPT_DOTS, SHEET_DOTS, Wiring
-from hal.sim.card.options import Options
 from hal.sim.card.pki import (
     PHONE_AUTHENTICATION,
-    USER_AUTHENTICATION,
-    load_card_ca,
-    make_card,
-    make_card_ca,
 )
 from hal.sim.dock import CardLabel
+from testbed.ports import HOST, WIRES, choose_ports
+from testbed.rehearsal_error import RehearsalError
+from testbed.rehearsed_cards import CARD_CAS, make_cards
 
 KIOSK: Final = "kiosk-1"
-HOST: Final = "127.0.0.1"
 SPOKEN: Final = ("ja", "en")  # before the kiosk starts; other languages speak when recorded
 CITY_DATA: Final = Path(municipality.__file__).parent / "data" / "akashi.toml"
 JST: Final = timezone(timedelta(hours=9), "JST")
 OPENING: Final = datetime(
     2026, 11, 24, 10, tzinfo=JST
 )  # a working day, in service hours: open whenever it is started
-WIRES: Final = (
-    "panel",
-    "reader",
-    "city",
-    "cable",
-    "line",
-    "sheets",
-    "receipts",
-    "speaker",
-    "verification",
-)
 HOPPERS: Final = ((3, 10, 60), (4, 50, 40), (5, 100, 60))  # address, yen, coins
-CARD_CA: Final = "ca"
-PHONE_CA: Final = "ca-phones"
-CARD_CAS: Final = (CARD_CA, PHONE_CA)
 # What the rehearsal adds to the city's data: it takes phones.
 REHEARSED: Final[Mapping[str, Any]] = {"phones": [{"from": date(2016, 1, 1), "taken": True}]}
-FIRST_PORT: Final = 10_000
-PORTS_OF_A_BLOCK: Final = 100
-BLOCKS: Final = 220
-LOCKS: Final[list[socket.socket]] = []  # as long as the process lives
-VALID_DAYS = 4 * 365
-LONG_AGO_DAYS = 400
-EXPIRED_DAYS = 5
-
-
-class RehearsalError(Exception):
-    """One line: what is missing or in the way, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +106,7 @@ def prepare(
         start = start or opens(data)
         with _alone(folder / "making"):
             keys = city_pki.make(folder / "pki", (KIOSK,))
-            cards = _cards(folder, start, report, people)
+            cards = make_cards(folder, start, report, people)
             _voice(folder / "voice", report, phrases if seldom else often, data, spoken)
         with claim(run):  # what runs there keeps its configuration
             kiosk = {
@@ -154,7 +115,16 @@ def prepare(
                 **(kiosk or {}),
             }
             return _configure(
-                folder, run, keys, cards, _ports(ports or {}), pace, start, data, city or {}, kiosk
+                folder,
+                run,
+                keys,
+                cards,
+                choose_ports(ports or {}),
+                pace,
+                start,
+                data,
+                city or {},
+                kiosk,
             )
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
@@ -191,117 +161,7 @@ def claim(run: Path) -> IO[str]:
     return lock
 
 
-def _ports(given: Mapping[str, int]) -> Mapping[str, int]:
-    """A port for each wire; all free ones are held until the last is found, so no two are
-    the same.
-    """
-    if unknown := set(given) - set(WIRES):
-        raise RehearsalError(f"no such wire: {', '.join(sorted(unknown))}")
-    held = {name: _free() for name in WIRES if name not in given}
-    found = {name: sock.getsockname()[1] for name, sock in held.items()}
-    for sock in held.values():
-        sock.close()
-    return {**found, **given}
-
-
-def free_port() -> int:
-    """One that no other program of a rehearsal takes meanwhile."""
-    with _free() as held:
-        return int(held.getsockname()[1])
-
-
-def _free() -> socket.socket:
-    """A port is let go before the program that was given it takes it: until then nobody else may.
-    Therefore each process has a block of ports to itself.
-    """
-    while True:
-        with contextlib.suppress(OSError):
-            return socket.create_server((HOST, next(_own_ports())))
-
-
-@functools.cache
-def _own_ports() -> Iterator[int]:
-    """A block of ports, over and over, that this process alone has as long as it lives: the name of
-    a socket in the kernel's memory says so. They are below the ports that the kernel gives to
-    whoever connects. Raises RehearsalError when no block is left.
-    """
-    for block in secrets.SystemRandom().sample(range(BLOCKS), BLOCKS):
-        lock = socket.socket(socket.AF_UNIX)
-        try:
-            lock.bind(f"\0madoguchi-ports-{block}")
-        except OSError:
-            lock.close()
-            continue
-        LOCKS.append(lock)
-        first = FIRST_PORT + block * PORTS_OF_A_BLOCK
-        return itertools.cycle(range(first, first + PORTS_OF_A_BLOCK))
-    raise RehearsalError(f"{BLOCKS} programs rehearse already: end one of them")
-
-
 # --- made once
-
-
-def _cards(
-    folder: Path,
-    start: datetime,
-    report: Callable[[str], None],
-    chosen: Collection[str] | None,
-) -> Mapping[str, Path]:
-    """A card folder for each card and phone of the sample residents, `certificate.pem` for the
-    city's registry beside it.
-    """
-    people = [
-        (name, card)
-        for name, (_, card) in sample.tokens().items()
-        if chosen is None or name in chosen
-    ]
-    home = folder / "cards"
-    stamp = folder / "cards" / "made"
-    made_of = hashlib.sha256(
-        repr([(id_, _values(card)) for id_, card in people]).encode()
-    ).hexdigest()
-    if not stamp.exists() or stamp.read_text() != made_of:
-        report("making the sample cards")
-        shutil.rmtree(home, ignore_errors=True)
-        for ca in CARD_CAS:
-            make_card_ca(home / ca)
-            _pem(home / ca / "ca.der", home / ca / "ca.pem")
-        with ThreadPoolExecutor() as workers:
-            list(workers.map(lambda person: _card(home, person[0], person[1], start), people))
-        stamp.write_text(made_of)
-    return {id_: home / id_ for id_, _ in people}
-
-
-def _values(card: sample.SampleCard) -> tuple[object, ...]:
-    return tuple(getattr(card, name) for name in card.__struct_fields__)
-
-
-def _card(home: Path, id_: str, card: sample.SampleCard, start: datetime) -> None:
-    """Valid, or expired, today and at the rehearsal's date."""
-    now = datetime.now(UTC).replace(microsecond=0)
-    first = min(now, start)
-    last = max(now, start)
-    until = (
-        first - timedelta(days=EXPIRED_DAYS) if card.expired else last + timedelta(days=VALID_DAYS)
-    )
-    begin = first - timedelta(days=LONG_AGO_DAYS)
-    plastic = card.kind == "card"
-    make_card(
-        home / id_,
-        load_card_ca(home / (CARD_CA if plastic else PHONE_CA)),
-        secrets.token_hex(12),
-        card.pin,
-        begin,
-        until,
-        tries=card.pin_tries,
-        options=Options(kind=card.kind),
-        policy=USER_AUTHENTICATION if plastic else PHONE_AUTHENTICATION,
-    )
-    _pem(home / id_ / "certificate.der", home / id_ / "certificate.pem")
-
-
-def _pem(der: Path, pem: Path) -> None:
-    pem.write_bytes(x509.load_der_x509_certificate(der.read_bytes()).public_bytes(Encoding.PEM))
 
 
 def _voice(

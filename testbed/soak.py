@@ -24,7 +24,8 @@ from testbed.customer import Errand, run_errand
 from testbed.demo import FOLDER
 from testbed.erasure.search import family
 from testbed.process import ProcessDead
-from testbed.rehearsal import RehearsalError, prepare
+from testbed.rehearsal import prepare
+from testbed.rehearsal_error import RehearsalError
 from testbed.system import System
 
 ERRANDS: Final = (("taro", "juminhyo"), ("hanako", "inkan"), ("taro", "kazei"))

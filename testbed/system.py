@@ -12,7 +12,8 @@ from city.config import load_verification
 from hal.sim.bench import Bench
 from hal.sim.dock import Dock
 from testbed.process import Process, ProcessDead
-from testbed.rehearsal import HOPPERS, Rehearsal, RehearsalError, claim
+from testbed.rehearsal import HOPPERS, Rehearsal, claim
+from testbed.rehearsal_error import RehearsalError
 
 KIOSK = ("firmware.tools", "run")
 

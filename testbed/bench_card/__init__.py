@@ -29,7 +29,8 @@ from testbed.bench_card.screens import Screens, measure_screens
 from testbed.bench_card.sessions import CLIENTS, Clients, Pace
 from testbed.demo import FOLDER, VPCD_PORT, pcsc_wires
 from testbed.process import ProcessDead
-from testbed.rehearsal import RehearsalError, prepare
+from testbed.rehearsal import prepare
+from testbed.rehearsal_error import RehearsalError
 
 RESIDENT = "taro"
 PACES = {"at once": Pace(0, 0), "contactless": Pace(apdu_ms=30, sign_ms=200)}

@@ -22,7 +22,8 @@ from hal.card.pcsc import PcscReader
 from hal.faults import DeviceFault
 from hal.sim.card.pki import load_card
 from hal.sim.card.wire import CardFaults, CardProgram
-from testbed.rehearsal import HOST, RehearsalError
+from testbed.ports import HOST
+from testbed.rehearsal_error import RehearsalError
 
 SOURCE: Final = Path(__file__).with_name("session.c")
 COMPILE: Final = ("gcc", "-O2", "-I/usr/include/PCSC", str(SOURCE), "-lpcsclite", "-o")

@@ -18,7 +18,8 @@ from aiohttp import ClientError, ClientSession, ClientWebSocketResponse
 
 from testbed.customer import Watcher
 from testbed.process import WITH_US
-from testbed.rehearsal import Rehearsal, RehearsalError
+from testbed.rehearsal import Rehearsal
+from testbed.rehearsal_error import RehearsalError
 from testbed.screen import Seen, read
 
 OPTIONS: Final = (

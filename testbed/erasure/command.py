@@ -31,8 +31,10 @@ from testbed.erasure.search import (
     search_process,
     written_since,
 )
+from testbed.ports import free_port
 from testbed.process import ProcessDead
-from testbed.rehearsal import Rehearsal, RehearsalError, free_port, prepare
+from testbed.rehearsal import Rehearsal, prepare
+from testbed.rehearsal_error import RehearsalError
 from testbed.screen import Seen
 from testbed.system import System
 

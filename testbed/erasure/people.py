@@ -19,7 +19,8 @@ from city import database, sample, tables
 from city.clock import starting
 from firmware.link import era
 from hal.sim.card.pki import load_card_ca, make_card
-from testbed.rehearsal import CARD_CA, Rehearsal
+from testbed.rehearsal import Rehearsal
+from testbed.rehearsed_cards import CARD_CA
 
 KANJI: Final = "榛檜楓柊蓮菫葵茜椿萩梓楠桂柏欅椛藍菖蕗芹"
 CERTIFICATES: Final = ("juminhyo", "inkan", "kazei")

@@ -17,7 +17,7 @@ from testbed.demo import FOLDER
 from testbed.field_day.day import Day, play_day
 from testbed.field_day.judge import Stay
 from testbed.process import ProcessDead
-from testbed.rehearsal import RehearsalError
+from testbed.rehearsal_error import RehearsalError
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -31,7 +31,7 @@ from testbed.inspection.run import Inspection
 from testbed.inspection.state import Order, State, StateError, load, save
 from testbed.inspection.truths import Unanswered
 from testbed.process import ProcessDead
-from testbed.rehearsal import RehearsalError
+from testbed.rehearsal_error import RehearsalError
 
 PROGRAMS = ("zbarimg", "pdftoppm", "pdftotext")
 CANNOT = (

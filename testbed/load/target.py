@@ -28,8 +28,9 @@ from firmware.service import toml
 from hal.sim.card.pki import CardCa, load_card_ca, make_card_ca
 from testbed.load import postgres
 from testbed.load.gateway import Report
+from testbed.ports import HOST
 from testbed.process import Process
-from testbed.rehearsal import CITY_DATA, HOST, OPENING
+from testbed.rehearsal import CITY_DATA, OPENING
 
 READ_CONNECTIONS = 2
 

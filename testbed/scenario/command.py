@@ -25,7 +25,7 @@ from testbed.model_check import replay
 from testbed.model_check.defects import DEFECTS
 from testbed.model_check.on_wires import translate
 from testbed.process import ProcessDead
-from testbed.rehearsal import RehearsalError
+from testbed.rehearsal_error import RehearsalError
 from testbed.scenario import wires
 from testbed.scenario.hands import HandsGaveUp, PersonHands, ProgramHands
 from testbed.scenario.model import ModelRun

@@ -24,7 +24,8 @@ from service.disk import small_disk
 
 from testbed.demo import FOLDER
 from testbed.process import ProcessDead
-from testbed.rehearsal import RehearsalError, merged, prepare
+from testbed.rehearsal import merged, prepare
+from testbed.rehearsal_error import RehearsalError
 from testbed.system import KIOSK, System
 
 WORKERS = 2

@@ -18,7 +18,8 @@ from PIL import Image
 
 from testbed.demo import FOLDER
 from testbed.process import ProcessDead
-from testbed.rehearsal import RehearsalError, prepare
+from testbed.rehearsal import prepare
+from testbed.rehearsal_error import RehearsalError
 from testbed.system import System
 
 pytestmark = pytest.mark.wires

@@ -15,7 +15,8 @@ from testbed.bench_card import main
 from testbed.bench_card.screens import measure_screens
 from testbed.bench_card.sessions import Clients, Pace
 from testbed.demo import FOLDER, pcsc_wires
-from testbed.rehearsal import RehearsalError, prepare
+from testbed.rehearsal import prepare
+from testbed.rehearsal_error import RehearsalError
 
 pytestmark = pytest.mark.pcsc
 

@@ -21,7 +21,9 @@ from hal.printer.contract import Bitmap
 from testbed.customer import Errand, Journey, Watcher
 from testbed.demo import FOLDER
 from testbed.dock import dock
-from testbed.rehearsal import RehearsalError, free_port, prepare
+from testbed.ports import free_port
+from testbed.rehearsal import prepare
+from testbed.rehearsal_error import RehearsalError
 from testbed.system import System
 
 pytestmark = pytest.mark.wires

@@ -7,11 +7,12 @@ import sys
 
 import pytest
 
-from testbed import rehearsal
+from testbed import ports
+from testbed.rehearsal_error import RehearsalError
 
 CHOOSE = (
-    "from testbed.rehearsal import _free\n"
-    "held = [_free() for _ in range(9)]\n"
+    "from testbed.ports import hold_port\n"
+    "held = [hold_port() for _ in range(9)]\n"
     "print(*(one.getsockname()[1] for one in held), flush=True)\n"
     "[one.close() for one in held]\n"
     "input()\n"
@@ -35,10 +36,10 @@ def test_processes_choose_different_ports() -> None:
     for program in programs:
         program.communicate("\n")
     assert len(chosen) == 27
-    assert len({int(port) // rehearsal.PORTS_OF_A_BLOCK for port in chosen}) == 3
+    assert len({int(port) // ports.PORTS_OF_A_BLOCK for port in chosen}) == 3
 
 
 def test_when_every_block_is_taken_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rehearsal, "BLOCKS", 0)
-    with pytest.raises(rehearsal.RehearsalError, match="rehearse already"):
-        rehearsal._own_ports.__wrapped__()
+    monkeypatch.setattr(ports, "BLOCKS", 0)
+    with pytest.raises(RehearsalError, match="rehearse already"):
+        ports._own_ports.__wrapped__()

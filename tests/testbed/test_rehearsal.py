@@ -17,7 +17,8 @@ from firmware.link.signing import load_public
 from firmware.service import config as kiosk_config
 from firmware.sheets.admit import SignedTerms, read_terms
 from hal.sim.card.pki import load_card
-from testbed import rehearsal
+from testbed import ports, rehearsal
+from testbed.rehearsal_error import RehearsalError
 
 CITIES = Path(__file__).parents[1] / "city" / "cities"
 PEOPLE = tuple(
@@ -120,8 +121,8 @@ def test_ports_are_all_different_and_may_be_given(folder: Path) -> None:
         wiring.speaker,
     )
     verification = city_config.load_verification(made.city_toml).listen.rpartition(":")[2]
-    assert len({port, *(end[1] for end in ends), int(verification)}) == len(rehearsal.WIRES)
-    with pytest.raises(rehearsal.RehearsalError, match="no such wire: phone"):
+    assert len({port, *(end[1] for end in ends), int(verification)}) == len(ports.WIRES)
+    with pytest.raises(RehearsalError, match="no such wire: phone"):
         rehearsal.prepare(folder, ports={"phone": 1})
 
 
@@ -158,19 +159,19 @@ def test_a_city_that_has_no_place_for_the_rehearsals_kiosk_is_one_line(
     file = tmp_path / "city.toml"
     text = (CITIES / "miyako.toml").read_text("utf-8")
     file.write_text(text.replace('"kiosk-1"', '"kiosk-8"'), "utf-8")
-    with pytest.raises(rehearsal.RehearsalError, match=r"city\.toml: sites: none has"):
+    with pytest.raises(RehearsalError, match=r"city\.toml: sites: none has"):
         rehearsal.prepare(folder, tmp_path / "run", data=file)
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(rehearsal.RehearsalError, match="file"):
+    with pytest.raises(RehearsalError, match="file"):
         rehearsal.prepare(tmp_path / "file" / "below")
 
 
 def test_what_is_running_keeps_its_configuration(folder: Path, tmp_path: Path) -> None:
     made = rehearsal.prepare(folder, tmp_path)
     before = made.kiosk_toml.read_bytes()
-    with rehearsal.claim(tmp_path), pytest.raises(rehearsal.RehearsalError, match="is running in"):
+    with rehearsal.claim(tmp_path), pytest.raises(RehearsalError, match="is running in"):
         rehearsal.prepare(folder, tmp_path)
     assert made.kiosk_toml.read_bytes() == before

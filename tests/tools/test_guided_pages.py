@@ -16,7 +16,7 @@ from firmware.tools.diagnose import guided
 from firmware.tools.diagnose.guided import panel
 from firmware.tools.diagnose.guided.human import Answer, Request
 from hal.panel.web import PAGE
-from testbed.rehearsal import free_port
+from testbed.ports import free_port
 
 pytestmark = [
     pytest.mark.browser,
