@@ -20,6 +20,9 @@ from city.public_holidays import PublicHolidays
 
 DAY: Final = 24 * 60  # minutes
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+# Long enough for each weekday to be the nth of a month, a holiday and 29 February.
+SAMPLE_FIRST: Final = date(2024, 1, 1)
+SAMPLE_LAST: Final = date(2030, 12, 31)
 COUNTS: Final = ("1st", "2nd", "3rd", "4th", "5th", "last")
 EVERY_DAY: Final = "every-day"
 _WEEKDAY = f"({'|'.join(WEEKDAYS)})"
@@ -57,14 +60,18 @@ def spans_of(calendar_: Calendar, day: date, holidays: PublicHolidays) -> Spans:
     return ()
 
 
-def faults(key: str, calendar_: Calendar) -> Iterator[str]:
+def faults(key: str, calendar_: Calendar, holidays: PublicHolidays) -> Iterator[str]:
     """What the types cannot say, each with its key."""
+    if fault := next(_line_faults(key, calendar_), None):
+        yield fault
+        return
+    for n, days in idle(calendar_, holidays):
+        yield f"{key}[{n}].days: {days} never holds, because lines before it hold on all these days"
+
+
+def _line_faults(key: str, calendar_: Calendar) -> Iterator[str]:
     known: dict[str, int] = {}
     for n, line in enumerate(calendar_):
-        if EVERY_DAY in known:
-            yield (
-                f"{key}[{n}]: never holds, because {key}[{known[EVERY_DAY]}] holds on {EVERY_DAY}"
-            )
         for days in line.days:
             if days in known:
                 yield f"{key}[{n}].days: {days} is in {key}[{known[days]}] already"
@@ -89,6 +96,31 @@ def _days_faults(key: str, days: str) -> Iterator[str]:
         return
     if len(days) > len("12-29..01-03") and whole[0] > whole[-1]:
         yield f"{key}: {days} ends before it begins"
+
+
+@lru_cache(maxsize=256)
+def idle(calendar_: Calendar, holidays: PublicHolidays) -> tuple[tuple[int, str], ...]:
+    """The words for days, and the number of their line, on all of whose days an earlier line holds
+    already: whoever wrote them wanted something that does not happen.
+    """
+    found = []
+    for n, line in enumerate(calendar_):
+        earlier = [word for each in calendar_[:n] for word in each.days]
+        for word in line.days:
+            days = [day for day in _days_of(word) if _fits(word, day, holidays)]
+            if days and all(any(_fits(e, day, holidays) for e in earlier) for day in days):
+                found.append((n, word))
+    return tuple(found)
+
+
+def _days_of(word: str) -> Iterable[date]:
+    """Among these are days of every kind that a word can name."""
+    first, _, last = word.partition("..")
+    if len(first) == len("2026-12-29"):
+        begin, end = date.fromisoformat(first), date.fromisoformat(last or first)
+    else:
+        begin, end = SAMPLE_FIRST, SAMPLE_LAST
+    return (begin + timedelta(days=n) for n in range((end - begin).days + 1))
 
 
 # -- does a word fit a day? ------------------------------------------------------------------------

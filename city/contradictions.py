@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from city.calendars import any_day, faults
 from city.entries import Certificate, Dated, Hours, Names, Sited
-from city.public_holidays import LAST_YEAR
+from city.public_holidays import LAST_YEAR, PublicHolidays
+from city.texts import faults as text_faults
 from city.vocabulary import (
     CAUSES,
     ELSE,
@@ -41,20 +42,26 @@ def contradictions(city: Municipality) -> Iterator[str]:
     if not city.certificates:
         yield "certificates: none"
         return
+    yield from text_faults(city)
     first = min(certificate.since for certificate in city.certificates)
     yield from city.holidays.faults()
     if city.retention is not None:
         yield from city.retention.faults()
     yield from _dated("issuers", city.issuers, first)
-    yield from _hours("hours", city.hours)
+    for n, issuer in enumerate(city.issuers):
+        if not (issuer.office and issuer.officer):
+            yield f"issuers[{n}].name: office, a full-width space, name"
+    yield from _hours("hours", city.hours, city.holidays)
     for n, stop in enumerate(city.maintenance):
-        yield from faults(f"maintenance[{n}].calendar", stop.calendar)
+        yield from faults(f"maintenance[{n}].calendar", stop.calendar, city.holidays)
         for kind in stop.kinds:
             if all(certificate.kind != kind for certificate in city.certificates):
                 yield f"maintenance[{n}].kinds: no certificate {kind!r}"
     yield from _offices(city)
     for n, certificate in enumerate(city.certificates):
-        yield from _certificate(f"certificates[{n}] ({certificate.kind})", certificate)
+        key = f"certificates[{n}] ({certificate.kind})"
+        yield from _certificate(key, certificate)
+        yield from _hours(f"{key}.hours", certificate.hours, city.holidays)
     yield from _periods(city.certificates)
     yield from _too_many(city)
     amounts: set[str] = set()
@@ -67,7 +74,9 @@ def contradictions(city: Municipality) -> Iterator[str]:
     yield from _places(city)
     if not city.sites:
         yield from _begun(city, first)
+        yield from _alike(city)
     for key in city.sites:
+        yield from (f"{fault}, at the site {key}" for fault in _alike(city.at(key)))
         yield from (f"{fault}, at the site {key}" for fault in _begun(city.at(key), first))
     yield from _japanese("name", city.name)
 
@@ -76,7 +85,7 @@ def _offices(city: Municipality) -> Iterator[str]:
     """A filing is taken up on a working day: after each day there must be one."""
     for n, terms in enumerate(city.eligibility):
         key = f"eligibility[{n}].office"
-        yield from faults(key, terms.office)
+        yield from faults(key, terms.office, city.holidays)
         followed = any(
             each.since > terms.since and each.sites == terms.sites for each in city.eligibility
         )
@@ -157,9 +166,9 @@ def _dated(key: str, entries: Sequence[Dated], first: date) -> Iterator[str]:
         yield f"{key}: nothing holds yet on {first}, the first day of a certificate"
 
 
-def _hours(key: str, table: tuple[Hours, ...]) -> Iterator[str]:
+def _hours(key: str, table: tuple[Hours, ...], holidays: PublicHolidays) -> Iterator[str]:
     for n, hours in enumerate(table):
-        yield from faults(f"{key}[{n}].calendar", hours.calendar)
+        yield from faults(f"{key}[{n}].calendar", hours.calendar, holidays)
 
 
 def _years(key: str, certificate: Certificate) -> Iterator[str]:
@@ -197,8 +206,8 @@ def _discounts(key: str, certificate: Certificate) -> Iterator[str]:
 def _certificate(key: str, certificate: Certificate) -> Iterator[str]:
     yield from _dated(f"{key}.fees", certificate.fees, certificate.since)
     yield from _discounts(f"{key}.fees", certificate)
-    yield from _hours(f"{key}.hours", certificate.hours)
     yield from _years(key, certificate)
+    yield from _amounts(key, certificate)
     yield from _by_record(key, certificate)
     if certificate.until is not None and certificate.until < certificate.since:
         yield f"{key}.until: before its first day"
@@ -241,6 +250,18 @@ def _certificate(key: str, certificate: Certificate) -> Iterator[str]:
         )
 
 
+def _amounts(key: str, certificate: Certificate) -> Iterator[str]:
+    """A record has one value of each label."""
+    seen: set[str] = set()
+    for heading, labels in certificate.amounts.items():
+        if not labels:
+            yield f"{key}.amounts.{heading}: none"
+        for label in labels:
+            if label in seen:
+                yield f"{key}.amounts.{heading}: {label} twice"
+            seen.add(label)
+
+
 def _by_record(key: str, certificate: Certificate) -> Iterator[str]:
     """What depends on the record: both ends must see the amount that decides."""
     if bool(certificate.untaxed) is not ("untaxed" in certificate.statement):
@@ -269,6 +290,16 @@ def _periods(certificates: Sequence[Certificate]) -> Iterator[str]:
                 break
 
 
+def _alike(city: Municipality) -> Iterator[str]:
+    """Two certificates that one machine offers on one day have different titles."""
+    for day in sorted({each.since for each in city.certificates}):
+        kinds: dict[str, str] = {}
+        for each in city.offered(day):
+            title = each.title.get("ja", "")
+            if title and kinds.setdefault(title, each.kind) != each.kind:
+                yield f"certificates ({each.kind}).title.ja: that of {kinds[title]}, on {day}"
+
+
 def _places(city: Municipality) -> Iterator[str]:
     if ELSE not in city.contacts:
         yield f"contacts.{ELSE}: missing; refusals without a contact of their own go there"
@@ -277,6 +308,8 @@ def _places(city: Municipality) -> Iterator[str]:
             yield f"refusal_contacts.{cause}: no such cause"
         if subject not in city.contacts:
             yield f"refusal_contacts.{cause}: no contact {subject!r}"
+    for subject in city.contacts.keys() - {ELSE, *city.refusal_contacts.values()}:
+        yield f"contacts.{subject}: no cause of refusal_contacts goes there"
     for subject, offices in city.contacts.items():
         for office in offices:
             yield from _japanese(f"contacts.{subject}.office", office.office)

@@ -73,6 +73,8 @@ USUAL_TITLES: Final = {
     "fuhyo-zenbu": "戸籍の附票の写し（全部）",
     "fuhyo-kojin": "戸籍の附票の写し（一部）",
 }
+# In which kiosks speak and write.
+LANGUAGES: Final = ("ja", "en", "id", "ja-easy", "ko", "ne", "pt", "tl", "vi", "zh-Hans", "zh-Hant")
 ELSE: Final = "resident"  # the contact for causes without one of their own
 # Causes of the kiosk's own for which there is a place to go; the city's own are its refusal codes.
 KIOSK_CAUSES: Final = (

@@ -18,6 +18,7 @@ from city.calendars import (
     clock,
     common,
     faults,
+    idle,
     spans_of,
     united,
     within,
@@ -80,7 +81,7 @@ def test_the_first_line_that_fits_holds() -> None:
     ]
     assert found == [(), ((525, 1020),), ((420, 720), (780, 1200))]
     assert spans_of(calendar[:1], date(2026, 11, 24), HOLIDAYS) == ()
-    assert list(faults("hours", calendar)) == []
+    assert list(faults("hours", calendar, HOLIDAYS)) == []
 
 
 def test_the_city_corrects_the_calculated_holidays() -> None:
@@ -134,3 +135,30 @@ def test_every_day_has_one_place_in_its_month(day: date) -> None:
     counts = [c for c in ("1st", "2nd", "3rd", "4th", "5th") if on(f"{c} {name}", f"{day}")]
     assert len(counts) == 1
     assert on(f"last {name}", f"{day}") is ((day + timedelta(days=7)).month != day.month)
+
+
+WORDS = (
+    ("weekdays", "mon"),
+    ("sat", "sun", "2nd sun"),
+    ("every-day", "holidays"),
+    ("12-29..01-03", "01-01"),
+    ("2026-12-01..2026-12-31", "2026-12-30"),
+    ("holiday-eves", "last fri", "fri"),
+    ("mon", "tue", "wed", "thu", "fri", "weekdays"),
+    ("weekdays", "holidays", "sat", "sun", "02-29"),
+)
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_a_word_that_never_holds_is_told(words: tuple[str, ...]) -> None:
+    """Judged by each day of fifteen years, on which the lines before are left out one by one."""
+    calendar = tuple(
+        Line(days=(word,), times=(f"0{n}:00-0{n}:30",)) for n, word in enumerate(words)
+    )
+    days = [date(2024, 1, 1) + timedelta(days=n) for n in range(15 * 366)]
+    ever = {spans_of(calendar, day, HOLIDAYS) for day in days}
+    silent = {n for n in range(len(words)) if ((n * 60, n * 60 + 30),) not in ever}
+    assert {n for n, _ in idle(calendar, HOLIDAYS)} == silent
+    told = list(faults("hours", calendar, HOLIDAYS))
+    assert len(told) == len(silent)
+    assert all("never holds" in line for line in told)

@@ -228,7 +228,11 @@ def _fault(tmp_path: Path, text: str) -> str:
         ('"06:30-23:00"', '"06:30-12:00", "11:00-23:00"', "hours[0].calendar[1].times: one after"),
         ('["12-29..01-03"]', '["13-29..01-03"]', "$.hours[0].calendar[0].days[0]"),
         ('["12-29..01-03"]', '["02-30..03-03"]', "hours[0].calendar[0].days: 02-30"),
-        ('["12-29..01-03"]', '["every-day"]', "hours[0].calendar[1]: never holds"),
+        (
+            '["12-29..01-03"]',
+            '["weekdays", "sat", "sun", "holidays"]',
+            "hours[0].calendar[1].days: every-day never holds",
+        ),
         ('["12-29..01-03"]', '["sun", "sun"]', "hours[0].calendar[0].days: sun is in"),
         ('["12-29..01-03"]', "[]", "$.hours[0].calendar[0].days"),
         ('["12-29..01-03"]', '["2026-12-01..2026-11-01"]', "ends before it begins"),
