@@ -102,8 +102,9 @@ def test_the_city_knows_the_languages_of_the_kiosks() -> None:
     ("path", "value", "says"),
     [
         (("contacts", "resident", 0, "phone"), "xx", "contacts.resident[0].phone"),
-        (("contacts", "resident", 0, "office", "ja"), "市" * 61, "122 columns"),
+        (("contacts", "resident", 0, "office", "ja"), "市" * 41, "82 columns"),
         (("name", "ja"), "市" * 41, "name.ja"),
+        (("certificates", 0, "title", "en"), "C" * 61, "certificates[0].title.en"),
         (("issuers", 0, "name"), "海見市長 潮見太郎", "issuers[0].name"),
         (("contacts", "other"), None, "contacts.other: no cause"),
     ],
