@@ -20,8 +20,9 @@ UNPRINTABLE: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs", "Co", "Cn"})
 JOINERS: Final = frozenset("\u200c\u200d")  # letters of Nepali are joined and kept apart by them
 BRACES: Final = re.compile(r"[{}]")
 PHONE: Final = re.compile(r"(.*[0-9]){3}.*")
-# Columns that the smallest panel with large letters has room for, by the last name of the key. A
-# full-width character takes two, a reading (furigana) none. The Japanese title is measured on paper.
+# Columns that the smallest panel with large letters has room for, by the last name of the key.
+# A full-width character takes two, a reading (furigana) none. The Japanese title is measured on
+# paper.
 MOST: Final[Mapping[str, int]] = {
     "name": 80,
     "title": 60,
