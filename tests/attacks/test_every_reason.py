@@ -19,7 +19,7 @@ from city.pki import Files
 from firmware.sheets.fault import SheetReason
 
 SEED: Final = 1
-SAMPLE: Final = 4  # one kind in so many, unless all are wanted
+SAMPLE: Final = 7  # one kind in so many, unless all are wanted
 WHO: Final = (  # each form; a household, somebody else's applicant, an imprint, two years
     "taro: juminhyo (scope household, fields relationship+domicile+mynumber)",
     "taro: juminhyo (scope some, members m2, fields relationship)",

@@ -7,6 +7,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import pdf_pages
@@ -73,7 +74,7 @@ def test_the_same_seed_makes_the_same_attempts(campaign: Campaign) -> None:
     "stage", [s for s in STAGES if s not in ("outcome's answer", "cancel's answer")]
 )
 def test_every_stage_has_attempts(campaign: Campaign, stage: str) -> None:
-    assert len(list(campaign.all_of([stage]))) > 5
+    assert len(list(islice(campaign.all_of([stage]), 6))) == 6
 
 
 def test_a_city_that_is_wrong_from_its_first_answer_on_is_seen_by_the_person_alone(
