@@ -32,7 +32,7 @@ from testbed.system import System
 STAGE_S = 60.0  # no screen of an undisturbed journey needs longer
 PAY_S = 5.0  # until the coin unit takes a coin
 AGAIN_S = 0.05  # between attempts
-COINS = (500, 100, 50, 10)
+COINS: tuple[int, ...] = (500, 100, 50, 10)
 
 
 class JourneyFailed(ProcessDead):

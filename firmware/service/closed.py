@@ -87,7 +87,9 @@ class Closed:
             under_test=bool(self._config.kiosk.under_test),
         )
         key = hand_over(self._config.kiosk.runtime)
-        self._panel = WebPanel(self._listeners.panel, *shell, key=key)
+        self._panel = WebPanel(
+            self._listeners.panel, *shell, key=key, limits=self._config.panel.limits
+        )
         speaker = devices.speaker(self._config.speaker)
         self._announcer = Announcer.of(self._config, speaker, self._threads[ThreadName.SPEAKER])
         city = CityDesk(self._config, Line(line_config(self._config)), trust(self._config))

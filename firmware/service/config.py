@@ -47,6 +47,7 @@ from firmware.service.device_sections import VpcdCard as VpcdCard
 from firmware.service.device_sections import guard_style as guard_style
 from hal import drivers
 from hal.drivers import Kind
+from hal.panel.watch import LIMITS, Stage
 
 ObjectId = Annotated[str, Meta(pattern=r"^[0-2](\.(0|[1-9]\d{0,9}))+$", description="OID")]
 
@@ -111,8 +112,17 @@ class PanelSection(Section, frozen=True, kw_only=True):
     width_mm: Annotated[float, Meta(ge=100, le=1000)] = 345
     # Its height in millimetres; greater than the width where the panel stands upright.
     height_mm: Annotated[float, Meta(ge=80, le=1000)] = 194
+    # How many times longer than usual the browser may show nothing before it is started anew: 60 s
+    # until its page runs, and 2 s when it has shown something. More than 1 where no graphics
+    # processor draws.
+    patience: Annotated[float, Meta(ge=1, le=60)] = 1.0
     # Where the devices are.
     cabinet: CabinetSection = CabinetSection()
+
+    @property
+    def limits(self) -> Mapping[Stage, float]:
+        """Seconds without a picture, for `hal.panel.watch`."""
+        return {stage: seconds * self.patience for stage, seconds in LIMITS.items()}
 
     @property
     def size(self) -> PanelSize:

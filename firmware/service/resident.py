@@ -102,7 +102,9 @@ class Resident:
             under_test=bool(self._config.kiosk.under_test),
         )
         key = hand_over(self._config.kiosk.runtime)
-        panel = WebPanel(self._listeners.panel, html, files, key=key)
+        panel = WebPanel(
+            self._listeners.panel, html, files, key=key, limits=self._config.panel.limits
+        )
         executor = self._executor(journal, devices, panel)
         loop.add_signal_handler(signal.SIGTERM, self.post, events.Shutdown())
         try:

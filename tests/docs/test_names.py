@@ -43,8 +43,7 @@ ELSEWHERE = {
         "journey.toml",
     ),
     *(
-        "systemd-logind.service",
-        "systemd-user-sessions.service",
+        "seatd.service",
         "pcscd.service",
         "index.js",
         "firmware.service",

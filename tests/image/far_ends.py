@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from city import pki
 from firmware.service import toml
+from hal.panel.web import SHOWN
 from hal.sim.bench import Bench
 from testbed import customer
 from testbed.customer import COINS, Errand, Journey, Watcher
@@ -25,6 +26,7 @@ from testbed.system import System
 
 OUTSIDE = "10.0.2.2"  # this machine, as QEMU's network shows it to the board
 PANEL_OUTSIDE = 8081  # on the board: the panel's page for us
+REPORT_S = 0.5  # as often as the panel's page does
 SLOW_S = 600.0  # an emulated board on a busy machine
 
 
@@ -73,16 +75,37 @@ class MoneyInside(Exception):
 
 
 class LookingWatcher(Watcher):
-    """One beside whom somebody else looks at each screen."""
+    """One beside whom somebody else looks at each screen.
+
+    The panel has one page at a time: while this one is connected, the browser's is not, and this
+    one reports what is shown, as a page does. Otherwise the browser would be started anew.
+    """
 
     def __init__(self, address: str, look: Callable[[Seen], None]) -> None:
         super().__init__(address)
         self._look = look
+        self._shown: Seen | None = None
+
+    @asynccontextmanager
+    async def watching(self) -> AsyncIterator[Watcher]:
+        async with super().watching():
+            reporting = asyncio.create_task(self._report())
+            try:
+                yield self
+            finally:
+                reporting.cancel()
 
     async def next(self, timeout_s: float) -> Seen:
-        seen = await super().next(timeout_s)
-        await asyncio.to_thread(self._look, seen)
-        return seen
+        self._shown = await super().next(timeout_s)
+        await asyncio.to_thread(self._look, self._shown)
+        return self._shown
+
+    async def _report(self) -> None:
+        while True:
+            await asyncio.sleep(REPORT_S)
+            if self._shown is not None:
+                with contextlib.suppress(OSError):  # the wire has just ended
+                    await self.touch(self._shown, SHOWN)
 
 
 def rehearse(folder: Path, run: Path) -> Rehearsal:
@@ -127,10 +150,15 @@ def write_site(rehearsal: Rehearsal, folder: Path) -> None:
     kiosk["kiosk"]["runtime"] = "/run/madoguchi"
     kiosk["kiosk"]["pace"] = 5.0  # people wait for an emulated board
     kiosk["panel"]["listen"] = "127.0.0.1:8080"
+    kiosk["panel"]["patience"] = 30.0  # its browser draws without a graphics processor
+    kiosk["line"]["clock_s"] = 0  # the board's time is slower than ours (machine.py)
     kiosk["card"]["listen"] = f"0.0.0.0:{reader}"
     kiosk["cash"]["port"] = "/dev/ttyUSB0"
     kiosk["voice"]["recordings"] = "/usr/share/madoguchi/voice"
     (folder / "kiosk.toml").write_text(toml.dumps(kiosk))
     (folder / "line.conf").write_text(
         f"[Service]\nIPAddressAllow={OUTSIDE}/32\nSocketBindAllow=ipv4:tcp:{reader}\n"
+    )
+    (folder / "line.nft").write_text(
+        f"add rule inet board site tcp dport {{ {reader}, {PANEL_OUTSIDE} }} accept\n"
     )

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -17,9 +18,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import limits
 import numpy as np
 from erasure import remembered
 from far_ends import PANEL_OUTSIDE, FarEnds, far_ends, rehearse, write_site
+from inside import FREE_PORT
 from machine import Machine, MachineError, until
 from PIL import Image, ImageStat
 from updates import updates
@@ -30,11 +33,11 @@ from testbed.screen import Seen
 
 PROVISION = (
     "mkdir -p /run/site && mount -o ro /dev/vdb /run/site && "
-    "cp -r /run/site/kiosk.toml /run/site/line.conf /run/site/keys /etc/madoguchi/ && "
+    "cp -r /run/site/kiosk.toml /run/site/line.* /run/site/keys /etc/madoguchi/ && "
     "systemd-tmpfiles --create madoguchi.conf && mkdir -p /var/lib/madoguchi && "
     "chown madoguchi:madoguchi /var/lib/madoguchi && chmod 700 /var/lib/madoguchi && "
     "{kiosk} journal create --config /etc/madoguchi/kiosk.toml && sync && "
-    "systemctl daemon-reload && systemctl reset-failed && "
+    "systemctl daemon-reload && systemctl reset-failed && systemctl restart nftables && "
     "systemctl --no-block restart madoguchi-kiosk madoguchi-panel"
 )
 INSIDE = "mountpoint -q /run/site || mount -o ro /dev/vdb /run/site; python3 /run/site/inside.py 60"
@@ -65,8 +68,9 @@ async def play(given: argparse.Namespace, run: Path) -> dict[str, object]:
     async with far_ends(rehearsal) as ends:
         bundles = sorted(given.updates.glob("*.raucb")) if given.updates else []
         machine = board(rehearsal, given.image, bundles, run)
+        found: dict[str, object] = {}
         try:
-            found = await life(machine, ends, given.out)
+            await life(machine, ends, given.out, found)
             if bundles:
                 found |= await updates(machine, ends, given.out, command, wait_for_screen)
             return found
@@ -75,6 +79,8 @@ async def play(given: argparse.Namespace, run: Path) -> dict[str, object]:
             raise
         finally:
             machine.cut_power()
+            # Of a run that failed, too: it took long.
+            (given.out / "found.json").write_text(json.dumps(found, indent=2))
             serial = run / "board/serial.log"
             if serial.exists():
                 (given.out / "serial.log").write_bytes(serial.read_bytes())
@@ -95,12 +101,18 @@ def board(rehearsal: Rehearsal, image: Path, bundles: Sequence[Path], run: Path)
     reader = rehearsal.wiring.reader[1]
     panel = urlsplit(rehearsal.panel).port
     assert panel is not None
-    forwards = {panel: PANEL_OUTSIDE, reader: reader}
+    forwards = {panel: PANEL_OUTSIDE, reader: reader, free_port(): FREE_PORT}
     return Machine(run / "board", image, carried, forwards, rehearsal.wiring.coins)
 
 
-async def life(machine: Machine, ends: FarEnds, out: Path) -> dict[str, object]:
-    found: dict[str, object] = {}
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+async def life(machine: Machine, ends: FarEnds, out: Path, found: dict[str, object]) -> None:
+    """`found`: what is to be told. Raises MachineError, JourneyFailed."""
     began = time.monotonic()
 
     def took(what: str) -> None:
@@ -114,7 +126,11 @@ async def life(machine: Machine, ends: FarEnds, out: Path) -> dict[str, object]:
     took("provisioned_to_screen_s")
     await serve_and_forget(machine, ends, out, found)
     took("first_journey_s")
-    found["inside"] = json.loads(await asyncio.to_thread(command, machine, INSIDE))
+    inside = json.loads(await asyncio.to_thread(command, machine, INSIDE))
+    found["inside"] = inside
+    limits.check_units(inside["limits"])
+    free = machine.forwarded(FREE_PORT)
+    found["from_outside"] = await asyncio.to_thread(limits.check_filter, machine, free)
     took("looked_inside_s")
     await ends.put_money_in("hanako", "kazei", out)
     machine.cut_power()
@@ -130,7 +146,6 @@ async def life(machine: Machine, ends: FarEnds, out: Path) -> dict[str, object]:
     found["sheets_after_the_cut"] = len(second.pages)
     verify = "{kiosk} journal verify --config /etc/madoguchi/kiosk.toml"
     found["journal"] = await asyncio.to_thread(command, machine, verify)
-    return found
 
 
 async def serve_and_forget(

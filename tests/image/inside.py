@@ -14,11 +14,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-UNITS = ("madoguchi-kiosk", "madoguchi-panel", "madoguchi-metrics", "pcscd")
+OURS = ("madoguchi-kiosk", "madoguchi-panel", "madoguchi-metrics")
+UNITS = (*OURS, "pcscd", "seatd")
 BESIDE = ("systemd-resolved", "systemd-timesyncd")  # Debian's own, to compare
 CGROUPS = Path("/sys/fs/cgroup")
 ELSEWHERE = ("10.0.2.3", 53)  # answers on QEMU's network, and is not the city
 FREE_PORT = 8099
+LOOPBACK, OUT = "send to the loopback", "send to {}:{}".format(*ELSEWHERE)
 
 
 def said(*words: str) -> str:
@@ -27,7 +29,7 @@ def said(*words: str) -> str:
 
 
 def cgroup(unit: str) -> Path:
-    """Where its program is: PAM moves the panel's out of its unit."""
+    """Where its program is, which another one could have moved out of its unit."""
     pid = said("systemctl", "show", unit, "-p", "MainPID", "--value")
     try:
         place = Path("/proc", pid, "cgroup").read_text().strip().rpartition(":")[2]
@@ -97,8 +99,8 @@ def tried(unit: str, action: Callable[..., None], *arguments: object) -> str:
 def limits(unit: str) -> dict[str, str]:
     return {
         f"bind {FREE_PORT}": tried(unit, bind, FREE_PORT),
-        "send to the loopback": tried(unit, send, ("127.0.0.1", FREE_PORT)),
-        "send to {}:{}".format(*ELSEWHERE): tried(unit, send, ELSEWHERE),
+        LOOPBACK: tried(unit, send, ("127.0.0.1", FREE_PORT)),
+        OUT: tried(unit, send, ELSEWHERE),
     }
 
 
@@ -119,13 +121,11 @@ def main() -> None:
         "wakes_per_s": {
             unit: round((wakes(unit) - count) / passed, 1) for unit, count in before.items()
         },
-        "limits": {
-            unit or "no unit": limits(unit)
-            for unit in ("", "madoguchi-kiosk", "madoguchi-panel", "madoguchi-metrics")
-        },
+        "limits": {unit or "no unit": limits(unit) for unit in ("", *OURS)},
         "failed": said("systemctl", "--failed", "--no-legend", "--no-pager").splitlines(),
     }
     print(json.dumps(found))
 
 
-main()
+if __name__ == "__main__":
+    main()

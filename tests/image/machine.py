@@ -19,11 +19,14 @@ from PIL import Image
 # /dev/kvm may be there and not work; a test must not depend on it. A processor without wide
 # registers and without "fast" string moves: these two are what emulation is slowest at.
 PROCESSOR = ("-cpu", "Nehalem,+aes,+pclmulqdq,+rdrand")
-ACCELERATOR = ("-accel", "tcg,thread=multi,tb-size=1024")
+# The board's time counts its instructions, 4 ns each: on a busy machine it goes slower than ours,
+# and whatever the board allows itself or its devices in its own seconds stays the same.
+ACCELERATOR = ("-accel", "tcg,thread=single,tb-size=1024", "-icount", "shift=2,sleep=on")
 QEMU = ("qemu-system-x86_64", *ACCELERATOR, "-machine", "q35", *PROCESSOR)
 FIRMWARE = Path("/usr/share/OVMF")
 HANG_S = 900.0  # only a hang takes so long
 MEMORY_MIB = 2048
+SCREEN = (800, 500)  # each point of it is drawn by the emulated processor
 
 
 class MachineError(Exception):
@@ -53,6 +56,10 @@ class Machine:
         subprocess.run(create, check=True)
         shutil.copy(FIRMWARE / "OVMF_VARS_4M.fd", folder / "vars.fd")
 
+    def forwarded(self, there: int) -> int:
+        """The port here that leads to that one of the board."""
+        return next(here for here, port in self._forwards.items() if port == there)
+
     def start(self) -> None:
         """Switch it on."""
         for name in ("shell", "qmp"):
@@ -63,7 +70,8 @@ class Machine:
         drive = "if=pflash,format=raw,unit={},file={}"
         command = [
             *QEMU,
-            *("-smp", "2", "-m", str(MEMORY_MIB), "-display", "none", "-device", "virtio-vga"),
+            *("-smp", "1", "-m", str(MEMORY_MIB), "-display", "none"),
+            *("-device", "virtio-vga,xres={},yres={}".format(*SCREEN)),
             *("-drive", drive.format(0, FIRMWARE / "OVMF_CODE_4M.fd") + ",readonly=on"),
             *("-drive", drive.format(1, self.folder / "vars.fd")),
             *("-drive", f"if=virtio,format=qcow2,cache=writeback,file={self.disk}"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import firmware
 from firmware.flow.states import State
 from firmware.flow.table import SPECS
 from firmware.service.config import (
@@ -22,6 +24,7 @@ from firmware.service.config import (
     load,
 )
 from firmware.sheets.guard_style import STYLES
+from hal.panel.watch import LIMITS
 
 ROOT = Path(__file__).parents[2]
 GOOD = """
@@ -268,3 +271,20 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError):
         load(path)
+
+
+def test_a_slow_board_gives_its_browser_more_time(tmp_path: Path) -> None:
+    patient = GOOD.replace("[panel]", "[panel]\npatience = 30.0")
+    limits = load(written(tmp_path, patient)).panel.limits
+    assert limits == {stage: 30 * seconds for stage, seconds in LIMITS.items()}
+    assert load(written(tmp_path, GOOD)).panel.limits == LIMITS
+
+
+def test_every_page_of_the_kiosk_is_given_that_time() -> None:
+    calls = [
+        ast.unparse(node)
+        for path in Path(firmware.__file__).parent.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "WebPanel"
+    ]
+    assert calls and all("panel.limits" in call for call in calls)

@@ -18,7 +18,7 @@ from firmware.tools.cli import commands
 HERE = Path(__file__).parents[2] / "systemd"
 UNITS = sorted(path.name for path in HERE.glob("*.service"))
 # Tenths of systemd's exposure level, 0 to 100. The browser compiles scripts and builds its own
-# sandbox; pcscd is root.
+# sandbox; pcscd and seatd are root.
 EXPOSURE = {
     "madoguchi-kiosk": 13,
     "madoguchi-city": 11,
@@ -28,7 +28,9 @@ EXPOSURE = {
     "madoguchi-screen@": 12,
     "madoguchi-panel": 27,
     "pcscd": 17,
+    "seatd": 16,
 }
+DAEMONS = ("pcscd", "seatd")  # Debian's, with our drop-ins
 PROGRAMS = ("/opt/madoguchi/current/bin/kiosk", "/opt/madoguchi-city/current/bin/kiosk")
 SYSTEM = Path("/usr/lib/systemd/system")
 
@@ -44,9 +46,10 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     units.mkdir(parents=True)
     for name in UNITS:
         shutil.copy(HERE / name, units)
-    shutil.copytree(HERE / "pcscd.service.d", units / "pcscd.service.d")
-    if not (SYSTEM / "pcscd.service").exists():
-        (units / "pcscd.service").write_text("[Service]\nExecStart=/usr/sbin/pcscd\n")
+    for name in DAEMONS:
+        shutil.copytree(HERE / f"{name}.service.d", units / f"{name}.service.d")
+        if not (SYSTEM / f"{name}.service").exists():
+            (units / f"{name}.service").write_text(f"[Service]\nExecStart=/usr/sbin/{name}\n")
     for board in (HERE / "boards").glob("*/kiosk.conf"):
         shutil.copy(
             board, folder(units / "madoguchi-kiosk.service.d") / f"{board.parent.name}.conf"
@@ -55,7 +58,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "opt/madoguchi/current/bin/kiosk",
         "opt/madoguchi-city/current/bin/kiosk",
         "usr/bin/python3",
-        "usr/sbin/pcscd",
+        *(f"usr/sbin/{name}" for name in DAEMONS),
     ):
         path = folder((made / program).parent) / Path(program).name
         path.write_text("#!/bin/sh\n")
@@ -119,7 +122,7 @@ def test_exposure(root: Path, unit: str, threshold: int) -> None:
 
 
 def test_every_unit_has_a_limit() -> None:
-    assert {name.removesuffix(".service") for name in UNITS} == set(EXPOSURE) - {"pcscd"}
+    assert {name.removesuffix(".service") for name in UNITS} == set(EXPOSURE) - set(DAEMONS)
 
 
 def settings(name: str, section: str = "Service") -> configparser.SectionProxy:
@@ -129,7 +132,9 @@ def settings(name: str, section: str = "Service") -> configparser.SectionProxy:
     return parser[section]
 
 
-@pytest.mark.parametrize("name", [*UNITS, "pcscd.service.d/madoguchi.conf"])
+@pytest.mark.parametrize(
+    "name", [*UNITS, *(f"{name}.service.d/madoguchi.conf" for name in DAEMONS)]
+)
 def test_nothing_reaches_a_disk(name: str) -> None:
     service = settings(name)
     assert service["LimitCORE"] == service["MemorySwapMax"] == "0"

@@ -98,7 +98,9 @@ class Technician:
             technician=True,
         )
         key = hand_over(self._config.kiosk.runtime)
-        self._panel = WebPanel(self._listeners.panel, *shell, key=key)
+        self._panel = WebPanel(
+            self._listeners.panel, *shell, key=key, limits=self._config.panel.limits
+        )
         try:
             await self._panel.start(self._touched)
             log("technician.opened")

@@ -140,7 +140,11 @@ async def _opened(config: Config, key: str) -> AsyncIterator[_Screens]:
         listener.setblocking(False)
         touches: asyncio.Queue[PanelTouch] = asyncio.Queue()
         panel = WebPanel(
-            listener, (FOLDER / "guided.html").read_text("utf-8"), _files(config), key=key
+            listener,
+            (FOLDER / "guided.html").read_text("utf-8"),
+            _files(config),
+            key=key,
+            limits=config.panel.limits,
         )
         await panel.start(touches.put_nowait)
         try:
