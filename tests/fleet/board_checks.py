@@ -100,7 +100,7 @@ def look_at_files(root: Path, data: Path, since: float, needles: Sequence[Needle
 
 async def soak(town: Town, board: Board, residents: int) -> dict[str, Any]:
     """Each resident's certificate is printed. The same measures and limits as `scripts/soak`."""
-    samples: dict[str, list[float]] = {name: [] for name in limits.LIMITS}
+    samples = limits.Samples()
     nexts: list[float] = []
     began = time.monotonic()
     for number in range(residents):
@@ -109,18 +109,14 @@ async def soak(town: Town, board: Board, residents: int) -> dict[str, Any]:
         journey = await town.stands[board.name].serve(town.rehearsal, person, certificate)
         if not journey.pages:
             raise RuntimeError(f"resident {number + 1} got no paper")
-        samples["latency"].append(time.monotonic() - start)
         nexts.append(journey.seconds["thanks"])
         supervisor = service(board, "run")[0]
-        samples["memory"].append(limits._memory_kib(supervisor))
-        samples["open_files"].append(limits._open_files(supervisor))
-        samples["disk"].append(limits._disk_kib(board.folder / "data/lib/madoguchi"))
+        samples.take(supervisor, board.folder / "data/lib/madoguchi", time.monotonic() - start)
     return {
-        "residents": residents,
         "minutes": round((time.monotonic() - began) / 60, 1),
         "next_resident_s": round(statistics.median(nexts), 2),
         "journal_of_the_board_kib": disk_kib(board.folder / "data/log"),
-        **limits.judge(samples),
+        **samples.judged(),
     }
 
 
