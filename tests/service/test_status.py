@@ -139,12 +139,13 @@ def test_a_folder_that_takes_nothing_is_one_line_and_no_end(
 
 
 def test_a_closed_kiosk_says_why_until_it_is_open_again(board: Noticeboard) -> None:
-    board.closed("storage", "5" * 32)
+    board.closed("storage", "5" * 32, "/state: read-only")
     board.write()
     found = status.read(board.config.kiosk.runtime)
     assert found and (found.report.problem, found.case) == ("storage", "5" * 32)
+    assert found.why == "/state: read-only"
     board.reopened()
-    assert (board.report.problem, board.case) == ("", "")
+    assert (board.report.problem, board.case, board.why) == ("", "", "")
 
 
 @pytest.mark.parametrize(
