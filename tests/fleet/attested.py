@@ -32,7 +32,7 @@ def laid_over(path: str, made: str) -> tuple[str, str]:
     """The root cannot be written: another file lies on this one. What makes it so, and what undoes
     it. `made` makes /run/other.
     """
-    return f"path={path}; {made} && mount --bind /run/other $path", f"umount {path}"
+    return f"path={path}; {made} && mount --bind /run/other $path", f"umount -l {path}"
 
 
 CHANGES = (

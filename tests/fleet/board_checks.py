@@ -27,7 +27,10 @@ from testbed.erasure.search import Searched, search_files, search_process, writt
 T = TypeVar("T")
 IDLE_S = 30.0
 WRITTEN = ("tmp", "run", "dev/shm", "var/tmp")  # beside the data partition
-UNITS = "madoguchi-kiosk madoguchi-panel madoguchi-metrics systemd-timesyncd".split()
+UNITS = (
+    *("madoguchi-kiosk", "madoguchi-panel", "madoguchi-metrics", "madoguchi-screen@out-of-service"),
+    *("systemd-timesyncd", "systemd-networkd"),  # Debian's own, to compare
+)
 
 
 class Looking:
@@ -136,7 +139,7 @@ async def figures(board: Board) -> dict[str, Any]:
     scores = {}
     for unit in UNITS:
         said = board.run(f"systemd-analyze security --no-pager {unit} | tail -1")
-        scores[unit] = said.split(":")[-1].split()[0]
+        scores[unit] = float(said.partition(": ")[2].split()[0])
     return {
         "pss_mib": {name: round(sum(map(pss_kib, pids)) / 1024) for name, pids in groups.items()},
         "wake_ups_a_second": {
