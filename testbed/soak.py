@@ -34,7 +34,7 @@ from testbed.erasure.search import family
 from testbed.process import ProcessDead
 from testbed.rehearsal import prepare
 from testbed.rehearsal_error import RehearsalError
-from testbed.system import System
+from testbed.system import System, reconcile_command
 
 ERRANDS: Final = (("taro", "juminhyo"), ("hanako", "inkan"), ("taro", "kazei"))
 WARM_UP: Final = 10  # residents
@@ -159,13 +159,15 @@ async def _soak(folder: Path, run: Path, residents: int, seconds: float) -> dict
 
 
 async def _next_can_come(system: System) -> None:
-    """The one who was refused takes everything and goes; the kiosk finds its devices well again.
-    Raises JourneyFailed.
+    """The one who was refused takes everything and goes, an operator closes the case if there is
+    one, and the kiosk finds its devices well again. Raises JourneyFailed.
     """
     system.bench.remove_card()
     system.bench.take_coins()
     system.bench.take_sheets()
     system.bench.take_receipt()
+    closing = await asyncio.create_subprocess_exec(*reconcile_command(system.rehearsal), stdout=2)
+    await closing.wait()
     async with Watcher(system.dock.address.rstrip("/")).watching() as watcher:
         name = ""
         while name != "menu":
