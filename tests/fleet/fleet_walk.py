@@ -234,31 +234,33 @@ class Walk:
 
     async def dead_build(self) -> None:
         """It never comes up: three starts, and the old one is back by itself."""
-        version = self.version(2)
+        version, kiosk = self.version(2), RINGS[0][0]
+        seen = judge.fleet(self.city)
         await self.roll_out(version, "dead.raucb")
-        board = self.boards["kiosk-1"]
+        board = self.boards[kiosk]
         before = judge.refused_roots(board.boots)
-        took = await self.follow("kiosk-1", version)
+        took = await self.follow(kiosk, version)
         self.must("three starts", judge.refused_roots(board.boots) - before == 3)
-        await self.fell_back("kiosk-1", version, "dead build", took)
+        await self.fell_back(kiosk, version, "dead build", took, seen)
 
     async def sick_build(self) -> None:
         """It is healthy, and its process dies when the first resident is served."""
-        version = self.version(3)
+        version, kiosk = self.version(3), RINGS[0][0]
+        before = judge.fleet(self.city)
         await self.roll_out(version, "sick.raucb")
-        board = self.boards["kiosk-1"]
-        took = await self.follow("kiosk-1", version)
+        board = self.boards[kiosk]
+        took = await self.follow(kiosk, version)
         self.must("it is healthy", judge.started(board.boots)[-1] == version)
         began, boots = time.monotonic(), len(board.boots)
-        residents = await self.come_in_vain("kiosk-1", lambda: fell(board, boots))
+        residents = await self.come_in_vain(kiosk, lambda: fell(board, boots))
         await asyncio.to_thread(until, lambda: passed(board), "the old build did not pass its gate")
         await asyncio.to_thread(
             board.run, f"kiosk cases close --config {CONFIG} --all --note rehearsal --fee returned"
         )
-        await self.ready("kiosk-1")
+        await self.ready(kiosk)
         took["dies_to_old_build_s"] = round(time.monotonic() - began, 1)
         took["residents"] = residents
-        await self.fell_back("kiosk-1", version, "sick build", took)
+        await self.fell_back(kiosk, version, "sick build", took, before)
 
     async def come_in_vain(self, kiosk: str, ends: Callable[[], bool]) -> int:
         """Residents who try, one after the other, until it `ends`: how many. None gets paper."""
@@ -278,16 +280,20 @@ class Walk:
             self.must(f"{kiosk}: it does not fall back", time.monotonic() < end)
         return came
 
-    async def fell_back(self, kiosk: str, version: str, what: str, took: Any) -> None:
+    async def fell_back(
+        self, kiosk: str, version: str, what: str, took: Any, before: dict[str, Any]
+    ) -> None:
+        """Every board runs what it ran `before`, and the city has stopped the rollout."""
         seen = await self.told(
             kiosk, lambda one: one["update"].get("fell_back") == version, "the city does not know"
         )
-        self.must("the good build runs", seen["update"]["version"] == self.version(1))
+        was = {name: one["update"]["version"] for name, one in before.items()}
+        self.must("the build before runs", seen["update"]["version"] == was[kiosk])
         now = judge.rollout(self.city)
         self.must(f"stopped: {now}", now["state"] == "stopped")
-        for other in RINGS[1]:
+        for other in set(was) - {kiosk}:
             told = judge.fleet(self.city)[other]["update"]
-            untouched = told["version"] == self.version(1) and not told.get("staged")
+            untouched = told["version"] == was[other] and not told.get("staged")
             self.must(f"{other} has it", untouched)
         view = await self.town.word("fleet", code=1)
         await self.serve(kiosk, 1)

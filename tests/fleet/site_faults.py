@@ -21,7 +21,7 @@ KEY = "/etc/credstore/madoguchi-line.key"
 TRUST = "/etc/madoguchi/keys/pki-issuing.pem"
 COINS = "/dev/ttyUSB0"
 NOISE = "head -c 9000 /dev/urandom"
-KILL = "systemctl kill --kill-whom=all --signal=KILL madoguchi-kiosk"
+KILL = "kill -9 $(systemctl show --property=MainPID --value madoguchi-kiosk)"
 SHOWN_S, BACK_S = 300.0, 400.0
 # What madoguchi-screen@out-of-service writes on the console.
 CAUSE = (

@@ -190,10 +190,11 @@ def write_stick(town: Town, stick: Path) -> None:
     common["voice"]["recordings"] = "/usr/share/madoguchi/voice"
     common["updates"] = {"bundles": "/mnt/bundles"}
     own = {kiosk: _place(stand, stick / kiosk) for kiosk, stand in town.stands.items()}
-    own[ATTESTED]["attestation"] = {
-        "signed": ["/var/lib/madoguchi/line/kiosk.signed"],
-        "keys": ["/etc/madoguchi/keys/fleet.pem"],
-    }
+    if ATTESTED in own:
+        own[ATTESTED]["attestation"] = {
+            "signed": ["/var/lib/madoguchi/line/kiosk.signed"],
+            "keys": ["/etc/madoguchi/keys/fleet.pem"],
+        }
     run("openssl", "genpkey", "-algorithm", "ed25519", "-out", town.fleet_key)
     run("openssl", "pkey", "-in", town.fleet_key, "-pubout", "-out", keys / "fleet.pem")
     (stick / "fleet.toml").write_text(toml.dumps({"all": common, "kiosks": own}))
