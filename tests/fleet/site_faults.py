@@ -33,7 +33,7 @@ CAUSE = (
 @dataclass(frozen=True)
 class Fault:
     """`make` and `undo` are commands of root's; `word` is what names the item. `alive`: the kiosk
-    has to find it while it runs.
+    has to find it while it runs. `starts`: it runs all the same, and its own screen says it.
     """
 
     name: str
@@ -41,6 +41,7 @@ class Fault:
     undo: str
     word: str
     alive: bool = False
+    starts: bool = False
 
 
 def instead(name: str, path: str, do: str, word: str = "") -> Fault:
@@ -62,8 +63,9 @@ FAULTS = (
             f"{NOISE} >{JOURNAL} && chown madoguchi {JOURNAL} && chmod 600 {JOURNAL}"),
     Fault("/var: full",
           "fallocate -l $(($(df -B1 --output=avail /var | tail -1) - 1000000)) /var/tmp/filler",
-          "rm /var/tmp/filler", "storage", alive=True),
-    Fault("coin unit: no device", f"mount --bind /dev/null {COINS}", f"umount {COINS}", "coins"),
+          "rm /var/tmp/filler", "storage", alive=True, starts=True),
+    Fault("coin unit: no device", f"mount --bind /dev/null {COINS}", f"umount -l {COINS}", "coins",
+          starts=True),
 )  # fmt: skip
 
 
@@ -79,9 +81,9 @@ async def one(board: Board, fault: Fault) -> dict[str, Any]:
             board.run(KILL)
         began = time.monotonic()
         what = f"{board.name}: {fault.name}: {fault.word} is not named"
-        await asyncio.to_thread(until, lambda: named(board, fault.word), what, SHOWN_S)
+        await asyncio.to_thread(until, lambda: named(board, fault), what, SHOWN_S)
         seconds = time.monotonic() - began
-        shown = board.run(f"{CAUSE} 2>&1 || true").splitlines()
+        shown = last_line(board)
     finally:
         board.run(fault.undo)
     began = time.monotonic()
@@ -90,14 +92,22 @@ async def one(board: Board, fault: Fault) -> dict[str, Any]:
     return {
         "named_s": round(seconds, 1),
         "back_s": round(time.monotonic() - began, 1),
-        "screen": shown[-1] if shown else "",
+        "screen": shown,
     }
 
 
-def named(board: Board, word: str) -> bool:
-    """By `kiosk status`, which does not end with 0 then."""
+def named(board: Board, fault: Fault) -> bool:
+    """By `kiosk status`, which does not end with 0 then, and by the screen of a kiosk that cannot
+    start.
+    """
     try:
         board.run(f"kiosk status --config {CONFIG}")
     except BoardError as error:
-        return word in str(error).partition("ended with")[2]
+        told = fault.word in str(error).partition("ended with")[2]
+        return told and (fault.starts or fault.word in last_line(board))
     return False
+
+
+def last_line(board: Board) -> str:
+    """Of the out-of-service screen."""
+    return board.run(f"{CAUSE} 2>&1 || true").rpartition("\n")[2]
