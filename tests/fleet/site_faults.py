@@ -56,7 +56,7 @@ FAULTS = (
             f"sed 's/^.panel.$/[panel]\\nof_a_later_build = 1/' {CONFIG}.away >{CONFIG}",
             "of_a_later_build"),
     instead("key of the line: absent", KEY, "true", "madoguchi-line.key"),
-    instead("key of the line: a folder", KEY, f"mkdir {KEY}", "madoguchi-line.key"),
+    instead("key of the line: a folder", KEY, f"mkdir {KEY}", "ExecMainStatus=243"),
     instead("key of the line: empty", KEY, f"install -m 600 /dev/null {KEY}", "madoguchi-line.key"),
     instead("issuing key: root's alone", TRUST, f"install -m 600 {TRUST}.away {TRUST}"),
     instead("journal: noise", JOURNAL,
