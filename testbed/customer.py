@@ -123,7 +123,7 @@ class Journey:
     returned: int = 0
     pages: list[PrintedSheet] = field(default_factory=list)
     receipts: list[PrintedSheet] = field(default_factory=list)
-    typed: int = 0
+    entered: bool = False  # the PIN, all of it
     thanked: bool = False
 
     async def run(self) -> None:
@@ -170,16 +170,16 @@ async def _set_card(journey: Journey, seen: Seen) -> None:
 
 
 async def _type_pin(journey: Journey, seen: Seen) -> None:
+    """By what stands there: a touch on a screen that has just been replaced is lost."""
     pin = journey.system.rehearsal.pin(journey.errand.resident)
-    if journey.typed > len(pin):
-        if seen.facts.get("notice") or seen.facts.get("digits") != 0:
-            raise JourneyFailed(f"the card did not take the PIN: {seen.text}")
-        journey.typed = 0  # the page died with what was touched: no digit stands there
-    journey.typed += 1
-    if journey.typed > len(pin):
-        await journey.touch(seen, "enter")
+    typed = seen.facts["digits"]
+    if journey.entered and seen.facts.get("notice"):
+        raise JourneyFailed(f"the card did not take the PIN: {seen.text}")
+    if typed < len(pin):
+        await journey.touch(seen, "digit", pin[typed])
     else:
-        await journey.touch(seen, "digit", pin[journey.typed - 1])
+        journey.entered = True
+        await journey.touch(seen, "enter")
 
 
 async def _try(journey: Journey, seen: Seen) -> None:

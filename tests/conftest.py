@@ -81,6 +81,7 @@ SAMPLED = {
     "tests/service/test_coin_crash.py": 3,
     "tests/service/test_crash.py": 3,
     "tests/service/test_journal_lost.py::test_the_kiosk_does_not_start_on_it": 2,
+    "tests/service/test_site_files.py::test_a_wrong_item": 15,
     "tests/sheets/test_every_mutation.py::test_no_changed_manifest_passes": 2,
     "tests/test_scenarios_wires.py::test_on_the_wires": 5,
     "tests/test_trouble.py": 3,

@@ -127,14 +127,25 @@ def context(certificate: Path, key: Path, ca: Path) -> ssl.SSLContext:
 
 
 def _load(made: ssl.SSLContext, certificate: Path, key: Path, ca: Path) -> None:
+    """OpenSSL does not say which of the files it means."""
     made.minimum_version = made.maximum_version = ssl.TLSVersion.TLSv1_3
+    for path in (ca, certificate, key):
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            raise LineSetupError(f"{path}: {error.strerror}") from None
     try:
         made.load_verify_locations(ca)
+    except (OSError, ssl.SSLError) as error:
+        raise LineSetupError(f"{ca}: not a certificate: {error}") from None
+    try:
+        x509.load_pem_x509_certificates(certificate.read_bytes())
+    except (OSError, ValueError) as error:
+        raise LineSetupError(f"{certificate}: not a certificate: {error}") from None
+    try:
         made.load_cert_chain(certificate, key)
     except (OSError, ssl.SSLError) as error:
-        raise LineSetupError(
-            f"line certificates not usable ({ca}, {certificate}, {key}): {error}"
-        ) from None
+        raise LineSetupError(f"{key}: not the key of {certificate}: {error}") from None
 
 
 def bound_socket(address: Any, interface: str) -> socket.socket:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 
 from firmware.flow import events
 from firmware.flow.session import Token
@@ -51,17 +52,20 @@ PASSING = frozenset({Reason.SILENT, Reason.GARBLED})
 
 
 def load_trust(paths: tuple[Path, ...]) -> tuple[x509.Certificate, ...]:
-    """The card CAs: PEM, with all generations in one file or not, or DER. Raises ValueError,
-    OSError.
+    """The card CAs: PEM, with all generations in one file or not, or DER. Raises ValueError, which
+    names the file, OSError.
     """
-    found: list[x509.Certificate] = []
-    for path in paths:
-        data = path.read_bytes()
-        pem = b"-----BEGIN" in data  # words may stand before it
-        found += (
-            x509.load_pem_x509_certificates(data) if pem else [x509.load_der_x509_certificate(data)]
-        )
-    return tuple(found)
+    return tuple(each for path in paths for each in _authorities(path))
+
+
+def _authorities(path: Path) -> list[x509.Certificate]:
+    data = path.read_bytes()
+    try:
+        if b"-----BEGIN" in data:  # words may stand before it
+            return x509.load_pem_x509_certificates(data)
+        return [x509.load_der_x509_certificate(data)]
+    except (ValueError, UnsupportedAlgorithm):
+        raise ValueError(f"{path}: not a certificate (PEM or DER)") from None
 
 
 @dataclass

@@ -78,6 +78,7 @@ def trust(config: Config) -> Trust:
 
 CERTIFICATE: Final = "certificate"
 VOICE: Final = "voice"
+BUILD: Final = "build-refused"
 # How it looks when the city does not take this kiosk's certificate, among other causes.
 UNHEARD: Final = frozenset({LineReason.TLS, LineReason.UNREACHABLE, LineReason.TRUNCATED})
 
@@ -101,6 +102,7 @@ class CityDesk:
     rejected: str = ""  # why the document that came was not what it must be
     trouble: str = ""  # why this kiosk, as it is, cannot work with this city
     unrecorded: tuple[str, ...] = ()  # kinds that the voice has no recording of
+    cause: str = ""  # of the trouble, where it has one
     certificate_over: bool = False  # this kiosk's, and no city answers
     journal_behind: bool = False  # it lacks the entry that the city has kept of it
     journal: messages.JournalHead | None = (
@@ -128,11 +130,12 @@ class CityDesk:
             return events.LineLost()
         self.certificate_over = False
         self.terms, self.trouble, self.terms_at = received, "", time.monotonic()
+        self.cause = ""
         self._listen(unrecorded(self.config, signed.forms, received))
         self.wants(received.update)
         if received.build_refused:
             log("line.build-refused", build=build())
-            self.trouble = "config"
+            self.trouble, self.cause = "config", BUILD
         return events.TermsReceived(
             terms=journey_terms(self.terms, phones=bool(self.config.trust.phone_policies))
         )
@@ -185,7 +188,7 @@ class CityDesk:
         shows it where it shows a case's number.
         """
         if self.trouble or self.line.clock.is_wrong():
-            return ""
+            return self.cause if self.trouble else ""
         if self.certificate_over:
             return CERTIFICATE
         return VOICE if self.unrecorded else ""
@@ -362,12 +365,14 @@ class CityDesk:
         if isinstance(error, LineFault):
             reason = error.reason
             log("line.fault", call=call, reason=reason.value)
+            cause = reason.value
             case, unfit = f"line.{reason}" if reason in MIX_UPS else "", reason in UNUSABLE
         else:
             code = error.refusal.code
             log("line.refused", call=call, code=code.value)
+            cause = code.value
             case, unfit = f"city.{code}" if code in ANOMALIES else "", code in UNFIT
         if case:
             self.alarm(case)
         if unfit:
-            self.trouble = "config"
+            self.trouble, self.cause = "config", cause

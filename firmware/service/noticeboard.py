@@ -43,8 +43,8 @@ class Noticeboard:
         elif count_in(word, self._tally):
             self._changed = True
 
-    def closed(self, problem: str, case: str) -> None:
-        self.case = case
+    def closed(self, problem: str, case: str, why: str = "") -> None:
+        self.case, self.why = case, why
         self._tell(Availability.OUT_OF_SERVICE, problem)
 
     def opened_for_technician(self) -> None:
@@ -55,7 +55,7 @@ class Noticeboard:
         self._changed = True
 
     def reopened(self) -> None:
-        self.case = ""
+        self.case = self.why = ""
         self._tell(Availability.STARTING)
 
     def died(self) -> None:

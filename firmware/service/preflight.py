@@ -10,7 +10,7 @@ import fcntl
 import os
 from pathlib import Path
 
-from cryptography.exceptions import UnsupportedAlgorithm
+from PIL import ImageFont
 
 from firmware.flow.session import Session
 from firmware.link.client import Line, LineSetupError
@@ -31,6 +31,8 @@ from firmware.texts import fonts, recordings
 from firmware.texts.texts import MissingText, Texts
 from firmware.texts.voice import phrases
 from hal.faults import DeviceFault
+
+LETTER = 12  # dots
 
 
 class StartError(Exception):
@@ -58,8 +60,8 @@ def _trust(config: Config) -> None:
         raise StartError(str(error)) from None
     except OSError as error:
         raise StartError(f"{error.filename}: {error.strerror}") from None
-    except (ValueError, UnsupportedAlgorithm):
-        raise StartError("trust.card_ca: not a certificate") from None
+    except ValueError as error:
+        raise StartError(f"trust.card_ca: {error}") from None
 
 
 def _drivers(config: Config) -> None:
@@ -80,13 +82,24 @@ def _fonts(config: Config) -> None:
     except (FontUnusable, OSError) as error:
         raise StartError(str(error)) from None
     for path in (config.fonts.gothic, Path(GOTHIC)):
-        if not path.exists():
-            raise StartError(f"{path} is missing: install the Debian package fonts-noto-cjk")
-    for font in fonts.missing(config.kiosk.languages):
-        raise StartError(f"{font.path} is missing: install the Debian package {font.package}")
+        _draws(path, "fonts-noto-cjk")
+    for font in fonts.of(config.kiosk.languages):
+        _draws(font.path, font.package)
     section = config.sheets
     height = dots(A4_MM[1], section.dpi)
     guard(section.width, height, section.dpi, guard_style(section))  # built once, for all pages
+
+
+def _draws(path: Path, package: str) -> None:
+    """Whether letters can be drawn with it, as far as one letter tells. Raises StartError."""
+    advice = f"install the Debian package {package}"
+    try:
+        path.open("rb").close()
+        ImageFont.truetype(path, LETTER).getmask("A")
+    except FileNotFoundError:
+        raise StartError(f"{path} is missing: {advice}") from None
+    except OSError as error:
+        raise StartError(f"{path}: {error.strerror or error}: {advice}") from None
 
 
 def require_runtime(config: Config) -> None:
@@ -116,8 +129,8 @@ def _voice(config: Config) -> None:
         missing = recordings.missing(folder, wanted)
         if missing and language in ready:
             raise StartError(
-                f"{folder}: {len(missing)} recordings in {language!r} are missing: "
-                "kiosk voice makes them"
+                f"{folder}: {len(missing)} recordings in {language!r} are missing or damaged, or "
+                "may not be read: kiosk voice makes them"
             )
 
 

@@ -117,7 +117,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     pid: int  # of the supervisor
     at: float  # seconds since 1970, when it was written
     report: Report
-    why: str = ""  # one line, when the kiosk could not start
+    why: str = ""  # one line: why the kiosk could not start, or why its journal takes nothing
     case: str = ""  # of a kiosk that the supervisor has closed, or what was not signed so
     disk_free: int = 0  # bytes, for the journal
     tally: Tally

@@ -89,18 +89,18 @@ class Supervisor:
         self._stops = 0  # how often we were asked to stop
 
     def run(
-        self, *, writable: bool = True, differs: str = "", attested: Attested = lambda: False
+        self, *, storage: str = "", differs: str = "", attested: Attested = lambda: False
     ) -> int:
         """Until asked to stop: 0. 1 when not even the screen that says why can be shown.
 
-        `writable`: False when the journal is sound and takes nothing, now. `differs`: the item of
-        this kiosk that is not as it was signed; `attested` looks again.
+        `storage`: why a journal that is sound takes nothing, now. `differs`: the item of this kiosk
+        that is not as it was signed; `attested` looks again.
         """
         wake = self._wake_on_signals()
         if differs:
             self._close_kiosk(Closure.for_attestation(self._books, differs, attested))
-        elif not writable:
-            self._close_kiosk(Closure.for_storage(self._books))
+        elif storage:
+            self._close_for_storage(storage)
         while not (self._stops and not self._children):
             if self._stops:
                 self._stop_children()
@@ -134,13 +134,16 @@ class Supervisor:
 
     # -- closed
 
-    def _close_kiosk(self, closure: Closure) -> None:
+    def _close_kiosk(self, closure: Closure, why: str = "") -> None:
         """Nobody is served from here on; whoever waits for a turn goes."""
         self._closure = closure
-        self._notices.closed(closure.problem, closure.number)
+        self._notices.closed(closure.problem, closure.number, why)
         for child in self._children.values():
             if child.serves and not child.active:
                 self._signal(child, signal.SIGKILL)
+
+    def _close_for_storage(self, why: str) -> None:
+        self._close_kiosk(Closure.for_storage(self._books), f"{self._config.kiosk.state}: {why}")
 
     def _stay_closed(self, closure: Closure) -> None:
         """One child that says why. It goes before another try: settling may have to ask the devices
@@ -166,10 +169,10 @@ class Supervisor:
             self._books.settle()
         except JournalBroken as error:
             log("error", where="journal", what=str(error))
-            self._close_kiosk(Closure.for_storage(self._books))
+            self._close_for_storage(str(error))
             return False
-        if kept and storage_trouble(self._config.kiosk.state):
-            self._close_kiosk(Closure.for_storage(self._books))
+        if kept and (trouble := storage_trouble(self._config.kiosk.state)):
+            self._close_for_storage(trouble)
             return False
         if kept:
             # it is over already; an operator is to know of it
@@ -399,16 +402,16 @@ def open_books(config: Config) -> Books:
     return Books(config.kiosk.state, partial(recover, config), partial(recover_in_child, config))
 
 
-def settle_books(books: Books) -> bool:
-    """What an earlier life of the board left open. False: the disk takes nothing, now. Raises
+def settle_books(books: Books) -> str:
+    """What an earlier life of the board left open. Why the disk takes nothing, now; else "". Raises
     JournalBroken.
     """
     try:
         books.settle()
     except JournalFull as error:
         log("error", where="journal", what=str(error))
-        return False
-    return True
+        return str(error)
+    return ""
 
 
 def is_attested(path: Path) -> bool:
@@ -435,7 +438,7 @@ def main(path: Path, serve: Serve = Resident) -> int:
         check(config)
         listeners = open_listeners(config)
         books = open_books(config)
-        writable = settle_books(books)
+        storage = settle_books(books)
         differs = attestation.trouble(config, path)
     except (ConfigError, StartError, JournalBroken, AttestationError, OSError) as error:
         print(f"kiosk: {error}", file=sys.stderr)  # noqa: T201 - one line for whoever started it
@@ -446,7 +449,7 @@ def main(path: Path, serve: Serve = Resident) -> int:
         return 2
     log("service.starting", build=build())
     code = Supervisor(config, listeners, serve, books=books).run(
-        writable=writable, differs=differs, attested=lambda: is_attested(path)
+        storage=storage, differs=differs, attested=lambda: is_attested(path)
     )
     log("service.stopping")
     return code

@@ -45,7 +45,11 @@ FONTS: Mapping[str, tuple[Font, ...]] = {
 }
 
 
+def of(languages: Iterable[str]) -> list[Font]:
+    """Each font of these languages once. A language that no list knows needs none."""
+    return list(dict.fromkeys(font for each in languages for font in FONTS.get(each, ())))
+
+
 def missing(languages: Iterable[str]) -> list[Font]:
-    """Fonts of these languages that are not installed. A language that no list knows needs none."""
-    wanted = {font: None for language in languages for font in FONTS.get(language, ())}
-    return [font for font in wanted if not font.path.is_file()]
+    """Those that are not installed."""
+    return [font for font in of(languages) if not font.path.is_file()]

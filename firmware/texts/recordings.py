@@ -28,6 +28,7 @@ RATES = range(8_000, 48_001)  # samples a second that a recording of ours may ha
 QUIET = 0.01  # of the peak: below this it is not speech yet, or no more
 MARGIN_S = 0.05  # kept before and after
 RATE = 24_000  # samples a second, at most
+HEAD = 12  # bytes of a WAV file before its first chunk
 
 
 class Damaged(Exception):
@@ -73,12 +74,12 @@ def ready(offered: Sequence[str], named: Sequence[str] | None) -> tuple[str, ...
 
 
 def record(phrase: Phrase, folder: Path) -> None:
-    """Make this recording unless `folder` holds it already. Raises VoiceError, OSError."""
+    """Make this recording unless `folder` holds it already, whole. Raises VoiceError, OSError."""
     voice = VOICES.get(phrase.language)
     if voice is None:
         raise VoiceError(f"no voice speaks {phrase.language!r}")
     path = _path(folder, voice, phrase)
-    if not path.exists():
+    if not _is_whole(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         _write(path, wav.encode(_finish(voice.speak(phrase), phrase)))
 
@@ -103,20 +104,38 @@ def load(folder: Path, phrase: Phrase) -> bytes | None:
 def _check(content: bytes) -> None:
     """Raises WavError for what `record` would not have written."""
     recording = wav.decode(content)
-    if int.from_bytes(content[4:8], "little") + 8 != len(content):
+    if _promised(content) != len(content):
         raise wav.WavError("cut short, or longer than it says")
     if recording.rate not in RATES or not len(recording.samples):
         raise wav.WavError(f"{len(recording.samples)} samples, {recording.rate} a second")
 
 
 def missing(folder: Path, phrases: Iterable[Phrase]) -> list[Phrase]:
-    """Those that have no recording."""
+    """Those that have no recording that can be used."""
     return [
         phrase
         for phrase in phrases
         if (voice := VOICES.get(phrase.language)) is None
-        or not os.access(_path(folder, voice, phrase), os.R_OK)
+        or not _is_whole(_path(folder, voice, phrase))
     ]
+
+
+def _is_whole(path: Path) -> bool:
+    """As far as its head and its length tell: thousands of files are looked at before each start.
+    `load` reads all of one.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+            length = os.fstat(file.fileno()).st_size
+    except OSError:
+        return False
+    return head[:4] == b"RIFF" and head[8:] == b"WAVE" and _promised(head) == length
+
+
+def _promised(content: bytes) -> int:
+    """Bytes of the whole file, as its head says."""
+    return int.from_bytes(content[4:8], "little") + 8
 
 
 def note_complete(folder: Path, language: str, phrases: Iterable[Phrase]) -> None:

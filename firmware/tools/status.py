@@ -7,6 +7,7 @@ closed now. 1: it cannot, or it does not run.
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,7 @@ from firmware.service.status import WELL, Status, is_silent, read
 from firmware.service.update_state import for_the_city
 
 NOT_RUNNING, SILENT = "not-running", "silent"
+UNIT, ASKED_S = "madoguchi-kiosk.service", 10.0
 
 
 def main(argv: Sequence[str]) -> int:
@@ -48,6 +50,18 @@ def state(status: Status | None, now: float) -> str:
     return SILENT if is_silent(status, now) else status.report.availability.value
 
 
+def unit() -> str:
+    """What systemd says of a kiosk that says nothing itself; "" where it does not run under it. A
+    status from 200 on is systemd's own, such as 243 for the key of the line: systemd.exec(5).
+    """
+    show = ("systemctl", "show", UNIT, "--property=ActiveState,Result,ExecMainStatus")
+    try:
+        done = subprocess.run(show, capture_output=True, text=True, timeout=ASKED_S, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return " ".join(done.stdout.split()) if done.returncode == 0 else ""
+
+
 def as_json(config: Config, status: Status | None, now: float) -> dict[str, Any]:
     found = {"kiosk": config.kiosk.id, "state": state(status, now)}
     if status is None:
@@ -60,6 +74,8 @@ def as_json(config: Config, status: Status | None, now: float) -> dict[str, Any]
 def lines(config: Config, status: Status | None, now: float) -> Iterator[tuple[str, str]]:
     yield "kiosk", config.kiosk.id
     yield "state", state(status, now)
+    if said := unit() if state(status, now) in (NOT_RUNNING, SILENT) else "":
+        yield "unit", said
     if status is None:
         return
     report = status.report

@@ -67,13 +67,23 @@ def draw(picture: bytes, device: Path, facts: Path) -> None:
 
 
 def cause() -> str:
-    """What the kiosk said when it could not start, for whoever comes to mend it: a code and one
-    line. "" when it said nothing.
+    """For whoever comes to mend it, a code and one line: what the kiosk said when it could not
+    start, or what systemd says of one that came not as far as to say anything.
     """
-    told = json.loads(STATUS.read_text("utf-8"))
-    if told["report"].get("availability") != "stopped" or not told["why"]:
-        return ""
-    return f"{told['case']}: {told['why']}"
+    try:
+        told = json.loads(STATUS.read_text("utf-8"))
+        if told["report"].get("availability") == "stopped" and told["why"]:
+            return f"{told['case']}: {told['why']}"
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        pass
+    return unit()
+
+
+def unit() -> str:
+    """How its last process ended. Statuses from 200 on are systemd's own: systemd.exec(5)."""
+    show = ("/usr/bin/systemctl", "show", UNITS[0], "--property=Result,ExecMainStatus")
+    said = subprocess.run(show, check=False, capture_output=True, text=True).stdout.split()
+    return f"start.unit: {' '.join(said)}" if said else ""
 
 
 def write_cause() -> None:

@@ -27,7 +27,10 @@ from testbed.erasure.search import Searched, search_files, search_process, writt
 T = TypeVar("T")
 IDLE_S = 30.0
 WRITTEN = ("tmp", "run", "dev/shm", "var/tmp")  # beside the data partition
-UNITS = "madoguchi-kiosk madoguchi-panel madoguchi-metrics systemd-timesyncd".split()
+UNITS = (
+    *("madoguchi-kiosk", "madoguchi-panel", "madoguchi-metrics", "madoguchi-screen@out-of-service"),
+    *("systemd-timesyncd", "systemd-networkd"),  # Debian's own, to compare
+)
 
 
 class Looking:
@@ -100,7 +103,7 @@ def look_at_files(root: Path, data: Path, since: float, needles: Sequence[Needle
 
 async def soak(town: Town, board: Board, residents: int) -> dict[str, Any]:
     """Each resident's certificate is printed. The same measures and limits as `scripts/soak`."""
-    samples: dict[str, list[float]] = {name: [] for name in limits.LIMITS}
+    samples = limits.Samples()
     nexts: list[float] = []
     began = time.monotonic()
     for number in range(residents):
@@ -109,18 +112,14 @@ async def soak(town: Town, board: Board, residents: int) -> dict[str, Any]:
         journey = await town.stands[board.name].serve(town.rehearsal, person, certificate)
         if not journey.pages:
             raise RuntimeError(f"resident {number + 1} got no paper")
-        samples["latency"].append(time.monotonic() - start)
         nexts.append(journey.seconds["thanks"])
         supervisor = service(board, "run")[0]
-        samples["memory"].append(limits._memory_kib(supervisor))
-        samples["open_files"].append(limits._open_files(supervisor))
-        samples["disk"].append(limits._disk_kib(board.folder / "data/lib/madoguchi"))
+        samples.take(supervisor, board.folder / "data/lib/madoguchi", time.monotonic() - start)
     return {
-        "residents": residents,
         "minutes": round((time.monotonic() - began) / 60, 1),
         "next_resident_s": round(statistics.median(nexts), 2),
         "journal_of_the_board_kib": disk_kib(board.folder / "data/log"),
-        **limits.judge(samples),
+        **samples.judged(),
     }
 
 
@@ -140,7 +139,7 @@ async def figures(board: Board) -> dict[str, Any]:
     scores = {}
     for unit in UNITS:
         said = board.run(f"systemd-analyze security --no-pager {unit} | tail -1")
-        scores[unit] = said.split(":")[-1].split()[0]
+        scores[unit] = float(said.partition(": ")[2].split()[0])
     return {
         "pss_mib": {name: round(sum(map(pss_kib, pids)) / 1024) for name, pids in groups.items()},
         "wake_ups_a_second": {

@@ -31,6 +31,7 @@ from testbed.system import System
 BRIDGE, HERE, NET = "fleet-test0", "10.77.0.1", "10.77.0"
 EYES, READER = 8081, 7000  # ports of a board
 STAGE_S = 300.0
+ATTESTED = "kiosk-3"  # a bad build would be closed by its measurement, and not by what it does
 ENDS = ("cable", "line", "sheets", "receipts", "speaker")
 
 
@@ -110,6 +111,15 @@ class Town:
     def ca_key(self) -> Path:
         return self.rehearsal.folder / "pki/kiosk-ca.key"
 
+    @property
+    def authorities(self) -> tuple[object, ...]:
+        return ("--ca-key", self.ca_key, "--attest", self.fleet_key)
+
+    @property
+    def fleet_key(self) -> Path:
+        """It signs measurements; `write_stick` makes it."""
+        return self.rehearsal.run / "fleet.key"
+
 
 def rehearse(folder: Path, out: Path) -> tuple[Rehearsal, Sequence[Needle]]:
     """Two residents with unmistakable names."""
@@ -180,6 +190,13 @@ def write_stick(town: Town, stick: Path) -> None:
     common["voice"]["recordings"] = "/usr/share/madoguchi/voice"
     common["updates"] = {"bundles": "/mnt/bundles"}
     own = {kiosk: _place(stand, stick / kiosk) for kiosk, stand in town.stands.items()}
+    if ATTESTED in own:
+        own[ATTESTED]["attestation"] = {
+            "signed": ["/var/lib/madoguchi/line/kiosk.signed"],
+            "keys": ["/etc/madoguchi/keys/fleet.pem"],
+        }
+    run("openssl", "genpkey", "-algorithm", "ed25519", "-out", town.fleet_key)
+    run("openssl", "pkey", "-in", town.fleet_key, "-pubout", "-out", keys / "fleet.pem")
     (stick / "fleet.toml").write_text(toml.dumps({"all": common, "kiosks": own}))
     for name in ("request", "bundles"):
         (stick / name).mkdir()

@@ -190,11 +190,11 @@ if __name__ == "__main__":
     )
     sockets = supervisor.open_listeners(config)
     books = Books(DISK, ask)
-    writable = supervisor.settle_books(books)
+    storage = supervisor.settle_books(books)
     differs = STATE / "differs"  # names the item that is not as it was signed
     sys.exit(
         supervisor.Supervisor(config, sockets, Played, PlayedClosed, books, PlayedTechnician).run(
-            writable=writable,
+            storage=storage,
             differs=differs.read_text() if differs.exists() else "",
             attested=lambda: not differs.exists(),
         )

@@ -9,15 +9,19 @@ from types import SimpleNamespace
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from firmware.flow import events
 from firmware.link import messages, signing
+from firmware.link.client import CityRefusal, LineFault, LineReason
 from firmware.link.clock import CityClock
 from firmware.link.form_terms import Form, FormFee, FormIssuer, FormTerms
+from firmware.link.refusals import RefusalCode
 from firmware.service.city_desk import CityDesk
 from firmware.texts import city_words, recordings
+from hal.speaker import wav
 
 JST = timezone(timedelta(hours=9))
 TOLD: dict[str, Any] = {
@@ -128,10 +132,40 @@ def test_a_kind_without_a_recording_keeps_the_kiosk_out_of_service(
     for phrase in city_words.phrases([(("ja", "印鑑"),)], ("ja", "en")):
         recorded = recordings.path_of(tmp_path, phrase)
         recorded.parent.mkdir(parents=True, exist_ok=True)
-        recorded.touch()
+        recorded.write_bytes(wav.encode(wav.Recording(8_000, np.ones(9, np.int16))))
     assert greeted(languages=("ja", "en"))[0].problem() == ""
     told = notice(not_for={"ja": "使えません。"})
     assert greeted(languages=("ja", "en"), certificates=told)[0].item() == "voice"
+
+
+def test_a_build_that_the_city_does_not_know_is_named() -> None:
+    desk, _ = greeted(build_refused=True)
+    assert (desk.problem(), desk.item()) == ("config", "build-refused")
+    desk, _ = greeted()
+    assert (desk.problem(), desk.item()) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("answer", "named"),
+    [
+        (LineFault(LineReason.VERSION), "version"),
+        (LineFault(LineReason.TERMS), "terms"),
+        (CityRefusal(messages.Refusal(code=RefusalCode.KIOSK_UNKNOWN)), "kiosk-unknown"),
+    ],
+)
+def test_a_city_that_cannot_be_worked_with_is_named(answer: Exception, named: str) -> None:
+    desk, _ = greeted()
+
+    async def hello(_: messages.Hello) -> messages.Terms:
+        raise answer
+
+    taken = desk.line.hello
+    desk.line.hello = hello  # type: ignore[method-assign]
+    asyncio.run(desk.fetch_terms())
+    assert (desk.problem(), desk.item()) == ("config", named)
+    desk.line.hello = taken  # type: ignore[method-assign]
+    asyncio.run(desk.fetch_terms())
+    assert (desk.problem(), desk.item()) == ("", "")
 
 
 def test_a_fee_that_no_coins_pay_is_not_asked_for() -> None:

@@ -139,12 +139,13 @@ def test_a_folder_that_takes_nothing_is_one_line_and_no_end(
 
 
 def test_a_closed_kiosk_says_why_until_it_is_open_again(board: Noticeboard) -> None:
-    board.closed("storage", "5" * 32)
+    board.closed("storage", "5" * 32, "/state: read-only")
     board.write()
     found = status.read(board.config.kiosk.runtime)
     assert found and (found.report.problem, found.case) == ("storage", "5" * 32)
+    assert found.why == "/state: read-only"
     board.reopened()
-    assert (board.report.problem, board.case) == ("", "")
+    assert (board.report.problem, board.case, board.why) == ("", "", "")
 
 
 @pytest.mark.parametrize(
@@ -273,3 +274,26 @@ def test_the_journal_is_used_where_standard_error_is_its(monkeypatch: pytest.Mon
 def test_no_fact_has_a_name_that_journald_refuses() -> None:
     for facts in CATALOGUE.values():
         assert all(name.replace("_", "").isalnum() and name.isascii() for name in facts)
+
+
+@pytest.mark.parametrize(
+    ("report", "age_s", "asked"),
+    [(None, 0, True), (Availability.READY, 100, True), (Availability.READY, 0, False)],
+)
+def test_systemd_is_asked_about_a_kiosk_that_says_nothing(
+    board: Noticeboard,
+    report: Availability | None,
+    age_s: float,
+    asked: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = "ActiveState=failed Result=exit-code ExecMainStatus=243"
+    monkeypatch.setattr(command, "unit", lambda: told)
+    found = None
+    if report is not None:
+        board.report = Report(availability=report)
+        board.write()
+        found = status.read(board.config.kiosk.runtime)
+        assert found is not None
+    at = found.at + age_s if found else 0.0
+    assert (("unit", told) in command.lines(board.config, found, at)) is asked

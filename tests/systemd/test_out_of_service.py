@@ -74,6 +74,18 @@ def test_without_a_screen_the_kiosk_is_started_again_all_the_same(
     assert screen.AGAIN.partition("@")[2] in [f"{action}.service" for action in screen.ACTIONS]
 
 
+@pytest.mark.parametrize("told", [None, "", "{}", '{"report": {"availability": "ready"}}'])
+def test_systemd_is_asked_where_the_kiosk_has_said_nothing(
+    told: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As with a key of the line that systemd cannot hand over: there was no process."""
+    monkeypatch.setattr(screen, "STATUS", tmp_path / "status.json")
+    if told is not None:
+        (tmp_path / "status.json").write_text(told)
+    monkeypatch.setattr(screen, "unit", lambda: "start.unit: Result=exit-code ExecMainStatus=243")
+    assert screen.cause() == "start.unit: Result=exit-code ExecMainStatus=243"
+
+
 def test_it_needs_nothing_but_python() -> None:
     for node in ast.walk(ast.parse(PATH.read_text())):
         names = (

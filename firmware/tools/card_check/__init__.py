@@ -127,5 +127,5 @@ def _trusted(
         return load_trust(tuple(paths))
     except OSError as error:
         parser.error(f"{error.filename}: {error.strerror}")
-    except ValueError:
-        parser.error(f"{', '.join(map(str, paths))}: not a certificate (PEM or DER)")
+    except ValueError as error:
+        parser.error(str(error))

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from firmware.link.signing import SignatureError, load_public
@@ -30,7 +29,7 @@ def _authorities(path: Path) -> Sequence[x509.Certificate]:
     reading(path, path.read_bytes)
     try:
         found = load_trust((path,))
-    except (ValueError, UnsupportedAlgorithm):
+    except ValueError:
         raise wrong("trust.not-a-certificate", str(path)) from None
     now = moment.now()
     for each in found:

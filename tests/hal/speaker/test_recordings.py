@@ -113,6 +113,23 @@ def test_another_reading_is_another_recording(
     assert recordings.load(tmp_path, Phrase("市《いち》", "ja")) is None
 
 
+@pytest.mark.parametrize("left", [0, 11, 500])
+def test_a_damaged_one_is_missing_and_made_anew(
+    left: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cut to so many bytes, as a copy that was interrupted leaves it."""
+    monkeypatch.setattr(recordings, "VOICES", {"ja": recordings.Voice("ja", "a tone", tone)})
+    phrase = Phrase("市", "ja")
+    recordings.record(phrase, tmp_path)
+    [path] = (tmp_path / "ja").iterdir()
+    whole = path.read_bytes()
+    assert recordings.missing(tmp_path, [phrase]) == []
+    path.write_bytes(whole[:left])
+    assert recordings.missing(tmp_path, [phrase]) == [phrase]
+    recordings.record(phrase, tmp_path)
+    assert path.read_bytes() == whole
+
+
 def tone(_: Phrase) -> engines.Speech:
     return np.sin(np.arange(8000.0)), 8000
 
