@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from cryptography import x509
@@ -19,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec.structs import replace
 from sqlalchemy import Connection, Engine
 
-from city import audit, builds, cards, cases, fleet, journals, registry, rollouts, rules
+from city import audit, cards, cases, files, fleet, journals, registry, rollouts, rules
 from city.clock import JST, Clock
 from city.commitments import SEED_SIZE, commit, pseudonym
 from city.composition import (
@@ -33,6 +34,7 @@ from city.document import Paginator, Typesetter
 from city.family_rules import family_people
 from city.municipality import Municipality
 from city.opening import Opening, hours_of, opening
+from city.permits import Permit, permit
 from city.records import File
 from city.revocation import Revocation
 from city.terms import SignedTerms
@@ -82,8 +84,8 @@ class City:
     def read(self, work: Callable[[Connection], T]) -> T:
         return self._transact(Mode.READ, work)
 
-    def mark(self, work: Callable[[Connection], T]) -> T:
-        return self._transact(Mode.MARK, work)
+    def step(self, work: Callable[[Connection], T]) -> T:
+        return self._transact(Mode.STEP, work)
 
     def decide(self, work: Callable[[Connection], T]) -> T:
         return self._transact(Mode.DECIDE, work)
@@ -130,19 +132,17 @@ def hello(city: City, kiosk: str, message: messages.Hello) -> messages.Terms:
     if message.journal_behind:
         city.decide(note_behind)
 
-    def remember(
-        connection: Connection,
-    ) -> tuple[cases.Paused, messages.JournalHead | None, bool, tuple[str, bool]]:
-        registry.sweep(connection, seconds(now))
+    def remember(connection: Connection) -> tuple[Permit, tuple[str, bool]]:
         registry.add_challenge(connection, challenge, kiosk, seconds(now) + data.challenge_s)
         fleet.note(connection, kiosk, message, seconds(now))
-        kept = journals.head_of(connection, kiosk)
-        if message.journal and message.journal != kept:
+        found = permit(connection, kiosk)
+        if message.journal and message.journal != found.journal:
             journals.keep(connection, kiosk, message.journal)
         wanted = rollouts.told(connection, kiosk, board, seconds(now)) if board else ("", False)
-        return cases.paused(connection), kept, builds.serves(connection, kiosk), wanted
+        return found, wanted
 
-    paused, journal, build_taken, (wanted, to_move) = city.mark(remember)
+    found, (wanted, to_move) = city.step(remember)
+    paused, build_taken, journal = found.paused, found.build_taken, found.journal
     if to_move:
         city.decide(lambda connection: rollouts.move(connection, board, seconds(now)))
     when = opening(data, now)
@@ -197,22 +197,29 @@ def open_session(
 ) -> messages.SessionAnswer:
     now = city.clock()
     data = city.seen_by(kiosk).told_to(message.understands)
-    fresh = city.mark(lambda c: registry.use_challenge(c, message.challenge, kiosk, seconds(now)))
-    require(fresh, RefusalCode.CHALLENGE)
-    require_open(data, now)
-    card = _checked_card(city, kiosk, message, now)
+    spend = partial(
+        registry.use_challenge, challenge=message.challenge, kiosk=kiosk, now=seconds(now)
+    )
+    try:
+        require_open(data, now)
+        card = _checked_card(city, kiosk, message, now)
+    except Refused:  # the challenge is spent all the same
+        require(city.step(spend), RefusalCode.CHALLENGE)
+        raise
     ends = seconds(now) + data.session_s
     seed = secrets.token_bytes(SEED_SIZE)
 
-    def admit(connection: Connection) -> tuple[File, cases.Paused]:
-        paused = cases.paused(connection)
-        serves = builds.serves(connection, kiosk) and not paused.stops(kiosk)
-        require(serves, RefusalCode.MAINTENANCE)
-        file = registry.file_of(connection, card.fingerprint)
+    def admit(connection: Connection) -> tuple[File, cases.Paused] | Refused:
+        if not spend(connection):
+            return Refused(RefusalCode.CHALLENGE)
+        found = permit(connection, kiosk)
+        if not found.build_taken or found.paused.stops(kiosk):
+            return Refused(RefusalCode.MAINTENANCE)
+        file = files.file_of(connection, card.fingerprint)
         if file is None:
-            raise Refused(rules.unknown_card(data, now))
+            return Refused(rules.unknown_card(data, now))
         if code := rules.person_refusal(data, now, file):
-            raise Refused(code, rules.person_opens_at(data, code, file))
+            return Refused(code, rules.person_opens_at(data, code, file))
         session = registry.Session(
             session=message.session,
             kiosk=kiosk,
@@ -222,12 +229,16 @@ def open_session(
             record_version=file.version,
             ends=ends,
         )
-        require(registry.open_session(connection, session), RefusalCode.SESSION_REUSED)
+        if not registry.open_session(connection, session):
+            return Refused(RefusalCode.SESSION_REUSED)
         card_here = pseudonym(seed, card.fingerprint)
         city.log(connection, "session", kiosk=kiosk, session=session.session, card=card_here)
-        return file, paused
+        return file, found.paused
 
-    file, paused = city.decide(admit)
+    admitted = city.step(admit)  # returned, not raised: a spent challenge must be kept
+    if isinstance(admitted, Refused):
+        raise admitted
+    file, paused = admitted
     records = session_records(data, day_of(now), file)
     holder = records[holder_id(file)]
     offers = tuple(
@@ -318,7 +329,7 @@ def release(city: City, kiosk: str, message: messages.ReleaseRequest) -> message
 
     def decide(connection: Connection) -> RefusalCode | None:
         session = registry.session_of(connection, message.session, kiosk, seconds(now), hold=True)
-        order = registry.order_of(connection, message.order)
+        order = registry.brief_of(connection, message.order)
         if session is None:
             return RefusalCode.SESSION_UNKNOWN
         if order is None or order.session != session.session:
@@ -329,10 +340,10 @@ def release(city: City, kiosk: str, message: messages.ReleaseRequest) -> message
             return RefusalCode.ORDER_OVER
         if message.paid < order.fee:
             return RefusalCode.UNDERPAID
-        if cases.paused(connection).stops(kiosk, order.kind):
+        if cases.paused(connection, hold=True).stops(kiosk, order.kind):
             registry.void(connection, order.order)
             return RefusalCode.MAINTENANCE
-        file = registry.file_of(connection, session.card, hold=True)
+        file = files.file_of(connection, session.card, hold=True)
         if (
             file is None
             or file.version != order.record_version
@@ -352,7 +363,7 @@ def release(city: City, kiosk: str, message: messages.ReleaseRequest) -> message
         )
         return None
 
-    code = city.decide(decide)  # returned, not raised: a void must be kept
+    code = city.step(decide)  # returned, not raised: a void must be kept
     if code:
         raise Refused(code)
     return messages.ReleaseAnswer(
@@ -387,7 +398,7 @@ def cancel(city: City, kiosk: str, message: messages.CancelRequest) -> messages.
         )
         return ours
 
-    require(city.decide(end), RefusalCode.SESSION_UNKNOWN)
+    require(city.step(end), RefusalCode.SESSION_UNKNOWN)
     return messages.Done(accepted=True)
 
 
@@ -415,7 +426,7 @@ def note_refusal(
 
     def note(connection: Connection) -> None:
         city.log(connection, f"{name}-refused", kiosk=kiosk, code=code.value, **ids)
-        order = registry.order_of(connection, ids["order"]) if "order" in ids else None
+        order = registry.brief_of(connection, ids["order"]) if "order" in ids else None
         owners = {
             registry.kiosk_of(connection, ids.get("session", "")),
             order.kiosk if order else "",
@@ -428,4 +439,4 @@ def note_refusal(
             cases.open_case(connection, case, seconds(city.clock()), kiosk=kiosk, **ids)
 
     with suppress(Refused):  # the first refusal is the answer, whatever becomes of its trace
-        city.decide(note)
+        city.step(note)

@@ -20,7 +20,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from city import gateway
+from city import gateway, workers
 from city.config import load
 from city.typesetting import FONT, check_texts, people_on_sheets, typeset
 
@@ -85,19 +85,24 @@ class Stopwatch:
 
         return timed
 
-    def workers(self) -> type[gateway.Workers]:
+    def workers(self) -> type[workers.Workers]:
         """The gateway's threads, with the time requests wait for one."""
         watch = self
 
-        class Workers(gateway.Workers):
-            async def run(self, work: Callable[[], T], patience_s: float = gateway.PATIENCE_S) -> T:
+        class Workers(workers.Workers):
+            async def run(
+                self,
+                work: Callable[[], T],
+                patience_s: float = workers.PATIENCE_S,
+                owner: str = "",
+            ) -> T:
                 asked = time.perf_counter()
 
                 def begun() -> T:
                     watch.add(WAITING, time.perf_counter() - asked, 0.0)
                     return work()
 
-                return await super().run(begun, patience_s)
+                return await super().run(begun, patience_s, owner)
 
         return Workers
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import pytest
 
-from city import gateway
-from city.gateway import Workers
+from city import gateway, workers
 from city.handlers import Refused
+from city.workers import Workers
 
 TAKES_S = 0.02
 
@@ -53,7 +53,7 @@ def test_the_queue_is_as_long_as_is_configured() -> None:
 
 
 def test_nothing_is_done_for_who_has_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateway, "GONE_S", TAKES_S)
+    monkeypatch.setattr(workers, "GONE_S", TAKES_S)
     done: list[int] = []
 
     async def scenario() -> None:
@@ -70,5 +70,5 @@ def test_nothing_is_done_for_who_has_gone(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_who_has_not_begun_is_sent_away_first() -> None:
-    assert max(gateway.ENTRANCE_S.values()) < gateway.PATIENCE_S < gateway.GONE_S
+    assert max(gateway.ENTRANCE_S.values()) < workers.PATIENCE_S < workers.GONE_S
     assert set(gateway.ENTRANCE_S) == {"hello", "sessions"}

@@ -47,7 +47,7 @@ class Ledger:
 
     def note(self, event: str, **ids: Any) -> None:
         entry = msgspec.json.encode({"event": event, "at": self.clock, **ids})
-        self.log.append({"seq": self.seq + len(self.log), "entry": entry.decode(), "hash": ""})
+        self.log.append({"seq": self.seq + len(self.log), "entry": entry.decode()})
 
     def saw(self, group: str, cell: str, person: str) -> None:
         month = datetime.fromtimestamp(self.clock, JST).strftime("%Y-%m")
