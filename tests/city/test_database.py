@@ -229,8 +229,8 @@ def test_a_gateways_role_cannot_lift_the_guards(
         "ALTER DEFAULT PRIVILEGES IN SCHEMA public "
         "GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO gateway;"
         "CREATE TABLE later (a int);"
-        "REVOKE DELETE ON audit, audit_seals FROM gateway; REVOKE INSERT, UPDATE, DELETE ON alembic_version "
-        "FROM gateway",
+        "REVOKE DELETE ON audit, audit_seals FROM gateway;"
+        "REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM gateway",
         name,
     )
     engine = connect(postgres.url(name, "gateway"))
