@@ -118,7 +118,9 @@ def newest_head(connection: Connection) -> Head | None:
 
 
 def holds(connection: Connection, head: Head) -> bool:
-    """Whether the chain still has this head, and a signature over it."""
+    """Whether the chain still has this head, and a signature over it. An empty log has none."""
+    if not head.entries:
+        return True
     there = (
         select(audit.c.hash, audit_seals.c.hash)
         .join_from(audit, audit_seals, audit_seals.c.entries == audit.c.position)

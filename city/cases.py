@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from city import audit
@@ -29,7 +29,7 @@ PAUSING: Final = frozenset({MIX_UP, AUDIT_BROKEN, PRINTED_UNISSUED})
 NOTE_LENGTH: Final = 400
 # How a case ended, in one word for the public figures.
 RESULTS: Final = ("no-fault", "repaired", "withdrawn", "refunded", "other")
-LOCK_CASES: Final = "LOCK TABLE cases IN EXCLUSIVE MODE"
+_ALONE: Final = text("LOCK TABLE cases IN EXCLUSIVE MODE")
 
 # What was refused, and why, that no haste explains.
 OF_REFUSAL: Final[Mapping[tuple[str, RefusalCode], str]] = {
@@ -96,7 +96,7 @@ def open_case(
     looked for such and goes on (`paused`), and from then on nobody goes on without it.
     """
     if code in PAUSING and connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(LOCK_CASES)
+        connection.execute(_ALONE)
     ids = {"kiosk": kiosk, "kind": kind, "session": session, "order": order, "outcome": outcome}
     name = secrets.token_hex(16)
     try:

@@ -277,10 +277,8 @@ def test_verify_tells_the_head_takes_it_and_stops_everything_when_the_log_is_bro
         return code, capsys.readouterr().out.strip()
 
     code, said = verify()
-    assert (code, said.split(";")[1].strip()) == (
-        0,
-        "3 entries wait for a signature, the oldest for 0 s",
-    )
+    assert code == 0
+    assert "; 3 entries wait for a signature" in said
     sealed(rehearsal.city)
     code, said = verify()
     assert code == 0

@@ -275,6 +275,18 @@ def test_a_running_keeper_stops_everything_when_the_log_is_not_what_it_was(
     assert len(log_judge.read(city.engine).waiting) > 0, "nothing is signed any more"
 
 
+def test_an_empty_log_is_what_it_was(rehearsal: Rehearsal) -> None:
+    kept = Keeper(rehearsal.city)
+    for _ in range(2):
+        kept.work()
+    assert not log_judge.read(rehearsal.city.engine).entries
+    note(rehearsal.city, "first")
+    kept.work()
+    assert judged(rehearsal.city) == []
+    with rehearsal.city.engine.begin() as connection:
+        assert not cases.listed(connection)
+
+
 @both
 def test_a_log_without_any_signature_waits_for_a_persons_word(
     rehearsal: Rehearsal, capsys: pytest.CaptureFixture[str]
