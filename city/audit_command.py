@@ -11,15 +11,14 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from city import audit as log
-from city import audit_seals
 from city import cases as book
 from city.audit import Verdict
 from city.audit_seals import GENESIS, Head
 from city.command import city_now, common, parser_for, print_line, read_config, to_json
 from city.config import Config
-from city.database import DatabaseError, Mode
-from city.issuing import load_issuing_key, published_keys
-from city.work import work
+from city.database import Mode
+from city.issuing import published_keys
+from city.work import sign_as_it_is, work
 
 WITHIN_S: Final = 60  # a gateway seals once a second
 
@@ -81,17 +80,7 @@ def _said(verdict: Verdict) -> str:
 
 
 def _seal(config: Config, given: argparse.Namespace) -> int:
-    """The chain must hold; who looks at the log says that it is the city's."""
-    if broken := work(config, Mode.READ, log.verify).broken:
-        raise DatabaseError(f"the log is broken at entry {broken}: it is not signed")
-    key, at = load_issuing_key(config.issuing.key), city_now(config)
-    head = work(
-        config,
-        Mode.STEP,
-        lambda connection: audit_seals.seal(connection, key, at, by_hand=True),
-    )
-    if head is None:
-        raise DatabaseError("a gateway is sealing the log just now: try again")
+    head = sign_as_it_is(config, city_now(config))
     told = {"entries": head.entries, "head": head.hash}
     print_line(to_json(told) if given.json else f"signed: {_written(head)}")
     return 0

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 import msgspec
 from sqlalchemy import Connection
@@ -20,10 +21,12 @@ from city import audit as chain
 from city import cases as book
 from city import database
 from city.clock import JST, starting
-from city.config import Config, load
+from city.config import Config, ConfigError, load
 from city.database import Mode
 from city.handlers import seconds
-from city.work import work
+from city.work import sign_as_it_is, work
+
+SIGNED: Final = "0012"  # from this schema on the log is
 
 
 def migrate(argv: Sequence[str]) -> int:
@@ -31,10 +34,22 @@ def migrate(argv: Sequence[str]) -> int:
     given = common(
         parser_for("migrate", "bring the database's schema up to this build's")
     ).parse_args(argv)
-    before, after = database.migrate(read_config(given).gateway.database)
+    config = read_config(given)
+    before, after = database.migrate(config.gateway.database)
     text = f"schema {after}, as before" if before == after else f"schema {before} -> {after}"
+    if before < SIGNED:
+        text += f"; {_first_signature(config)}"
     print_line(to_json({"before": before, "after": after}) if given.json else text)
     return 0
+
+
+def _first_signature(config: Config) -> str:
+    """Over what an earlier build has chained. Raises DatabaseError."""
+    try:
+        head = sign_as_it_is(config, city_now(config))
+    except ConfigError:  # the owner of the tables need not be able to read the issuing key
+        return "now `kiosk city audit seal`, with the issuing key"
+    return f"the log is signed: {head.entries}:{head.hash}"
 
 
 # -- cases -----------------------------------------------------------------------------------------

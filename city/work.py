@@ -1,4 +1,4 @@
-"""One transaction of a command at a terminal."""
+"""One transaction of a command at a terminal, and the log's signature behind it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
 
-from city import audit_seals, database
+from city import audit, audit_seals, database
+from city.audit_seals import Head
 from city.config import Config, ConfigError
 from city.database import DatabaseError, Mode
 from city.issuing import load_issuing_key
@@ -32,6 +33,23 @@ def work(config: Config, mode: Mode, what: Callable[[Connection], T]) -> T:
     finally:
         engine.dispose()
     return done
+
+
+def sign_as_it_is(config: Config, at: int) -> Head:
+    """The log's first signature, or the first by a new key: whoever asks for it says that the log
+    is the city's. The chain must hold. Raises ConfigError, DatabaseError.
+    """
+    if broken := work(config, Mode.READ, audit.verify).broken:
+        raise DatabaseError(f"the log is broken at entry {broken}: it is not signed")
+    key = load_issuing_key(config.issuing.key)
+    head = work(
+        config,
+        Mode.STEP,
+        lambda connection: audit_seals.seal(connection, key, at, by_hand=True),
+    )
+    if head is None:
+        raise DatabaseError("a gateway is sealing the log just now: try again")
+    return head
 
 
 def _seal(config: Config, engine: Engine) -> None:
