@@ -64,6 +64,7 @@ TOGETHER = (
 # `scripts/test --all` runs all.
 SAMPLED = {
     "tests/city/test_city_sheets.py::test_the_kiosk_takes_every_certificate": 2,
+    "tests/city/test_failover.py": 2,
     "tests/city/test_hard_sheets.py::test_the_kiosk_takes_people_who_are_hard_to_print": 4,
     "tests/model_check/test_interlock.py::test_a_wrong_machine_gets_nothing_forbidden_out": 3,
     "tests/model_check/test_model_check.py::test_nothing_forbidden_goes_out_of_a_wrong_machine": 3,
