@@ -140,6 +140,7 @@ def _cannot_open(error: Exception) -> DatabaseError:
 def _postgresql(url: str, connections: int) -> Engine:
     settings = {
         "default_transaction_isolation": "read\\ committed",
+        "jit": "off",  # short statements: to compile one takes longer than to run it
         "statement_timeout": STATEMENT_MS,
         "lock_timeout": LOCK_MS,
         "idle_in_transaction_session_timeout": IDLE_MS,

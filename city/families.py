@@ -152,7 +152,11 @@ def _held(by: str) -> Select[Any]:
         .join_from(mine, everybody, everybody.c.register == mine.c.register)
         .where(this)
     )
-    marked = select(residents).where(residents.c.id.in_(people)).with_for_update(read=True)
+    marked = (
+        select(residents.c.id, residents.c.protected)
+        .where(residents.c.id.in_(people))
+        .with_for_update(read=True)
+    )
     return (
         _joined(mine, marked.cte("marked"))
         .where(this)

@@ -99,6 +99,14 @@ _SESSION: Final = select(*(tables.sessions.c[name] for name in Session.__datacla
     & (tables.sessions.c.ends > bindparam("now"))
 )
 _SESSION_HELD: Final = _SESSION.with_for_update()
+_END: Final = (
+    update(tables.sessions)
+    .where(
+        (tables.sessions.c.session == bindparam("this"))
+        & (tables.sessions.c.kiosk == bindparam("of"))
+    )
+    .values(state="ended")
+)
 
 
 def add_challenge(connection: Connection, challenge: bytes, kiosk: str, expires: int) -> None:
@@ -145,12 +153,12 @@ def end_session(connection: Connection, session: str, kiosk: str, now: int) -> b
     not this kiosk's.
     """
     gone = {"session": session, "kiosk": kiosk, "state": "ended", "ends": now}
-    if _insert(connection, tables.sessions, gone):  # waits for one that is just being opened
-        return True
-    ours = (tables.sessions.c.session == session) & (tables.sessions.c.kiosk == kiosk)
-    ended = update(tables.sessions).where(ours).values(state="ended")
-    if not connection.execute(ended).rowcount:
-        return False
+    ours = {"this": session, "of": kiosk}
+    if not connection.execute(_END, ours).rowcount:
+        if _insert(connection, tables.sessions, gone):  # waits for one that is just being opened
+            return True
+        if not connection.execute(_END, ours).rowcount:
+            return False
     _void(connection, tables.orders.c.session == session)
     return True
 
@@ -178,9 +186,15 @@ class Order:
 
 
 _ORDER: Final = select(tables.orders).where(tables.orders.c.order == bindparam("this"))
-_BRIEF: Final = select(
-    *(c for c in tables.orders.c if c.name not in ("manifest", "signature", "sealed"))
-).where(tables.orders.c.order == bindparam("this"))
+_BRIEF_COLUMNS: Final = [c for c in tables.orders.c if c.name not in GONE]
+_BRIEF_NAMES: Final = [str(column.name) for column in _BRIEF_COLUMNS]
+_BRIEF: Final = select(*_BRIEF_COLUMNS).where(tables.orders.c.order == bindparam("this"))
+_ORDER_AT: Final = len(Session.__dataclass_fields__)
+_ORDERED: Final = (
+    _SESSION.add_columns(*_BRIEF_COLUMNS)
+    .outerjoin_from(tables.sessions, tables.orders, tables.orders.c.order == bindparam("order"))
+    .with_for_update(of=tables.sessions)
+)
 _BRIEF_HELD: Final = _BRIEF.with_for_update()
 _VOID_OTHERS: Final = (
     update(tables.orders)
@@ -212,6 +226,21 @@ def brief_of(connection: Connection, order: str, hold: bool = False) -> Order | 
     """Without its document; `hold`: nobody changes it before this transaction ends."""
     row = connection.execute(_BRIEF_HELD if hold else _BRIEF, {"this": order}).mappings().first()
     return Order(**row) if row else None
+
+
+def ordered(
+    connection: Connection, session: str, kiosk: str, now: int, order: str
+) -> tuple[Session | None, Order | None]:
+    """`session_of`, held, and any order without its document, in one statement. What changes an
+    order has its conditions in itself: the order may be older than the session, for whose lock this
+    has waited.
+    """
+    asked = {"this": session, "of": kiosk, "now": now, "order": order}
+    row = connection.execute(_ORDERED, asked).first()
+    if row is None:
+        return None, None
+    found = Order(**dict(zip(_BRIEF_NAMES, row[_ORDER_AT:], strict=True)))
+    return Session(*row[:_ORDER_AT]), found if found.order else None
 
 
 def reserved_of(connection: Connection, session: str, kiosk: str) -> Order | None:

@@ -18,8 +18,9 @@ def release(city: City, kiosk: str, message: messages.ReleaseRequest) -> message
     data = city.data.seen_by(kiosk) or city.data
 
     def decide(connection: Connection) -> RefusalCode | None:
-        session = registry.session_of(connection, message.session, kiosk, seconds(now), hold=True)
-        order = registry.brief_of(connection, message.order)
+        session, order = registry.ordered(
+            connection, message.session, kiosk, seconds(now), message.order
+        )
         if session is None:
             return RefusalCode.SESSION_UNKNOWN
         if order is None or order.session != session.session:
@@ -63,7 +64,9 @@ def release(city: City, kiosk: str, message: messages.ReleaseRequest) -> message
 
 def cancel(city: City, kiosk: str, message: messages.CancelRequest) -> messages.Done:
     def end(connection: Connection) -> bool:
-        order = registry.reserved_of(connection, message.session, kiosk)
+        order = (
+            registry.reserved_of(connection, message.session, kiosk) if message.rejected else None
+        )
         ours = registry.end_session(connection, message.session, kiosk, seconds(city.clock()))
         # The kiosk has stopped itself; whether the kind must stop is for a person to say.
         if ours and message.rejected:

@@ -21,7 +21,8 @@ from city_bench import Card, Direct, Rehearsal, Visit, outcome_of
 from postgres_pair import Pair
 from sqlalchemy import create_engine, event, text
 
-from city.database import connect
+from city import audit, sample
+from city.database import Mode, Unavailable, connect, migrate, transact
 from city.handlers import City
 from city.keeper import Keeper
 from firmware.link import messages
@@ -205,10 +206,26 @@ def test_a_server_that_dies_in_a_release_loses_and_doubles_nothing(
         assert lost != []
 
 
-def _city(rehearsal: Rehearsal, folder: Path, url: str) -> Rehearsal:
-    from city import sample
-    from city.database import migrate
+@pytest.mark.slow
+def test_a_commit_that_one_server_alone_has_is_not_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The standby is silent: after its time the server commits all the same, with a warning."""
+    monkeypatch.setattr("city.database.STATEMENT_MS", 1000)
+    with postgres_pair.running() as pair:
+        url = pair.url(pair.first.create())
+        migrate(url)
+        engine = connect(url, 1)
+        transact(engine, Mode.STEP, lambda c: audit.append(c, "test", 1))
+        pair.wait_for_each_other()
+        transact(engine, Mode.STEP, lambda c: audit.append(c, "test", 2))
+        pair.stop_receiving()
+        with pytest.raises(Unavailable):
+            transact(engine, Mode.STEP, lambda c: audit.append(c, "test", 3))
+        engine.dispose()
 
+
+def _city(rehearsal: Rehearsal, folder: Path, url: str) -> Rehearsal:
     migrate(url)
     made = Rehearsal(folder, rehearsal.pki, rehearsal.authority, rehearsal.card_key, database=url)
     sample.seed(made.city.engine, made.clock, made.city.data)
