@@ -1,5 +1,5 @@
-"""What a gateway does between requests, once a second: it puts the log's new entries into the chain
-and signs it, and ends what time has ended.
+"""What a gateway does between requests: once a second it puts the log's new entries into the chain
+and signs it, and now and then it ends what time has ended.
 
 Every gateway has one, and on one database one of them at a time does the work. The head that each
 has seen it keeps in memory, and looks whether the chain still has it: a log that was cut off, or
@@ -22,6 +22,7 @@ from city.handlers import City, Refused, seconds
 log = logging.getLogger("city.keeper")
 
 EVERY_S: Final = 1.0
+SWEEP_S: Final = 10.0  # what time has ended is not served before it is swept either
 TOLD_S: Final = 60.0  # how often the head is told to the process's own log, for who keeps it
 
 
@@ -35,6 +36,7 @@ class Keeper:
         self._seen: Head | None = None
         self._told: Head | None = None
         self._told_at = float("-inf")
+        self._swept_at = float("-inf")
         self._complained = ""
 
     def start(self) -> None:
@@ -60,7 +62,9 @@ class Keeper:
 
     def work(self) -> None:
         """One round. Raises Refused when the database is away."""
-        self._city.step(lambda connection: registry.sweep(connection, self._now()))
+        if time.monotonic() - self._swept_at > SWEEP_S:
+            self._city.step(lambda connection: registry.sweep(connection, self._now()))
+            self._swept_at = time.monotonic()
         try:
             self._seal_all()
         except Unsealable as error:
