@@ -11,7 +11,7 @@ ended.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, delete, select
 
@@ -21,22 +21,18 @@ from city.tables import builds, fleet
 ACCEPTED, REFUSED = "accepted", "refused"
 
 
-def serves(connection: Connection, kiosk: str) -> bool:
-    """Whether this kiosk may serve with the build that it told last. Asked of the database each
-    time: a word given through one gateway holds at all of them.
-    """
-    told = select(fleet.c.build).where(fleet.c.kiosk == kiosk)
-    return is_taken(connection, connection.execute(told).scalar() or "")
-
-
 def is_taken(connection: Connection, build: str) -> bool:
     rows = connection.execute(
         select(builds.c.build, builds.c.state).where(
             (builds.c.state == ACCEPTED) | (builds.c.build == build)
         )
-    ).all()
-    mine = next((row.state for row in rows if row.build == build), None)
-    return mine == ACCEPTED if mine or rows else True
+    )
+    return takes({row.build: row.state for row in rows}, build)
+
+
+def takes(states: Mapping[str, str], build: str) -> bool:
+    """`states`: of all that are accepted, and of this one."""
+    return states[build] == ACCEPTED if build in states else not states
 
 
 def name(connection: Connection, build: str, state: str, at: int) -> None:

@@ -8,15 +8,15 @@ everything when it names neither. The same anomaly again, while its case is open
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from city import audit
-from city.tables import cases
+from city.tables import cases, still_open
 from firmware.link.refusals import RefusalCode
 
 MIX_UP: Final = "mix-up"
@@ -29,6 +29,7 @@ PAUSING: Final = frozenset({MIX_UP, AUDIT_BROKEN, PRINTED_UNISSUED})
 NOTE_LENGTH: Final = 400
 # How a case ended, in one word for the public figures.
 RESULTS: Final = ("no-fault", "repaired", "withdrawn", "refunded", "other")
+_ALONE: Final = text("LOCK TABLE cases IN EXCLUSIVE MODE")
 
 # What was refused, and why, that no haste explains.
 OF_REFUSAL: Final[Mapping[tuple[str, RefusalCode], str]] = {
@@ -91,7 +92,11 @@ def open_case(
     order: str = "",
     outcome: str = "",
 ) -> None:
-    """Nothing new when the same is open already."""
+    """Nothing new when the same is open already. One that stops something waits for whoever has
+    looked for such and goes on (`paused`), and from then on nobody goes on without it.
+    """
+    if code in PAUSING and connection.dialect.name == "postgresql":
+        connection.execute(_ALONE)
     ids = {"kiosk": kiosk, "kind": kind, "session": session, "order": order, "outcome": outcome}
     name = secrets.token_hex(16)
     try:
@@ -137,12 +142,26 @@ def case_of(connection: Connection, case: str) -> Case | None:
     return Case(**row) if row else None
 
 
-def paused(connection: Connection) -> Paused:
-    """Asked of the database each time: a case opened through one gateway stops all of them."""
-    which = cases.c.closed.is_(None) & cases.c.code.in_(PAUSING)
-    rows = connection.execute(select(cases.c.kiosk, cases.c.kind).where(which)).all()
+def paused(connection: Connection, hold: bool = False) -> Paused:
+    """Asked of the database each time: a case opened through one gateway stops all of them.
+
+    `hold`: nobody stops anything more before this transaction ends (`open_case` waits).
+    """
+    rows = connection.execute(_PAUSED_HELD if hold else _PAUSED)
+    return paused_by((row.kiosk, row.kind) for row in rows)
+
+
+def paused_by(which: Iterable[tuple[str, str]]) -> Paused:
+    """Kiosk and kind of each open case that stops something."""
+    found = tuple(which)
     return Paused(
-        kiosks=frozenset(row.kiosk for row in rows if row.kiosk),
-        kinds=frozenset(row.kind for row in rows if row.kind and not row.kiosk),
-        everything=any(not row.kiosk and not row.kind for row in rows),
+        kiosks=frozenset(kiosk for kiosk, _ in found if kiosk),
+        kinds=frozenset(kind for kiosk, kind in found if kind and not kiosk),
+        everything=any(not kiosk and not kind for kiosk, kind in found),
     )
+
+
+_PAUSED: Final = select(cases.c.kiosk, cases.c.kind).where(
+    still_open & cases.c.code.in_(sorted(PAUSING))
+)
+_PAUSED_HELD: Final = _PAUSED.with_for_update(read=True)  # the table too, in ROW SHARE MODE

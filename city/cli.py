@@ -15,7 +15,7 @@ ACTIONS: Mapping[str, tuple[str, str]] = {
     "check": ("city.check_command", "what the city's data says: now, in 400 days, in pictures"),
     "words": ("city.words_command", "what kiosks say in the city's own words, to be recorded"),
     "migrate": ("city.command:migrate", "bring the database's schema up to this build's"),
-    "audit": ("city.command:audit", "verify the log"),
+    "audit": ("city.audit_command:audit", "verify the log, sign it"),
     "cases": ("city.command:cases", "anomalies at the city's end"),
     "kiosks": (
         "city.kiosk_command",

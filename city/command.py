@@ -1,6 +1,6 @@
-"""`kiosk city migrate|audit|cases`: what whoever looks after the city's database does with it.
+"""`kiosk city migrate|cases`: what whoever looks after the city's database does with it.
 
-0 when all is well; 1 when the log is broken or there is no such case. With --json, one JSON value
+0 when all is well; 1 when there is no such case. With --json, one JSON value
 on stdout.
 """
 
@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 import msgspec
 from sqlalchemy import Connection
@@ -20,72 +21,35 @@ from city import audit as chain
 from city import cases as book
 from city import database
 from city.clock import JST, starting
-from city.config import Config, load
+from city.config import Config, ConfigError, load
 from city.database import Mode
 from city.handlers import seconds
-from city.work import work
+from city.work import sign_as_it_is, work
+
+SIGNED: Final = "0012"  # from this schema on the log is
 
 
 def migrate(argv: Sequence[str]) -> int:
     """Bring the schema up to date. Raises ConfigError, DatabaseError."""
-    given = _common(
-        _parser("migrate", "bring the database's schema up to this build's")
+    given = common(
+        parser_for("migrate", "bring the database's schema up to this build's")
     ).parse_args(argv)
-    before, after = database.migrate(_config(given).gateway.database)
+    config = read_config(given)
+    before, after = database.migrate(config.gateway.database)
     text = f"schema {after}, as before" if before == after else f"schema {before} -> {after}"
-    _print(_json({"before": before, "after": after}) if given.json else text)
+    if before < SIGNED:
+        text += f"; {_first_signature(config)}"
+    print_line(to_json({"before": before, "after": after}) if given.json else text)
     return 0
 
 
-# -- the audit log ---------------------------------------------------------------------------------
-
-
-def audit(argv: Sequence[str]) -> int:
-    """Follow the log's chain. Raises ConfigError, DatabaseError."""
-    parser = _parser("audit", "the log that nobody can change unseen")
-    verify = parser.add_subparsers(metavar="ACTION", required=True).add_parser(
-        "verify", help="follow its chain"
-    )
-    _common(verify)
-    verify.add_argument(
-        "--kept",
-        type=_head,
-        metavar="ENTRIES:HASH",
-        help="a head told earlier and kept elsewhere: it must still be there",
-    )
-    given = parser.parse_args(argv)
-    config = _config(given)
-    verdict = work(config, Mode.READ, lambda connection: chain.verify(connection, given.kept))
-    if verdict.broken:
-        at = _now(config)
-        work(
-            config,
-            Mode.DECIDE,
-            lambda connection: book.open_case(connection, book.AUDIT_BROKEN, at),
-        )
-    found = {"entries": verdict.head.entries, "head": verdict.head.hash, "broken": verdict.broken}
-    text = f"broken at entry {verdict.broken}; sound before: " if verdict.broken else "sound: "
-    _print(
-        _json(found)
-        if given.json
-        else f"{text}{verdict.head.entries} entries, head {_written(verdict.head)}"
-    )
-    return 1 if verdict.broken else 0
-
-
-def _head(text: str) -> chain.Head:
-    entries, _, digest = text.partition(":")
-    if (
-        not entries.isdecimal()
-        or len(digest) != len(chain.GENESIS)
-        or set(digest) - set("0123456789abcdef")
-    ):
-        raise argparse.ArgumentTypeError("wants ENTRIES:HASH, as verify prints it")
-    return chain.Head(int(entries), digest)
-
-
-def _written(head: chain.Head) -> str:
-    return f"{head.entries}:{head.hash}"
+def _first_signature(config: Config) -> str:
+    """Over what an earlier build has chained. Raises DatabaseError."""
+    try:
+        head = sign_as_it_is(config, city_now(config))
+    except ConfigError:  # the owner of the tables need not be able to read the issuing key
+        return "now `kiosk city audit seal`, with the issuing key"
+    return f"the log is signed: {head.entries}:{head.hash}"
 
 
 # -- cases -----------------------------------------------------------------------------------------
@@ -93,24 +57,24 @@ def _written(head: chain.Head) -> str:
 
 def cases(argv: Sequence[str]) -> int:
     """List, show, open and close anomalies. Raises ConfigError, DatabaseError."""
-    parser = _parser("cases", "anomalies at the city's end")
+    parser = parser_for("cases", "anomalies at the city's end")
     actions = parser.add_subparsers(metavar="ACTION", required=True)
-    listing = _common(actions.add_parser("list", help="open cases"))
+    listing = common(actions.add_parser("list", help="open cases"))
     listing.add_argument("--all", action="store_true", help="closed ones too")
     listing.set_defaults(run=_list)
-    showing = _common(
+    showing = common(
         actions.add_parser("show", help="one case, and what the log says of its order or session")
     )
     showing.add_argument("id")
     showing.set_defaults(run=_show)
-    closing = _common(actions.add_parser("close", help="close one, with what was found"))
+    closing = common(actions.add_parser("close", help="close one, with what was found"))
     closing.add_argument("id")
     closing.add_argument("--note", required=True, help="what was found and done; no names")
     closing.add_argument(
         "--result", default="", choices=book.RESULTS, help="for the public figures"
     )
     closing.set_defaults(run=_close)
-    opening = _common(
+    opening = common(
         actions.add_parser(
             "open", help="stop a kiosk or a certificate: a mix-up was told otherwise"
         )
@@ -121,13 +85,13 @@ def cases(argv: Sequence[str]) -> int:
     opening.set_defaults(run=_open)
     given = parser.parse_args(argv)
     run: Callable[[Config, argparse.Namespace], int] = given.run
-    return run(_config(given), given)
+    return run(read_config(given), given)
 
 
 def _list(config: Config, given: argparse.Namespace) -> int:
     found = work(config, Mode.READ, lambda connection: book.listed(connection, given.all))
     lines = "\n".join(_line(case) for case in found) or "no open case"
-    _print(_json([_plain(case) for case in found]) if given.json else lines)
+    print_line(to_json([_plain(case) for case in found]) if given.json else lines)
     return 0
 
 
@@ -142,14 +106,16 @@ def _show(config: Config, given: argparse.Namespace) -> int:
     if case is None:
         return _none(given.id)
     if given.json:
-        _print(_json({**_plain(case), "log": [msgspec.json.decode(entry) for entry in entries]}))
+        print_line(
+            to_json({**_plain(case), "log": [msgspec.json.decode(entry) for entry in entries]})
+        )
     else:
-        _print("\n".join((_line(case), *(f"  {entry}" for entry in entries))))
+        print_line("\n".join((_line(case), *(f"  {entry}" for entry in entries))))
     return 0
 
 
 def _close(config: Config, given: argparse.Namespace) -> int:
-    at = _now(config)
+    at = city_now(config)
     closed = work(
         config,
         Mode.DECIDE,
@@ -157,18 +123,18 @@ def _close(config: Config, given: argparse.Namespace) -> int:
     )
     if not closed:
         return _none(given.id)
-    _print(_json({"closed": given.id}) if given.json else "closed")
+    print_line(to_json({"closed": given.id}) if given.json else "closed")
     return 0
 
 
 def _open(config: Config, given: argparse.Namespace) -> int:
     path = {"kiosk": given.kiosk, "kind": given.certificate}
-    at = _now(config)
+    at = city_now(config)
     work(
         config, Mode.DECIDE, lambda connection: book.open_case(connection, book.MIX_UP, at, **path)
     )
-    _print(
-        _json({"paused": given.kiosk or given.certificate})
+    print_line(
+        to_json({"paused": given.kiosk or given.certificate})
         if given.json
         else "paused until the case is closed"
     )
@@ -209,11 +175,11 @@ def _none(case: str) -> int:
 # -- all of them -----------------------------------------------------------------------------------
 
 
-def _parser(name: str, text: str) -> argparse.ArgumentParser:
+def parser_for(name: str, text: str) -> argparse.ArgumentParser:
     return argparse.ArgumentParser(prog=f"kiosk city {name}", description=text)
 
 
-def _common(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+def common(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     parser.add_argument(
         "--config", required=True, type=Path, metavar="FILE", help="the gateway's TOML"
     )
@@ -221,18 +187,18 @@ def _common(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     return parser
 
 
-def _config(given: argparse.Namespace) -> Config:
+def read_config(given: argparse.Namespace) -> Config:
     path: Path = given.config
     return load(path)
 
 
-def _now(config: Config) -> int:
+def city_now(config: Config) -> int:
     return seconds(starting(config.clock.start)())
 
 
-def _json(value: object) -> str:
+def to_json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def _print(text: str) -> None:
+def print_line(text: str) -> None:
     sys.stdout.write(f"{text}\n")

@@ -5,14 +5,14 @@ Nothing is locked in memory: N gateway processes on one database behave as one. 
 one of three modes:
 
 - `read`: one consistent picture; waits for nobody, decides nothing.
-- `mark`: conditional single statements (a challenge is used once), and the sweep of what time has
-  ended.
-- `decide`: whatever is logged. Serializable, and one at a time, because each entry of the log holds
-  the hash of the one before.
+- `step`: what requests decide. It locks the rows that it relies on, before it reads what hangs on
+  them, and its conditions stand in its statements. It waits only for who works on the same session,
+  order or household.
+- `decide`: what people decide at a terminal, and what is rare: serializable, and one at a time.
 
-`decide` takes the log's lock before it reads: PostgreSQL takes a serializable transaction's
-snapshot at its first query, and LOCK is none. The lock saves repetitions only: without it the log's
-primary key and the isolation level refuse the same, which a test shows.
+`decide` takes its lock before it reads: PostgreSQL takes a serializable transaction's snapshot at
+its first query, and LOCK is none. The lock saves repetitions only: without it the isolation level
+refuses the same, which a test shows.
 """
 
 from __future__ import annotations
@@ -54,12 +54,14 @@ IDLE_MS: Final = (
 )
 DEAD_LINE_MS: Final = 5000  # a network that swallows everything is noticed
 
-LOCK_LOG: Final = "LOCK TABLE audit IN EXCLUSIVE MODE"  # readers do not wait
+# readers do not wait, and requests write elsewhere
+LOCK_DECIDE: Final = "LOCK TABLE kiosk_certificates IN SHARE ROW EXCLUSIVE MODE"
 
 # SQLSTATE: serialization_failure, deadlock_detected, unique_violation (another one was there first:
 # now it is seen).
 CONFLICTS: Final = frozenset({"40001", "40P01", "23505"})
 ATTEMPTS: Final = 6
+WARNED: Final = "warned"
 PAUSE_S: Final = 0.01  # longest wait before the second attempt; doubled each time
 DEFECTS: Final = (
     ProgrammingError,
@@ -73,7 +75,7 @@ class Mode(Enum):
     """SQLite's BEGIN, PostgreSQL's isolation level."""
 
     READ = ("BEGIN", "REPEATABLE READ")
-    MARK = ("BEGIN IMMEDIATE", "READ COMMITTED")
+    STEP = ("BEGIN IMMEDIATE", "READ COMMITTED")
     DECIDE = ("BEGIN IMMEDIATE", "SERIALIZABLE")
 
 
@@ -137,17 +139,18 @@ def _cannot_open(error: Exception) -> DatabaseError:
 
 def _postgresql(url: str, connections: int) -> Engine:
     settings = {
+        "default_transaction_isolation": "read\\ committed",
+        "jit": "off",  # short statements: to compile one takes longer than to run it
         "statement_timeout": STATEMENT_MS,
         "lock_timeout": LOCK_MS,
         "idle_in_transaction_session_timeout": IDLE_MS,
     }
-    return create_engine(
+    engine = create_engine(
         url,
         hide_parameters=True,  # of a statement that failed: they are people's
         pool_size=connections,
         max_overflow=0,
         pool_timeout=WAIT_S,
-        pool_pre_ping=True,  # after a restart of the database the first request need not fail
         connect_args={
             "connect_timeout": CONNECT_S,
             "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
@@ -157,6 +160,8 @@ def _postgresql(url: str, connections: int) -> Engine:
             "keepalives_count": 3,
         },
     )
+    event.listen(engine, "connect", _heed_warnings)
+    return engine
 
 
 def _sqlite(url: str, connections: int, wait_s: float) -> Engine:
@@ -203,24 +208,30 @@ def _begin(connection: Connection) -> None:
 
 def transact(engine: Engine, mode: Mode, work: Callable[[Connection], T]) -> T:
     """Run `work` in one transaction; as a whole again, a bounded number of times, when it met
-    another one.
+    another one, or the connection was lost before COMMIT was sent.
 
-    Such a conflict is the database's own protocol for "the other one was first": nothing of the
-    attempt remains, and the next one sees what the other did. Nothing else is tried again: a COMMIT
-    without an answer may have happened. Raises Unavailable, and what `work` raises; nothing of
-    `work` has happened then (but see Unavailable).
+    A conflict is the database's own protocol for "the other one was first": nothing of the attempt
+    remains, and the next one sees what the other did. Nothing else is tried again: a COMMIT without
+    an answer may have happened. Raises Unavailable, and what `work` raises; nothing of `work` has
+    happened then (but see Unavailable).
     """
     for attempt in range(ATTEMPTS):
+        worked = False
         try:
             with _begun(engine, mode) as connection:
-                return work(connection)
+                result = work(connection)
+                worked = True
         except DBAPIError as error:
-            if getattr(error.orig, "sqlstate", None) not in CONFLICTS:
+            conflict = getattr(error.orig, "sqlstate", None) in CONFLICTS
+            lost = error.connection_invalidated and not worked
+            if not conflict and not lost:
                 if isinstance(error, DEFECTS):
                     raise
                 break
         except NoConnectionFree:
             break
+        else:
+            return result
         time.sleep(random.uniform(0, PAUSE_S * 2**attempt))  # noqa: S311 - so that two do not meet again
     raise Unavailable
 
@@ -232,7 +243,26 @@ def _begun(engine: Engine, mode: Mode) -> Iterator[Connection]:
         with engine.execution_options(begin=begin).begin() as connection:
             yield connection
         return
-    with engine.execution_options(isolation_level=isolation).begin() as connection:
-        if mode is Mode.DECIDE:
-            connection.exec_driver_sql(LOCK_LOG)
-        yield connection
+    if mode is not Mode.STEP:  # the connection's own
+        engine = engine.execution_options(isolation_level=isolation)
+    with engine.connect() as connection:
+        connection.info.pop(WARNED, None)
+        with connection.begin():
+            if mode is Mode.DECIDE:
+                connection.exec_driver_sql(LOCK_DECIDE)
+            yield connection
+        if connection.info.pop(WARNED, False):
+            raise Unavailable
+
+
+def _heed_warnings(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+    """A COMMIT that has waited too long for the standby succeeds with a warning: it may be on one
+    server only. No other warning is expected, so each counts as that.
+    """
+    raw: Any = connection
+
+    def heed(notice: Any) -> None:
+        if notice.severity_nonlocalized == "WARNING":
+            record.info[WARNED] = True
+
+    raw.add_notice_handler(heed)

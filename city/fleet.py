@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -22,6 +23,16 @@ UNKNOWN: Final = "unknown"
 # An idle kiosk says hello every 15 s, one that is closed for the day every 30 s; during a visit it
 # says none, and a visit may last minutes.
 SILENT_S: Final = 900
+# of a kiosk that has not told how it is
+UNTOLD: Final[Mapping[str, Any]] = {
+    "availability": UNKNOWN,
+    "problem": "",
+    "paper": {},
+    "cases": 0,
+    "exact_only": False,
+    "update": None,
+    "case_codes": [],
+}
 
 
 @dataclass(frozen=True)
@@ -55,18 +66,18 @@ def note(connection: Connection, kiosk: str, hello: Hello, at: int) -> None:
             "update": msgspec.to_builtins(hello.status.update),
             "case_codes": msgspec.to_builtins(hello.status.case_codes),
         }
-    newest = {"seen": at, "build": hello.build, **told}
-    first = {
-        "availability": UNKNOWN,
-        "problem": "",
-        "paper": {},
-        "cases": 0,
-        "exact_only": False,
-        "update": None,
-        "case_codes": [],
-    }
-    insert = INSERT[connection.dialect.name](fleet).values(kiosk=kiosk, **{**first, **newest})
-    connection.execute(insert.on_conflict_do_update(index_elements=["kiosk"], set_=newest))
+    newest = {"kiosk": kiosk, "seen": at, "build": hello.build, **told}
+    connection.execute(_note(connection.dialect.name, bool(told)), {**UNTOLD, **newest})
+
+
+@cache
+def _note(dialect: str, told: bool) -> Any:
+    """What it did not tell stays as it was."""
+    first = INSERT[dialect](fleet)
+    names = ("seen", "build", *UNTOLD) if told else ("seen", "build")
+    return first.on_conflict_do_update(
+        index_elements=[fleet.c.kiosk], set_={name: first.excluded[name] for name in names}
+    )
 
 
 def view(connection: Connection, now: int, kiosks: Sequence[str] | None = None) -> Sequence[Seen]:

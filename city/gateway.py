@@ -1,5 +1,4 @@
-"""The city's server: typed requests, typed answers, one bounded queue. `main` runs it until
-SIGTERM.
+"""The city's server: typed requests, typed answers. `main` runs it until SIGTERM.
 
 Everything that goes wrong is answered as a `Refusal`; nothing of an error's inside reaches the
 wire. All work is done in worker threads: when as many requests wait as the configuration allows, or
@@ -13,21 +12,16 @@ import logging
 import re
 import signal
 import sys
-import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final
 
 import msgspec
 from aiohttp import web
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from city import (
     cards,
@@ -46,10 +40,13 @@ from city.config import Config, ConfigError
 from city.config import load as load_config
 from city.document import Paginator, Typesetter
 from city.handlers import City, Refused
+from city.issuing import load_issuing_key
+from city.keeper import Keeper
 from city.kiosks import Roll, Shown
 from city.listener import Connection, Gate, Listener, tls_context
 from city.paths import PATHS
 from city.paths import Path as Call
+from city.workers import PATIENCE_S, Workers
 from firmware.link import messages
 from firmware.link.messages import RefusalCode
 from firmware.link.refusals import STATUS, UNFIT
@@ -58,61 +55,12 @@ log = logging.getLogger("city")
 
 HEAD: Final = f"/v{messages.PROTOCOL}/"
 VERSIONED: Final = re.compile(r"/v(\d{1,3})/")
+KEEPERS: Final = 1  # beside the workers, who has a connection to the database
 BODY_S: Final = 10.0  # for a request to arrive
-# a request that would wait longer for a thread is refused at once: a kiosk waits 15 s in all
-PATIENCE_S: Final = 6.0
 ENTRANCE_S: Final = {
     "hello": 2.0,
     "sessions": 2.0,
 }  # who has not begun is sent away before those who have
-GONE_S: Final = 12.0  # after so long in the queue nobody waits for the answer
-MEMORY: Final = 0.05  # weight of the last work in what one is expected to take
-T = TypeVar("T")
-
-
-class Workers:
-    """Threads behind one queue that is bounded in number and in time."""
-
-    def __init__(self, threads: int, waiting: int) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="city")
-        self._threads = threads
-        self._waiting = waiting
-        self._inside = 0  # waiting or being worked on
-        self._work_s = 0.0  # what one takes, lately
-
-    async def run(self, work: Callable[[], T], patience_s: float = PATIENCE_S) -> T:
-        """Raises Refused(BUSY) at once when the queue is full, or the wait would be longer than
-        `patience_s`.
-
-        Work that has begun is never abandoned half-way.
-        """
-        waiting = self._inside - self._threads
-        if waiting >= self._waiting or waiting * self._work_s / self._threads > patience_s:
-            raise Refused(RefusalCode.BUSY)
-        self._inside += 1
-        future = asyncio.get_running_loop().run_in_executor(
-            self._pool, self._work, work, time.monotonic()
-        )
-        future.add_done_callback(self._release)
-        return await asyncio.shield(future)
-
-    def _work(self, work: Callable[[], T], asked: float) -> T:
-        began = time.monotonic()
-        if began - asked > GONE_S:
-            raise Refused(RefusalCode.BUSY)
-        try:
-            return work()
-        finally:
-            self._work_s += MEMORY * (time.monotonic() - began - self._work_s)
-
-    def _release(self, future: asyncio.Future[Any]) -> None:
-        self._inside -= 1
-        if not future.cancelled():
-            future.exception()  # seen, even when the caller has gone
-
-    def close(self) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
-
 
 # -- answers ---------------------------------------------------------------------------------------
 
@@ -171,7 +119,8 @@ class Gateway:
             return self._refusal(RefusalCode.PROTOCOL_ERROR, 405, {"Allow": "POST"})
         message = await _message(request, path.request)
         work = partial(self._work, shown, name, path, message)
-        return _json(await self._workers.run(work, ENTRANCE_S.get(name, PATIENCE_S)))
+        owner = shown.kiosk if shown else ""
+        return _json(await self._workers.run(work, ENTRANCE_S.get(name, PATIENCE_S), owner))
 
     def _work(
         self, shown: Shown | None, name: str, path: Call, message: messages.Message
@@ -252,8 +201,10 @@ def build(config: Config, typeset: Typesetter, paginate: Paginator) -> City:
         data=data,
         authorities=authorities,
         revocation=revocation.load(config.cards.responders, authorities, config.cards.allow_test),
-        issuing=_issuing_key(config.issuing.key),
-        engine=database.connect(config.gateway.database, config.gateway.workers),
+        issuing=load_issuing_key(config.issuing.key),
+        engine=database.connect(
+            config.gateway.database, config.gateway.workers + 1
+        ),  # the keeper's
         clock=starting(config.clock.start),
         typeset=typeset,
         paginate=paginate,
@@ -269,18 +220,6 @@ def warn(path: Path, city: City) -> None:
         log.warning("%s: %s", path, line)
 
 
-def _issuing_key(path: Path) -> Ed25519PrivateKey:
-    try:
-        key = load_pem_private_key(path.read_bytes(), password=None)
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from None
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise ConfigError(f"{path}: not a private key in PEM") from None
-    if not isinstance(key, Ed25519PrivateKey):
-        raise ConfigError(f"{path}: the issuing key must be Ed25519")
-    return key
-
-
 class Server:
     """A listening gateway; `start` tells its address."""
 
@@ -290,6 +229,7 @@ class Server:
         self._tls = tls_context(config)
         self._workers = Workers(config.gateway.workers, config.gateway.waiting)
         self._gateway = Gateway(city, self._workers)
+        self._keeper = Keeper(city)
         self._listener: Listener | None = None
 
     async def start(self) -> str:
@@ -299,12 +239,15 @@ class Server:
         of_one = self._config.per_kiosk
         gate = Gate(self._gateway, self._gateway.unreadable, most, of_one, messages.MAX_REQUEST)
         self._listener = Listener(gate, host.strip("[]"), int(port), self._tls)
+        self._keeper.start()
         return f"https://{host}:{self._listener.port}"
 
     async def stop(self) -> None:
         if self._listener is not None:
             await self._listener.close()
         self._workers.close()
+        if self._listener is not None:
+            await asyncio.to_thread(self._keeper.stop)
 
 
 async def run(config: Config, city: City) -> None:

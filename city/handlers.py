@@ -19,24 +19,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec.structs import replace
 from sqlalchemy import Connection, Engine
 
-from city import audit, builds, cards, cases, fleet, journals, registry, rollouts, rules
+from city import audit, cases, fleet, journals, registry, rollouts, rules
 from city.clock import JST, Clock
-from city.commitments import SEED_SIZE, commit, pseudonym
-from city.composition import (
-    ADDRESS,
-    BIRTH,
-    holder_id,
-    session_records,
-)
 from city.database import Mode, Unavailable, transact
 from city.document import Paginator, Typesetter
-from city.family_rules import family_people
 from city.municipality import Municipality
 from city.opening import Opening, hours_of, opening
-from city.records import File
+from city.permits import Permit, permit
 from city.revocation import Revocation
 from city.terms import SignedTerms
-from firmware.link import messages, sealing, signing
+from firmware.link import messages, signing
 from firmware.link.messages import RefusalCode
 from firmware.link.refusals import OLDER
 
@@ -82,8 +74,8 @@ class City:
     def read(self, work: Callable[[Connection], T]) -> T:
         return self._transact(Mode.READ, work)
 
-    def mark(self, work: Callable[[Connection], T]) -> T:
-        return self._transact(Mode.MARK, work)
+    def step(self, work: Callable[[Connection], T]) -> T:
+        return self._transact(Mode.STEP, work)
 
     def decide(self, work: Callable[[Connection], T]) -> T:
         return self._transact(Mode.DECIDE, work)
@@ -108,6 +100,16 @@ def require(holds: bool, code: RefusalCode) -> None:
         raise Refused(code)
 
 
+def day_of(now: datetime) -> date:
+    return now.astimezone(JST).date()
+
+
+def require_open(data: Municipality, now: datetime) -> None:
+    when = opening(data, now)
+    if when.refusal:
+        raise Refused(when.refusal, when.opens_at)
+
+
 # -- hello -----------------------------------------------------------------------------------------
 
 
@@ -130,19 +132,17 @@ def hello(city: City, kiosk: str, message: messages.Hello) -> messages.Terms:
     if message.journal_behind:
         city.decide(note_behind)
 
-    def remember(
-        connection: Connection,
-    ) -> tuple[cases.Paused, messages.JournalHead | None, bool, tuple[str, bool]]:
-        registry.sweep(connection, seconds(now))
+    def remember(connection: Connection) -> tuple[Permit, tuple[str, bool]]:
         registry.add_challenge(connection, challenge, kiosk, seconds(now) + data.challenge_s)
         fleet.note(connection, kiosk, message, seconds(now))
-        kept = journals.head_of(connection, kiosk)
-        if message.journal and message.journal != kept:
+        found = permit(connection, kiosk)
+        if message.journal and message.journal != found.journal:
             journals.keep(connection, kiosk, message.journal)
         wanted = rollouts.told(connection, kiosk, board, seconds(now)) if board else ("", False)
-        return cases.paused(connection), kept, builds.serves(connection, kiosk), wanted
+        return found, wanted
 
-    paused, journal, build_taken, (wanted, to_move) = city.mark(remember)
+    found, (wanted, to_move) = city.step(remember)
+    paused, build_taken, journal = found.paused, found.build_taken, found.journal
     if to_move:
         city.decide(lambda connection: rollouts.move(connection, board, seconds(now)))
     when = opening(data, now)
@@ -189,206 +189,7 @@ def _announced(
     return notice if messages.WORDS in understands else replace(notice, discount=None, not_for={})
 
 
-# -- sessions --------------------------------------------------------------------------------------
-
-
-def open_session(
-    city: City, kiosk: str, message: messages.SessionRequest
-) -> messages.SessionAnswer:
-    now = city.clock()
-    data = city.seen_by(kiosk).told_to(message.understands)
-    fresh = city.mark(lambda c: registry.use_challenge(c, message.challenge, kiosk, seconds(now)))
-    require(fresh, RefusalCode.CHALLENGE)
-    require_open(data, now)
-    card = _checked_card(city, kiosk, message, now)
-    ends = seconds(now) + data.session_s
-    seed = secrets.token_bytes(SEED_SIZE)
-
-    def admit(connection: Connection) -> tuple[File, cases.Paused]:
-        paused = cases.paused(connection)
-        serves = builds.serves(connection, kiosk) and not paused.stops(kiosk)
-        require(serves, RefusalCode.MAINTENANCE)
-        file = registry.file_of(connection, card.fingerprint)
-        if file is None:
-            raise Refused(rules.unknown_card(data, now))
-        if code := rules.person_refusal(data, now, file):
-            raise Refused(code, rules.person_opens_at(data, code, file))
-        session = registry.Session(
-            session=message.session,
-            kiosk=kiosk,
-            card=card.fingerprint,
-            document_key=message.document_key,
-            commitment_seed=seed,
-            record_version=file.version,
-            ends=ends,
-        )
-        require(registry.open_session(connection, session), RefusalCode.SESSION_REUSED)
-        card_here = pseudonym(seed, card.fingerprint)
-        city.log(connection, "session", kiosk=kiosk, session=session.session, card=card_here)
-        return file, paused
-
-    file, paused = city.decide(admit)
-    records = session_records(data, day_of(now), file)
-    holder = records[holder_id(file)]
-    offers = tuple(
-        _told(_paused_offer(o) if paused.stops(kiosk, o.kind) else o, message.understands)
-        for o in rules.offers(data, now, file)
-    )
-    return messages.SessionAnswer(
-        session=message.session,
-        holder=holder_id(file),
-        holder_birth=holder[BIRTH],
-        holder_address=holder[ADDRESS],
-        members={key: person.name for key, person in rules.members(file).items()},
-        records=commit(message.session, file.version, seed, records),
-        record_version=file.version,
-        offers=offers,
-        card_expires_in_days=card.expires_in_days,
-        ends_in_s=data.session_s,
-        readings=_readings(file) if messages.READINGS in message.understands else {},
-        family=family_people(file) if any(offer.family for offer in offers) else None,
-    )
-
-
-def day_of(now: datetime) -> date:
-    return now.astimezone(JST).date()
-
-
-def _told(offer: messages.Offer, understands: Sequence[str]) -> messages.Offer:
-    if messages.CAUSES not in understands and offer.refusal:
-        offer = replace(offer, refusal=OLDER.get(offer.refusal, offer.refusal))
-    if messages.WORDS not in understands:
-        offer = replace(offer, discount=None, not_for={})
-    return offer if messages.OPENINGS in understands else replace(offer, opens_at=None)
-
-
-def _readings(file: File) -> dict[str, str]:
-    """How the names of those who can be certified are read, where the city has it."""
-    return {key: person.kana for key, person in rules.members(file).items() if person.kana}
-
-
-def _paused_offer(offer: messages.Offer) -> messages.Offer:
-    """Until a person has looked, which nobody knows when."""
-    return replace(offer, refusal=RefusalCode.MAINTENANCE, opens_at=None, options=(), family=False)
-
-
-def require_open(data: Municipality, now: datetime) -> None:
-    when = opening(data, now)
-    if when.refusal:
-        raise Refused(when.refusal, when.opens_at)
-
-
-def _checked_card(
-    city: City, kiosk: str, message: messages.SessionRequest, now: datetime
-) -> cards.CardCertificate:
-    try:
-        # A key nothing can be sealed to is noticed now, not at the order.
-        sealing.seal(message.document_key, b"", b"")
-    except sealing.SealError:
-        raise Refused(RefusalCode.DOCUMENT_KEY) from None
-    try:
-        card = cards.check_certificate(
-            city.authorities, message.card_certificate, now, city.phone_policies
-        )
-        digest = messages.transcript_digest(
-            kiosk,
-            message.session,
-            message.challenge,
-            message.card_certificate,
-            message.document_key,
-        )
-        cards.check_signature(card, digest, message.signature)
-        city.revocation.check(card, now)
-    except cards.CardRefused as error:
-        raise Refused(error.code) from None
-    require(
-        not card.on_phone or city.seen_by(kiosk).takes_phones(day_of(now)),
-        RefusalCode.PHONE_NOT_ACCEPTED,
-    )
-    return card
-
-
-# -- release, cancel ----------------------------------------------------------------------
-
-
-def release(city: City, kiosk: str, message: messages.ReleaseRequest) -> messages.ReleaseAnswer:
-    now = city.clock()
-    # An order that exists is finished also when the kiosk was taken from its site meanwhile.
-    data = city.data.seen_by(kiosk) or city.data
-
-    def decide(connection: Connection) -> RefusalCode | None:
-        session = registry.session_of(connection, message.session, kiosk, seconds(now), hold=True)
-        order = registry.order_of(connection, message.order)
-        if session is None:
-            return RefusalCode.SESSION_UNKNOWN
-        if order is None or order.session != session.session:
-            return RefusalCode.ORDER_UNKNOWN
-        if order.document_sha256 != message.document_sha256:
-            return RefusalCode.OTHER_DOCUMENT
-        if order.state != "reserved":
-            return RefusalCode.ORDER_OVER
-        if message.paid < order.fee:
-            return RefusalCode.UNDERPAID
-        if cases.paused(connection).stops(kiosk, order.kind):
-            registry.void(connection, order.order)
-            return RefusalCode.MAINTENANCE
-        file = registry.file_of(connection, session.card, hold=True)
-        if (
-            file is None
-            or file.version != order.record_version
-            or rules.person_refusal(data, now, file)
-        ):
-            registry.void(connection, order.order)
-            return RefusalCode.CHANGED_MEANWHILE
-        if not registry.issue(connection, order.order, session.session, message.document_sha256):
-            return RefusalCode.ORDER_OVER
-        city.log(
-            connection,
-            "issued",
-            kiosk=kiosk,
-            session=session.session,
-            order=order.order,
-            paid=message.paid,
-        )
-        return None
-
-    code = city.decide(decide)  # returned, not raised: a void must be kept
-    if code:
-        raise Refused(code)
-    return messages.ReleaseAnswer(
-        order=message.order, document_sha256=message.document_sha256, released=True
-    )
-
-
-def cancel(city: City, kiosk: str, message: messages.CancelRequest) -> messages.Done:
-    def end(connection: Connection) -> bool:
-        order = registry.reserved_of(connection, message.session, kiosk)
-        ours = registry.end_session(connection, message.session, kiosk, seconds(city.clock()))
-        # The kiosk has stopped itself; whether the kind must stop is for a person to say.
-        if ours and message.rejected:
-            which = {"kind": order.kind, "order": order.order} if order else {}
-            cases.open_case(
-                connection,
-                cases.DOCUMENT_REJECTED,
-                seconds(city.clock()),
-                kiosk=kiosk,
-                session=message.session,
-                **which,
-            )
-            city.log(
-                connection,
-                "document-rejected",
-                session=message.session,
-                reason=message.rejected,
-                **which,
-            )
-        city.log(
-            connection, "ended" if ours else "end-refused", kiosk=kiosk, session=message.session
-        )
-        return ours
-
-    require(city.decide(end), RefusalCode.SESSION_UNKNOWN)
-    return messages.Done(accepted=True)
+# -- refusals --------------------------------------------------------------------------------------
 
 
 def told(code: RefusalCode, message: messages.Message) -> RefusalCode:
@@ -415,7 +216,7 @@ def note_refusal(
 
     def note(connection: Connection) -> None:
         city.log(connection, f"{name}-refused", kiosk=kiosk, code=code.value, **ids)
-        order = registry.order_of(connection, ids["order"]) if "order" in ids else None
+        order = registry.brief_of(connection, ids["order"]) if "order" in ids else None
         owners = {
             registry.kiosk_of(connection, ids.get("session", "")),
             order.kiosk if order else "",
@@ -428,4 +229,4 @@ def note_refusal(
             cases.open_case(connection, case, seconds(city.clock()), kiosk=kiosk, **ids)
 
     with suppress(Refused):  # the first refusal is the answer, whatever becomes of its trace
-        city.decide(note)
+        city.step(note)

@@ -6,7 +6,10 @@ told at hello what the city has kept, and does not serve when its journal lacks 
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, delete, select, update
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Connection, delete, select
 
 from city.registry import INSERT
 from city.tables import journals
@@ -25,18 +28,24 @@ def keep(connection: Connection, kiosk: str, head: JournalHead) -> bool:
 
     False when it contradicts what is kept: another journal, or another entry in the same place.
     """
-    values = {"journal": head.journal, "seq": head.seq, "hash": head.hash}
-    first = INSERT[connection.dialect.name](journals).values(kiosk=kiosk, **values)
-    if connection.execute(first.on_conflict_do_nothing().returning(journals.c.kiosk)).first():
-        return True
-    older = (journals.c.journal == head.journal) & (journals.c.seq < head.seq)
-    this = journals.c.kiosk == kiosk
-    if connection.execute(update(journals).where(this & older).values(values)).rowcount:
+    values = {"kiosk": kiosk, "journal": head.journal, "seq": head.seq, "hash": head.hash}
+    if connection.execute(_keep(connection.dialect.name), values).first():
         return True
     known = head_of(connection, kiosk)
     if known is None or known.journal != head.journal:
         return known is None
     return known.seq > head.seq or known.hash == head.hash
+
+
+@cache
+def _keep(dialect: str) -> Any:
+    """The first, or a later one of the same journal; no row when it is neither."""
+    first = INSERT[dialect](journals)
+    new = first.excluded
+    later = (journals.c.journal == new.journal) & (journals.c.seq < new.seq)
+    return first.on_conflict_do_update(
+        index_elements=[journals.c.kiosk], set_={"seq": new.seq, "hash": new.hash}, where=later
+    ).returning(journals.c.kiosk)
 
 
 def forget(connection: Connection, kiosk: str) -> bool:

@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 from sqlalchemy import Connection
 
-from city import cases, registry, rules
+from city import cases, files, registry, rules
 from city.clock import JST
 from city.commitments import SALT_SIZE, openings
 from city.composition import Composed, Stamp, compose, on_sheets, session_records
@@ -52,7 +52,7 @@ def order(city: City, kiosk: str, message: messages.OrderRequest) -> messages.Or
         session = registry.session_of(connection, message.session, kiosk, seconds(now))
         if session is None:
             raise Refused(RefusalCode.SESSION_UNKNOWN)
-        file = registry.file_of(connection, session.card)
+        file = files.file_of(connection, session.card)
         if file is None:
             raise Refused(RefusalCode.NOT_LINKED)
         require(not cases.paused(connection).stops(kiosk, message.kind), RefusalCode.MAINTENANCE)
@@ -72,20 +72,21 @@ def order(city: City, kiosk: str, message: messages.OrderRequest) -> messages.Or
                 is not None
             )
             require(going_on, RefusalCode.SESSION_UNKNOWN)
-            if registry.reserve(connection, made):
-                city.log(
-                    connection,
-                    "reserved",
-                    kiosk=kiosk,
-                    session=made.session,
-                    order=made.order,
-                    kind=made.kind,
-                    unique_number=made.unique_number,
-                    document=made.document_sha256,
-                )
-            return registry.order_of(connection, made.order)  # None: the unique number was taken
+            if not registry.reserve(connection, made):
+                return registry.order_of(connection, made.order)  # None: the number was taken
+            city.log(
+                connection,
+                "reserved",
+                kiosk=kiosk,
+                session=made.session,
+                order=made.order,
+                kind=made.kind,
+                unique_number=made.unique_number,
+                document=made.document_sha256,
+            )
+            return made
 
-        known = city.decide(reserve)
+        known = city.step(reserve)
     raise Refused(RefusalCode.BUSY)
 
 

@@ -21,7 +21,7 @@ def outcome(city: City, kiosk: str, message: messages.Outcome) -> messages.Done:
     body = msgspec.json.encode(repeatable, order="deterministic")
 
     def settle(connection: Connection) -> None:
-        order = registry.order_of(connection, message.order)
+        order = registry.brief_of(connection, message.order, hold=True)
         if order is None or order.kiosk != kiosk or order.session != message.session:
             raise Refused(RefusalCode.ORDER_UNKNOWN)
         if not registry.add_outcome(connection, message.outcome, message.order, kiosk, body):
@@ -57,7 +57,7 @@ def outcome(city: City, kiosk: str, message: messages.Outcome) -> messages.Done:
                 outcome=message.outcome,
             )
 
-    city.decide(settle)
+    city.step(settle)
     return messages.Done(accepted=True)
 
 

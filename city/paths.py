@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from city import handlers, ordering, outcomes, renewal
+from city import handlers, ordering, outcomes, releasing, renewal, sessions
 from city.handlers import City
 from firmware.link import messages
 from firmware.link.messages import RefusalCode
@@ -88,7 +88,7 @@ PATHS: Final[Mapping[str, Path]] = {
     "sessions": Path(
         request=messages.SessionRequest,
         answer=messages.SessionAnswer,
-        work=handlers.open_session,
+        work=sessions.open_session,
         refuses=(
             *CUSTOMER,
             RefusalCode.CHALLENGE,
@@ -116,7 +116,7 @@ PATHS: Final[Mapping[str, Path]] = {
     "release": Path(
         request=messages.ReleaseRequest,
         answer=messages.ReleaseAnswer,
-        work=handlers.release,
+        work=releasing.release,
         refuses=(
             RefusalCode.MAINTENANCE,
             RefusalCode.CHANGED_MEANWHILE,
@@ -131,7 +131,7 @@ PATHS: Final[Mapping[str, Path]] = {
     "cancel": Path(
         request=messages.CancelRequest,
         answer=messages.Done,
-        work=handlers.cancel,
+        work=releasing.cancel,
         refuses=(RefusalCode.SESSION_UNKNOWN,),
         summary="The person left, or time ran out. Can be repeated.",
     ),

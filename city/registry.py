@@ -9,16 +9,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Table, and_, delete, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from city import tables
-from city.families import family_of, registered
-from city.reading import rows, single
-from city.records import Card, File, Resident, Seal, TaxRecord
 from firmware.link.messages import Outcome, Result
 
 # Both know ON CONFLICT; SQL as such does not.
@@ -27,50 +35,10 @@ INSERT: Final[Mapping[str, Callable[[Table], Any]]] = {
     "postgresql": postgresql.insert,
 }
 
+# What an order's row keeps of its document once it is decided.
+GONE: Final[Mapping[str, None]] = {"manifest": None, "signature": None, "sealed": None}
+
 # -- records ---------------------------------------------------------------------------------------
-
-
-def file_of(connection: Connection, fingerprint: str, hold: bool = False) -> File | None:
-    """Everything about one card's holder; None when no resident is linked to this card.
-
-    `hold`: nobody changes it before this transaction ends. The rows are locked; so is what a new
-    row would refer to. (SQLite has one writer at a time, and that is this transaction.)
-    """
-    card = single(connection, tables.cards, tables.cards.c.fingerprint == fingerprint, Card, hold)
-    resident = (
-        single(connection, tables.residents, tables.residents.c.id == card.resident, Resident, hold)
-        if card
-        else None
-    )
-    if card is None or resident is None or not resident.listed:
-        elsewhere = registered(connection, fingerprint, hold)
-        if elsewhere is not None or card is None or resident is None:
-            return elsewhere
-    if hold:
-        connection.execute(
-            select(tables.households)
-            .where(tables.households.c.id == resident.household)
-            .with_for_update()
-        )
-    household = tables.residents.c.household == resident.household
-    member = tables.family_members.c.resident == resident.id
-    return File(
-        card=card,
-        resident=resident,
-        household=rows(
-            connection, tables.residents, household, Resident, hold, tables.residents.c.position
-        ),
-        seal=single(connection, tables.seals, tables.seals.c.resident == resident.id, Seal, hold),
-        taxes=rows(
-            connection,
-            tables.taxes,
-            tables.taxes.c.resident == resident.id,
-            TaxRecord,
-            hold,
-            tables.taxes.c.year,
-        ),
-        family=family_of(connection, member, hold),
-    )
 
 
 def put(connection: Connection, table: Table, values: Mapping[str, Any]) -> None:
@@ -113,54 +81,61 @@ def sweep(connection: Connection, now: int) -> None:
         _void(connection, tables.orders.c.session.in_(sessions))
 
 
+_ADD_CHALLENGE: Final = insert(tables.challenges).values(used=False).inline()
+_USE_CHALLENGE: Final = (
+    update(tables.challenges)
+    .where(
+        (tables.challenges.c.challenge == bindparam("this"))
+        & (tables.challenges.c.kiosk == bindparam("of"))
+        & tables.challenges.c.used.is_(False)
+        & (tables.challenges.c.expires > bindparam("now"))
+    )
+    .values(used=True)
+)
+_SESSION: Final = select(*(tables.sessions.c[name] for name in Session.__dataclass_fields__)).where(
+    (tables.sessions.c.session == bindparam("this"))
+    & (tables.sessions.c.kiosk == bindparam("of"))
+    & (tables.sessions.c.state == "open")
+    & (tables.sessions.c.ends > bindparam("now"))
+)
+_SESSION_HELD: Final = _SESSION.with_for_update()
+_END: Final = (
+    update(tables.sessions)
+    .where(
+        (tables.sessions.c.session == bindparam("this"))
+        & (tables.sessions.c.kiosk == bindparam("of"))
+    )
+    .values(state="ended")
+)
+
+
 def add_challenge(connection: Connection, challenge: bytes, kiosk: str, expires: int) -> None:
     """Remember it for one use."""
     connection.execute(
-        insert(tables.challenges).values(
-            challenge=challenge.hex(), kiosk=kiosk, expires=expires, used=False
-        )
+        _ADD_CHALLENGE, {"challenge": challenge.hex(), "kiosk": kiosk, "expires": expires}
     )
 
 
 def use_challenge(connection: Connection, challenge: bytes, kiosk: str, now: int) -> bool:
     """Once, by the kiosk it was given to, before it expires."""
-    c = tables.challenges.c
-    mine = (
-        (c.challenge == challenge.hex())
-        & (c.kiosk == kiosk)
-        & c.used.is_(False)
-        & (c.expires > now)
-    )
-    return connection.execute(update(tables.challenges).where(mine).values(used=True)).rowcount == 1
+    asked = {"this": challenge.hex(), "of": kiosk, "now": now}
+    return connection.execute(_USE_CHALLENGE, asked).rowcount == 1
 
 
 def open_session(connection: Connection, session: Session) -> bool:
     """False when there already is, or was, a session of that id."""
-    values = {**vars(session), "state": "open"}
-    return _insert(connection, tables.sessions, values)
+    return _insert(connection, tables.sessions, {**vars(session), "state": "open"})
 
 
 def session_of(
     connection: Connection, session: str, kiosk: str, now: int, hold: bool = False
 ) -> Session | None:
     """The open session of that kiosk, if it is still going on; `hold`: and it does, until this
-    transaction ends.
+    transaction ends. Whoever changes an order holds its session, or the order itself.
     """
-    c = tables.sessions.c
-    live = (c.session == session) & (c.kiosk == kiosk) & (c.state == "open") & (c.ends > now)
-    query = select(tables.sessions).where(live)
-    row = connection.execute(query.with_for_update() if hold else query).first()
-    if row is None:
-        return None
-    return Session(
-        session=row.session,
-        kiosk=row.kiosk,
-        card=row.card,
-        document_key=row.document_key,
-        commitment_seed=row.commitment_seed,
-        record_version=row.record_version,
-        ends=row.ends,
-    )
+    asked = {"this": session, "of": kiosk, "now": now}
+    row = connection.execute(_SESSION_HELD if hold else _SESSION, asked).first()
+    return Session(*row) if row else None
 
 
 def kiosk_of(connection: Connection, session: str) -> str:
@@ -177,21 +152,13 @@ def end_session(connection: Connection, session: str, kiosk: str, now: int) -> b
     """End it and what it had reserved; leave a gravestone for one that has not arrived yet. False:
     not this kiosk's.
     """
-    c = tables.sessions.c
-    connection.execute(
-        update(tables.sessions)
-        .where((c.session == session) & (c.kiosk == kiosk))
-        .values(state="ended")
-    )
-    owner = connection.execute(select(c.kiosk).where(c.session == session)).scalar()
-    if owner is None:
-        return _insert(
-            connection,
-            tables.sessions,
-            {"session": session, "kiosk": kiosk, "state": "ended", "ends": now},
-        )
-    if owner != kiosk:
-        return False
+    gone = {"session": session, "kiosk": kiosk, "state": "ended", "ends": now}
+    ours = {"this": session, "of": kiosk}
+    if not connection.execute(_END, ours).rowcount:
+        if _insert(connection, tables.sessions, gone):  # waits for one that is just being opened
+            return True
+        if not connection.execute(_END, ours).rowcount:
+            return False
     _void(connection, tables.orders.c.session == session)
     return True
 
@@ -211,20 +178,69 @@ class Order:
     record_version: int
     fee: int
     sheets: int
-    manifest: bytes | None
-    signature: bytes | None
-    sealed: bytes | None
+    manifest: bytes | None = None
+    signature: bytes | None = None
+    sealed: bytes | None = None
     state: str = "reserved"
     voided: int | None = None
 
 
-def order_of(connection: Connection, order: str) -> Order | None:
-    row = (
-        connection.execute(select(tables.orders).where(tables.orders.c.order == order))
-        .mappings()
-        .first()
+_ORDER: Final = select(tables.orders).where(tables.orders.c.order == bindparam("this"))
+_BRIEF_COLUMNS: Final = [c for c in tables.orders.c if c.name not in GONE]
+_BRIEF_NAMES: Final = [str(column.name) for column in _BRIEF_COLUMNS]
+_BRIEF: Final = select(*_BRIEF_COLUMNS).where(tables.orders.c.order == bindparam("this"))
+_ORDER_AT: Final = len(Session.__dataclass_fields__)
+_ORDERED: Final = (
+    _SESSION.add_columns(*_BRIEF_COLUMNS)
+    .outerjoin_from(tables.sessions, tables.orders, tables.orders.c.order == bindparam("order"))
+    .with_for_update(of=tables.sessions)
+)
+_BRIEF_HELD: Final = _BRIEF.with_for_update()
+_VOID_OTHERS: Final = (
+    update(tables.orders)
+    .where(
+        (tables.orders.c.session == bindparam("of"))
+        & (tables.orders.c.order != bindparam("this"))
+        & tables.reserved
     )
+    .values(state="void", **GONE)
+)
+_ISSUE: Final = (
+    update(tables.orders)
+    .where(
+        (tables.orders.c.order == bindparam("this"))
+        & (tables.orders.c.session == bindparam("of"))
+        & (tables.orders.c.document_sha256 == bindparam("document"))
+        & tables.reserved
+    )
+    .values(state="issued", **GONE)
+)
+
+
+def order_of(connection: Connection, order: str) -> Order | None:
+    row = connection.execute(_ORDER, {"this": order}).mappings().first()
     return Order(**row) if row else None
+
+
+def brief_of(connection: Connection, order: str, hold: bool = False) -> Order | None:
+    """Without its document; `hold`: nobody changes it before this transaction ends."""
+    row = connection.execute(_BRIEF_HELD if hold else _BRIEF, {"this": order}).mappings().first()
+    return Order(**row) if row else None
+
+
+def ordered(
+    connection: Connection, session: str, kiosk: str, now: int, order: str
+) -> tuple[Session | None, Order | None]:
+    """`session_of`, held, and any order without its document, in one statement. What changes an
+    order has its conditions in itself: the order may be older than the session, for whose lock this
+    has waited.
+    """
+    asked = {"this": session, "of": kiosk, "now": now, "order": order}
+    row = connection.execute(_ORDERED, asked).first()
+    if row is None:
+        return None, None
+    found = Order(**dict(zip(_BRIEF_NAMES, row[_ORDER_AT:], strict=True)))
+    return Session(*row[:_ORDER_AT]), found if found.order else None
 
 
 def reserved_of(connection: Connection, session: str, kiosk: str) -> Order | None:
@@ -238,24 +254,14 @@ def reserve(connection: Connection, order: Order) -> bool:
     """The session's one reserved order, in place of an earlier one. False when id or unique number
     is taken.
     """
-    _void(
-        connection,
-        (tables.orders.c.session == order.session) & (tables.orders.c.order != order.order),
-    )
+    connection.execute(_VOID_OTHERS, {"of": order.session, "this": order.order})
     return _insert(connection, tables.orders, vars(order))
 
 
 def issue(connection: Connection, order: str, session: str, document_sha256: str) -> bool:
     """RESERVED -> ISSUED, exactly once for exactly this document."""
-    c = tables.orders.c
-    this = (c.order == order) & (c.session == session) & (c.document_sha256 == document_sha256)
-    gone = {"state": "issued", "manifest": None, "signature": None, "sealed": None}
-    return (
-        connection.execute(
-            update(tables.orders).where(this & tables.reserved).values(gone)
-        ).rowcount
-        == 1
-    )
+    asked = {"this": order, "of": session, "document": document_sha256}
+    return connection.execute(_ISSUE, asked).rowcount == 1
 
 
 def void(connection: Connection, order: str) -> None:
@@ -264,8 +270,9 @@ def void(connection: Connection, order: str) -> None:
 
 
 def _void(connection: Connection, which: ColumnElement[bool]) -> None:
-    gone = {"state": "void", "manifest": None, "signature": None, "sealed": None}
-    connection.execute(update(tables.orders).where(which & tables.reserved).values(gone))
+    connection.execute(
+        update(tables.orders).where(which & tables.reserved).values(state="void", **GONE)
+    )
 
 
 class Standing(StrEnum):
@@ -346,5 +353,11 @@ def _insert(connection: Connection, table: Table, values: Mapping[str, Any]) -> 
     """False on a key that is taken; the transaction goes on. One statement: others wait for this
     transaction.
     """
-    unless_taken = INSERT[connection.dialect.name](table).values(values).on_conflict_do_nothing()
-    return connection.execute(unless_taken.returning(*table.primary_key)).first() is not None
+    statement = _unless_taken(connection.dialect.name, table)
+    return connection.execute(statement, values).first() is not None
+
+
+@cache
+def _unless_taken(dialect: str, table: Table) -> Any:
+    insert_ = INSERT[dialect](table)
+    return insert_.on_conflict_do_nothing().returning(*table.primary_key)

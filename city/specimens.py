@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from PIL import Image, ImageDraw, ImageFont
 
-from city import database, registry, rules, sample, tables
+from city import database, files, registry, rules, sample, tables
 from city.calendars import Spans
 from city.clock import JST
 from city.composition import Stamp, compose, on_sheets
@@ -149,7 +149,7 @@ def _people(city: Municipality, at: datetime) -> Iterator[File]:
                 dates = sample.card_dates(connection, person.id, card, today)
                 values = {"fingerprint": name, "resident": person.id, "revoked": False}
                 registry.put(connection, tables.cards, {**values, **dates})
-                file = registry.file_of(connection, name)
+                file = files.file_of(connection, name)
             if file and rules.person_refusal(city, at, file) is None:
                 yield file
     finally:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Column,
     Date,
     ForeignKey,
+    Identity,
     Index,
     Integer,
     LargeBinary,
@@ -273,12 +274,38 @@ builds = Table(
     CheckConstraint("state IN ('accepted', 'refused')", name="state"),
 )
 
+# An entry is added by the transaction that does what it says. Its place in the chain and the hash
+# there are filled in afterwards, once (`city.audit.seal`).
 audit = Table(
     "audit",
     metadata,
-    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column(
+        "seq",
+        BigInteger().with_variant(Integer, "sqlite"),
+        Identity(),
+        primary_key=True,
+    ),
     Column("entry", Text, nullable=False),  # JSON, canonical: time, event, ids, codes
-    Column("hash", String(64), nullable=False),  # SHA-256 over the previous hash and the entry
+    Column("written", BigInteger, nullable=False, server_default="0"),
+    Column("position", BigInteger, unique=True),  # from 1
+    Column("hash", String(64)),  # SHA-256 over the previous hash and the entry
+)
+Index(
+    "unsealed_entries",
+    audit.c.seq,
+    sqlite_where=audit.c.position.is_(None),
+    postgresql_where=audit.c.position.is_(None),
+)
+
+# Signatures over the chain's head, batch by batch.
+audit_seals = Table(
+    "audit_seals",
+    metadata,
+    Column("entries", BigInteger, primary_key=True, autoincrement=False),  # up to this position
+    Column("hash", String(64), nullable=False),  # there
+    Column("at", BigInteger, nullable=False),
+    Column("key", LargeBinary, nullable=False),  # which one signed: `signing.reference`
+    Column("signature", LargeBinary, nullable=False),
 )
 
 # Pieces of the log that lie in signed files. What is not named here cannot be deleted from `audit`.

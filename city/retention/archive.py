@@ -19,10 +19,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from sqlalchemy import Connection, delete, func, insert, select
 
 from city import signed_files
-from city.audit import GENESIS, PIECE, Head, archived
-from city.audit import _chain as chained
+from city.audit import PIECE, archived
+from city.audit_seals import GENESIS, Head
+from city.audit_seals import chain as chained
 from city.retention.due import FIRST_CARDS
-from city.tables import archives, audit, holds, still_open
+from city.tables import archives, audit, audit_seals, holds, still_open
 
 KIND: Final = "madoguchi audit archive v1"
 PIECE_DELETED: Final = 500
@@ -64,7 +65,7 @@ def write(
     """
     begin = archived(connection)
     _clean(folder, begin.entries + 1)
-    newest = connection.execute(select(func.max(audit.c.seq))).scalar() or 0
+    newest = connection.execute(select(func.max(audit.c.position))).scalar() or 0
     part = folder / f".log-{begin.entries + 1:012d}.part"
     head, at = begin, 0
     with part.open("wb") as file:
@@ -89,9 +90,9 @@ def write(
 def _entries(connection: Connection, begin: Head, newest: int) -> Iterator[_Line]:
     """In order, each chained to the one before; without the newest one of the log."""
     rows = connection.execute(
-        select(audit.c.seq, audit.c.hash, audit.c.entry)
-        .where(audit.c.seq > begin.entries, audit.c.seq < newest)
-        .order_by(audit.c.seq)
+        select(audit.c.position, audit.c.hash, audit.c.entry)
+        .where(audit.c.position > begin.entries, audit.c.position < newest)
+        .order_by(audit.c.position)
         .execution_options(yield_per=PIECE)
     )
     head = begin
@@ -107,8 +108,8 @@ def _entries(connection: Connection, begin: Head, newest: int) -> Iterator[_Line
 def count(connection: Connection, before: int) -> int:
     """Entries that `write` would archive now, and those that lie in an archive already."""
     begin = archived(connection)
-    newest = connection.execute(select(func.max(audit.c.seq))).scalar() or 0
-    which = select(func.count()).select_from(audit).where(audit.c.seq <= begin.entries)
+    newest = connection.execute(select(func.max(audit.c.position))).scalar() or 0
+    which = select(func.count()).select_from(audit).where(audit.c.position <= begin.entries)
     rows: int = connection.execute(which).scalar_one()
     for line in _entries(connection, begin, newest):
         if msgspec.json.decode(line.entry, type=_Told).at >= before:
@@ -140,9 +141,11 @@ def name_it(connection: Connection, folder: Path, made: Archive) -> None:
 def remove(connection: Connection) -> int:
     """One piece of what lies in an archive; 0 when nothing is left."""
     last = archived(connection).entries
-    oldest = select(audit.c.seq).where(audit.c.seq <= last).order_by(audit.c.seq)
+    oldest = select(audit.c.position).where(audit.c.position <= last).order_by(audit.c.position)
     found = connection.execute(oldest.limit(PIECE_DELETED)).scalars().all()
-    return connection.execute(delete(audit).where(audit.c.seq.in_(found))).rowcount
+    if found:  # the file has its own signature, and the next one in the log is over all before it
+        connection.execute(delete(audit_seals).where(audit_seals.c.entries <= found[-1]))
+    return connection.execute(delete(audit).where(audit.c.position.in_(found))).rowcount
 
 
 def listed(connection: Connection) -> list[tuple[Archive, str]]:

@@ -22,7 +22,7 @@ from typing import Any
 from city import pki
 from city.database import Mode, transact
 from testbed.demo import FOLDER
-from testbed.load import judge
+from testbed.load import judge, typesetting
 from testbed.load.crowd import Crowd, CrowdReport
 from testbed.load.customers import Customer, register
 from testbed.load.desk import Place
@@ -130,7 +130,13 @@ async def _rung(
     for fault, which in verdict.found.items():
         for one in which[:5]:
             _print_progress(f"{fault}: {one}")
-    return rung(kiosks, done, gateways.reports, used, busy, verdict)
+    alone = None
+    if given.typst and gateways.calls:
+        threads = target.loaded().gateway.workers
+        alone = await loop.run_in_executor(
+            None, typesetting.measure, gateways.calls, len(gateways.reports), threads
+        )
+    return rung(kiosks, done, gateways.reports, used, busy, verdict, alone)
 
 
 def _database(given: argparse.Namespace) -> str:
@@ -211,6 +217,11 @@ def _parser() -> argparse.ArgumentParser:
         "--dots",
         action="store_true",
         help="rasterise every sheet and read its code back, as a board",
+    )
+    own.add_argument(
+        "--typst",
+        action="store_true",
+        help="after each run the same typesetting alone, in as many processes and threads",
     )
     parser.add_argument(
         "--seed",

@@ -11,6 +11,7 @@ from testbed.load.crowd import BUSY, UNREACHED, CrowdReport, Journey
 from testbed.load.desk import Call
 from testbed.load.gateway import TYPESETTING, WAITING, Part, Report
 from testbed.load.judge import Verdict
+from testbed.load.typesetting import Alone
 
 CALLS = ("hello", "sessions", "orders", "release", "outcome", "cancel")
 
@@ -22,15 +23,17 @@ def rung(
     server_cpu: float,
     busy_cpu: float,
     verdict: Verdict,
+    alone: Alone | None = None,
 ) -> dict[str, Any]:
     """One run's figures, ready for JSON. Times in ms; processor time in ms for one journey that was
-    served.
+    served. `alone`: the same typesetting by itself.
     """
     elapsed = crowd.ended - crowd.began
     served = [journey for journey in crowd.journeys if journey.end not in UNREACHED]
     printed = [journey for journey in served if journey.end == "printed"]
     gateways_cpu = sum(report.cpu for report in reports)
     cores = os.cpu_count() or 1
+    per_cpu_s = _journeys_per_cpu_s(reports, served, gateways_cpu + server_cpu)
     return {
         "kiosks": kiosks,
         "seconds": round(elapsed, 1),
@@ -38,7 +41,10 @@ def rung(
         "printed": verdict.printed,
         "journeys_per_s": round(len(served) / elapsed, 2),
         "journeys_per_s_per_core": round(len(served) / elapsed / cores, 2),
-        "journeys_per_city_cpu_s": _journeys_per_cpu_s(reports, served, gateways_cpu + server_cpu),
+        "journeys_per_city_cpu_s": per_cpu_s,
+        "typst_alone": _alone(reports, len(served), per_cpu_s, alone),
+        "statements": _of_one(served, sum(report.statements for report in reports)),
+        "commits": _of_one(served, sum(report.commits for report in reports)),
         "journey_ms": spread(journey.last for journey in printed),
         "stay_ms": spread(journey.seconds for journey in printed),
         "call_ms": {name: _call_ms(crowd.calls, name) for name in CALLS},
@@ -63,6 +69,27 @@ def _journeys_per_cpu_s(
     if not reports or not city_cpu:
         return None
     return round(len(served) / city_cpu, 2)
+
+
+def _of_one(served: Sequence[Journey], count: int) -> float | None:
+    return round(count / len(served), 1) if served and count else None
+
+
+def _alone(
+    reports: Sequence[Report], journeys: int, per_cpu_s: float | None, alone: Alone | None
+) -> dict[str, float] | None:
+    """What typesetting alone would allow, in journeys of as many calls; `share`: of that, what the
+    city's end reaches.
+    """
+    calls = sum(report.parts[TYPESETTING].calls for report in reports if report.parts)
+    if alone is None or not alone.calls or not calls or per_cpu_s is None:
+        return None
+    limit = alone.calls / alone.cpu / (calls / journeys)
+    return {
+        "journeys_per_cpu_s": round(limit, 2),
+        "cpu_ms": round(1000 / limit, 2),
+        "share": round(per_cpu_s / limit, 3),
+    }
 
 
 def _call_ms(calls: Iterable[Call], name: str) -> dict[str, float] | None:
@@ -177,6 +204,16 @@ def table(rungs: Sequence[dict[str, Any]]) -> str:
     if last["city_ms"]:
         spent = "  ".join(f"{name} {ms}" for name, ms in last["city_ms"]["cpu"].items())
         lines.append(f"ms of processor for a journey at {last['kiosks']} kiosks: {spent}")
+        lines.append(
+            f"statements {last['statements']}  commits {last['commits']}  "
+            f"journeys for a processor second {last['journeys_per_city_cpu_s']}"
+        )
+    if last["typst_alone"]:
+        peer = last["typst_alone"]
+        lines.append(
+            f"typst alone: {peer['journeys_per_cpu_s']} journeys for a processor second "
+            f"({peer['cpu_ms']} ms); the city's end reaches {100 * peer['share']:.0f} % of it"
+        )
     lines.append("cores: " + "  ".join(f"{who} {share}" for who, share in last["cores"].items()))
     return "\n".join(lines)
 

@@ -12,6 +12,7 @@ import asyncio
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from functools import partial, wraps
 from importlib import import_module
@@ -19,15 +20,17 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import msgspec
+from sqlalchemy import Engine, event
 
-from city import gateway
+from city import gateway, workers
 from city.config import load
 from city.typesetting import FONT, check_texts, people_on_sheets, typeset
+from testbed.load.typesetting import PAGINATE, SET, Call, kept
 
 # Where a function is looked up when it is called, its name, what it counts as.
 WATCHED: Final = (
     ("city.handlers", "transact", "database"),
-    ("city.handlers", "commit", "commitments"),
+    ("city.sessions", "commit", "commitments"),
     ("city.ordering", "openings", "commitments"),
     ("city.cards", "check_certificate", "signatures"),
     ("city.cards", "check_signature", "signatures"),
@@ -37,6 +40,7 @@ WATCHED: Final = (
 )
 TYPESETTING = "typesetting"
 WAITING = "waiting"
+CALLS: Final = ".calls"  # beside the report: what it had typeset
 T = TypeVar("T")
 
 
@@ -57,6 +61,8 @@ class Report(msgspec.Struct):
     loop: float = 0.0
     memory: float = 0.0
     parts: dict[str, Part] = {}
+    statements: int = 0
+    commits: int = 0
 
 
 class Stopwatch:
@@ -64,6 +70,7 @@ class Stopwatch:
 
     def __init__(self) -> None:
         self.parts: dict[str, Part] = {}
+        self.counted = Counter[str]()
         self._lock = threading.Lock()
 
     def add(self, name: str, wall: float, cpu: float) -> None:
@@ -72,6 +79,15 @@ class Stopwatch:
             part.calls += 1
             part.wall += wall
             part.cpu += cpu
+
+    def count(self, engine: Engine) -> None:
+        """Statements and commits of this engine."""
+        for name in ("before_cursor_execute", "commit"):
+            event.listen(engine, name, partial(self._counted, name))
+
+    def _counted(self, name: str, *_: object) -> None:
+        with self._lock:
+            self.counted[name] += 1
 
     def around(self, name: str, work: Callable[..., T]) -> Callable[..., T]:
         @wraps(work)
@@ -85,19 +101,24 @@ class Stopwatch:
 
         return timed
 
-    def workers(self) -> type[gateway.Workers]:
+    def workers(self) -> type[workers.Workers]:
         """The gateway's threads, with the time requests wait for one."""
         watch = self
 
-        class Workers(gateway.Workers):
-            async def run(self, work: Callable[[], T], patience_s: float = gateway.PATIENCE_S) -> T:
+        class Workers(workers.Workers):
+            async def run(
+                self,
+                work: Callable[[], T],
+                patience_s: float = workers.PATIENCE_S,
+                owner: str = "",
+            ) -> T:
                 asked = time.perf_counter()
 
                 def begun() -> T:
                     watch.add(WAITING, time.perf_counter() - asked, 0.0)
                     return work()
 
-                return await super().run(begun, patience_s)
+                return await super().run(begun, patience_s, owner)
 
         return Workers
 
@@ -111,15 +132,24 @@ def main(config_path: Path, report: Path) -> int:
     setattr(gateway, "Workers", watch.workers())  # noqa: B010 - a type is exchanged
     config = load(config_path)
     font = config.typesetting.font or FONT
+    calls: list[Call] = []
     set_pages = watch.around(TYPESETTING, partial(typeset, font=font))
-    city = gateway.build(
-        config, set_pages, watch.around(TYPESETTING, partial(people_on_sheets, font=font))
-    )
+    paginate = watch.around(TYPESETTING, partial(people_on_sheets, font=font))
+    city = gateway.build(config, kept(calls, SET, set_pages), kept(calls, PAGINATE, paginate))
+    watch.count(city.engine)
     check_texts(city.data, config.gateway.city, font)
     before = time.process_time()
     loop = time.thread_time()
     asyncio.run(gateway.run(config, city))
-    done = Report(time.process_time() - before, time.thread_time() - loop, _memory(), watch.parts)
+    done = Report(
+        time.process_time() - before,
+        time.thread_time() - loop,
+        _memory(),
+        watch.parts,
+        watch.counted["before_cursor_execute"],
+        watch.counted["commit"],
+    )
+    report.with_suffix(CALLS).write_bytes(msgspec.json.encode(calls))
     report.write_bytes(msgspec.json.encode(done))
     return 0
 

@@ -27,7 +27,7 @@ from city.clock import starting
 from firmware.service import toml
 from hal.sim.card.pki import CardCa, load_card_ca, make_card_ca
 from testbed.load import postgres
-from testbed.load.gateway import Report
+from testbed.load.gateway import CALLS, Report
 from testbed.ports import HOST
 from testbed.process import Process
 from testbed.rehearsal import CITY_DATA, OPENING
@@ -158,6 +158,7 @@ class Gateways:
         self._processes: list[Process] = []
         self.urls = target.urls
         self.reports: list[Report] = []
+        self.calls: Path | None = None  # what the first of them had typeset
 
     async def __aenter__(self) -> Gateways:
         """Raises ProcessDead."""
@@ -193,6 +194,7 @@ class Gateways:
             if (report := self._report(n)).exists():
                 self.reports.append(msgspec.json.decode(report.read_bytes(), type=Report))
                 report.unlink()
+                self.calls = self.calls or report.with_suffix(CALLS)
 
     async def _stop(self) -> None:
         for process in self._processes:

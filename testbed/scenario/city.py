@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from city import composition, database, municipality, registry, rules, sample, tables
+from city import composition, database, files, municipality, registry, rules, sample, tables
 from city.clock import JST
 from city.family_rules import family_people
 from city.opening import opening
@@ -104,4 +104,4 @@ class ModelCity:
         with self._engine.begin() as connection:
             dates = sample.card_dates(connection, person.id, card, today)
             registry.put(connection, tables.cards, {**values, **dates})
-            return registry.file_of(connection, name)
+            return files.file_of(connection, name)

@@ -24,11 +24,11 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from city import gateway, municipality, sample, terms
+from city import audit, audit_seals, gateway, municipality, sample, terms
 from city.cards import USER_AUTHENTICATION
 from city.clock import JST
 from city.config import Config, load
-from city.database import connect
+from city.database import Mode, connect, transact
 from city.document import CannotPrint, Layout, Typeset, Unprintable
 from city.enroll import link
 from city.handlers import City, Refused, note_refusal, told
@@ -291,6 +291,16 @@ class Rehearsal:
         return Line(
             LineConfig(url, certificate, key, self.pki.city_ca, **{"deadline_s": 30.0, **changes})
         )
+
+
+def sealed(city: City) -> audit.Verdict:
+    """The log's verdict, with every entry in the chain and signed."""
+    now = int(city.clock().timestamp())
+    transact(city.engine, Mode.STEP, lambda c: audit_seals.seal(c, city.issuing, now))
+    with city.engine.begin() as connection:
+        found = audit.verify(connection, keys=[city.issuing.public_key()])
+    assert not found.waiting
+    return found
 
 
 class Direct:

@@ -15,7 +15,7 @@ from city_bench import AKASHI
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection, Engine, insert, select
 
-from city import audit, municipality, tables
+from city import audit, audit_seals, municipality, tables
 from city.clock import JST
 from city.database import Mode, transact
 from city.keeping import Retention
@@ -23,6 +23,7 @@ from city.retention.run import Books
 
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=JST)
 DAY = 86_400
+SEALER = Ed25519PrivateKey.generate()  # signs the log
 
 
 def at(day: date, hour: int = 12) -> int:
@@ -128,6 +129,7 @@ def log(engine: Engine, moments: list[int]) -> None:
             audit.append(connection, "test", moment, order="0" * 32)
 
     transact(engine, Mode.DECIDE, all_of_it)
+    transact(engine, Mode.STEP, lambda connection: audit_seals.seal(connection, SEALER, 0))
 
 
 def books(engine: Engine, folder: Path, key: Ed25519PrivateKey, now: datetime = NOW) -> Books:

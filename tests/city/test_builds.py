@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select
 
 from city import builds, tables
 from city.handlers import hello
+from city.permits import permit
 from firmware.link import messages
 from firmware.link.messages import RefusalCode
 from firmware.tools.cli import main
@@ -65,8 +66,8 @@ def test_nobody_begins_with_a_refused_build_though_the_kiosk_does_not_listen(
     assert asyncio.run(refused(visit.enter())) is None
     asked(rehearsal, "0")
     with rehearsal.city.engine.begin() as connection:
-        assert not builds.serves(connection, "kiosk-1")
-        assert not builds.serves(connection, "kiosk-2"), "it has told none"
+        assert not permit(connection, "kiosk-1").build_taken
+        assert not permit(connection, "kiosk-2").build_taken, "it has told none"
 
 
 def test_the_newest_that_a_kiosk_told_is_kept(rehearsal: Rehearsal) -> None:

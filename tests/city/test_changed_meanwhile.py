@@ -11,7 +11,7 @@ import pytest
 from city_bench import Direct, Rehearsal, Visit, both, refused, sha256
 from sqlalchemy import delete, select, update
 
-from city import registry, tables
+from city import files, tables
 from city.sample.imprint import draw
 from firmware.link.messages import RefusalCode
 
@@ -70,7 +70,7 @@ def apply(rehearsal: Rehearsal, statement) -> None:
 def test_a_session_stores_the_version_that_it_was_told(rehearsal: Rehearsal) -> None:
     visit = visit_of(rehearsal)
     with rehearsal.city.engine.begin() as connection:
-        file = registry.file_of(connection, sha256(visit.card.der))
+        file = files.file_of(connection, sha256(visit.card.der))
         stored = connection.execute(select(tables.sessions)).one()
     assert file is not None
     assert visit.session.record_version == stored.record_version == file.version

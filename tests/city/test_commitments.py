@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from paper_bench import some_choices
 from test_city_sheets import HOLDERS, UNPRINTABLE
 
-from city import municipality, registry
+from city import files, municipality
 from city.commitments import SEED_SIZE, commit, openings
 from city.composition import Values, session_records
 from city.records import File
@@ -146,7 +146,7 @@ def test_no_two_values_have_one_salt(seed: bytes, other: bytes, records: dict[st
 
 def file_of(rehearsal: Rehearsal, visit: Visit) -> File:
     with rehearsal.city.engine.begin() as connection:
-        found = registry.file_of(connection, sha256(visit.card.der))
+        found = files.file_of(connection, sha256(visit.card.der))
     assert found is not None
     return found
 

@@ -16,14 +16,14 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata, produce_migrations, render_python_code
 from alembic.runtime.migration import MigrationContext
-from city_bench import HELLO, Direct, Rehearsal, Visit, both, refused
+from city_bench import HELLO, Direct, Rehearsal, Visit, both, refused, sealed
 from postgres_server import Postgres
 from pytest_mock import MockerFixture
 from sqlalchemy import Engine, delete, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 
-from city import audit, database, registry, schema, tables
-from city.database import DatabaseError, Mode, Unavailable, connect, migrate, transact
+from city import audit, audit_seals, database, registry, schema, tables
+from city.database import LOCK_DECIDE, DatabaseError, Mode, Unavailable, connect, migrate, transact
 from firmware.link.messages import RefusalCode
 
 
@@ -189,7 +189,8 @@ def test_what_the_database_itself_refuses(rehearsal: Rehearsal) -> None:
         connection.execute(insert(tables.orders).values(other))
     second = {**order, "order": "4" * 32, "unique_number": "O" * 12, "state": "reserved"}
     for statement in (
-        update(tables.audit).values(entry="{}"),
+        update(tables.audit).values(entry="{}"),  # before it is in the chain
+        update(tables.audit).values(position=1, hash="0" * 64, written=9),
         delete(tables.audit),
         update(tables.orders).where(tables.orders.c.state == "issued").values(state="reserved"),
         update(tables.orders).where(tables.orders.c.state == "issued").values(state="void"),
@@ -201,8 +202,18 @@ def test_what_the_database_itself_refuses(rehearsal: Rehearsal) -> None:
     ):
         with pytest.raises(DBAPIError), engine.begin() as connection:
             connection.execute(statement)
-    with engine.begin() as connection:
-        assert audit.verify(connection).broken is None
+    assert sealed(rehearsal.city).broken is None
+    for statement in (
+        update(tables.audit).values(position=99),
+        update(tables.audit).values(hash="0" * 64),
+        update(tables.audit).values(written=9),
+        delete(tables.audit),
+        update(tables.audit_seals).values(at=9),
+        delete(tables.audit_seals),
+    ):
+        with pytest.raises(DBAPIError), engine.begin() as connection:
+            connection.execute(statement)
+    assert sealed(rehearsal.city).broken is None
 
 
 def test_a_gateways_role_cannot_lift_the_guards(
@@ -218,19 +229,25 @@ def test_a_gateways_role_cannot_lift_the_guards(
         "ALTER DEFAULT PRIVILEGES IN SCHEMA public "
         "GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO gateway;"
         "CREATE TABLE later (a int);"
-        "REVOKE DELETE ON audit FROM gateway; REVOKE INSERT, UPDATE, DELETE ON alembic_version "
-        "FROM gateway",
+        "REVOKE DELETE ON audit, audit_seals FROM gateway;"
+        "REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM gateway",
         name,
     )
     engine = connect(postgres.url(name, "gateway"))
     try:
         transact(engine, Mode.DECIDE, lambda connection: audit.append(connection, "test", 0))
+        issuing = rehearsal.city.issuing
+        head = transact(engine, Mode.STEP, lambda c: audit_seals.seal(c, issuing, 0))
+        assert head is not None and head.entries == 1
         with engine.begin() as connection:  # a table of a later revision
             connection.execute(text("INSERT INTO later VALUES (1)"))
         for statement in (
             "UPDATE audit SET entry = '{}'",
             "DELETE FROM audit",
             "TRUNCATE audit",
+            "UPDATE audit SET position = 9",
+            "DELETE FROM audit_seals",
+            "TRUNCATE audit_seals",
             "ALTER TABLE audit DISABLE TRIGGER ALL",
             "DROP TRIGGER audit_no_update ON audit",
             "SET session_replication_role = replica",
@@ -284,7 +301,7 @@ def test_two_that_decide_at_once_see_each_other(
     other.
     """
     if not locked:
-        monkeypatch.setattr(database, "LOCK_LOG", "SELECT 1")
+        monkeypatch.setattr(database, "LOCK_DECIDE", "SELECT 1")
     meet, tries, seen = threading.Barrier(2), [], []
     work = counting(meet, tries)
     threads = [
@@ -298,9 +315,7 @@ def test_two_that_decide_at_once_see_each_other(
     assert sorted(seen) == [0, 1]
     assert len(tries) == (2 if locked else 3)
     with postgres_engine.begin() as connection:
-        assert audit.verify(connection) == audit.Verdict(
-            audit.Head(2, audit.verify(connection).head.hash)
-        )
+        assert audit.verify(connection).waiting == 2
 
 
 def test_repetition_is_bounded(postgres_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -343,7 +358,7 @@ def test_what_takes_too_long_is_given_up(
                 engine, Mode.READ, lambda connection: connection.execute(text("SELECT pg_sleep(5)"))
             )
         with engine.begin() as holder:
-            holder.execute(text("LOCK TABLE audit IN EXCLUSIVE MODE"))
+            holder.execute(text(LOCK_DECIDE))
             with pytest.raises(Unavailable):
                 transact(engine, Mode.DECIDE, lambda connection: None)
             with engine.connect(), pytest.raises(Unavailable):  # both connections are out
@@ -365,7 +380,7 @@ def test_who_stands_still_within_a_transaction_loses_it(
     try:
         with pytest.raises(DBAPIError), frozen.begin() as connection:
             audit.append(connection, "half", 0)
-            connection.execute(text("LOCK TABLE audit IN EXCLUSIVE MODE"))
+            connection.execute(text(LOCK_DECIDE))
             transact(other, Mode.DECIDE, lambda c: audit.append(c, "whole", 0))
             connection.execute(text("SELECT 1"))
         with other.begin() as connection:

@@ -19,7 +19,7 @@ from city_bench import CITY_FILES, NOON, Direct, Rehearsal, Visit, refused, stri
 from paper_bench import assert_taken, order, visit_of
 from sqlalchemy import select, update
 
-from city import composition, registry, rules, sample, tables
+from city import composition, files, rules, sample, tables
 from city.cards import fingerprint
 from city.composition import Stamp, compose, session_records
 from city.records import File
@@ -68,7 +68,7 @@ def change(town: Rehearsal, table: Any, id_: str, **values: Any) -> None:
 def file_of(town: Rehearsal, resident: str) -> File:
     card = town.card(resident)
     with town.city.engine.begin() as connection:
-        file = registry.file_of(connection, fingerprint(card.der))
+        file = files.file_of(connection, fingerprint(card.der))
     assert file is not None
     return file
 

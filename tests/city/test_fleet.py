@@ -136,7 +136,7 @@ def test_it_is_kept_at_every_hello(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'city.db'}"
     database.migrate(url)
     engine = database.connect(url, 1)
-    transact(engine, Mode.MARK, lambda c: fleet.note(c, "kiosk-1", hello(), NOW))
+    transact(engine, Mode.STEP, lambda c: fleet.note(c, "kiosk-1", hello(), NOW))
     assert transact(engine, Mode.READ, lambda c: len(fleet.view(c, NOW))) == 1
     engine.dispose()
 

@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 import msgspec
 import pytest
-from city_bench import AKASHI, HELLO, Rehearsal, write_config
+from city_bench import AKASHI, HELLO, Rehearsal, sealed, write_config
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import delete, select, update
 from sqlalchemy.exc import DatabaseError
@@ -206,11 +206,11 @@ def test_audit_cannot_be_rewritten_and_a_gap_shows(rehearsal: Rehearsal) -> None
     with engine.begin() as connection:
         for number in range(3):
             audit.append(connection, "test", number)
+    assert sealed(rehearsal.city).broken is None
     for statement in (delete(tables.audit), update(tables.audit).values(entry="{}")):
         with pytest.raises(DatabaseError), engine.begin() as connection:
             connection.execute(statement)
     with engine.begin() as connection:
-        assert audit.verify(connection).broken is None
         connection.exec_driver_sql("DROP TRIGGER audit_no_delete")
         connection.execute(delete(tables.audit).where(tables.audit.c.seq == 2))
         assert audit.verify(connection).broken == 2

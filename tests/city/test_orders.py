@@ -9,10 +9,10 @@ import json
 from datetime import timedelta
 
 import pytest
-from city_bench import HELLO, Direct, Rehearsal, Visit, both, outcome_of
+from city_bench import HELLO, Direct, Rehearsal, Visit, both, outcome_of, sealed
 from sqlalchemy import select
 
-from city import audit, registry, tables
+from city import registry, tables
 from city.database import Mode, transact
 from city.registry import Standing
 from firmware.link import messages
@@ -123,7 +123,7 @@ def test_an_operator_looks_sheets_up_and_withdraws_them_once(
             json.loads(entry)
             for entry in connection.execute(select(tables.audit.c.entry)).scalars()
         ]
-        assert audit.verify(connection).broken is None
+    assert sealed(rehearsal.city).broken is None
     [told] = [entry for entry in entries if entry["event"] == "declared-void"]
     assert (told["order"], told["note"]) == (manifest.order, "printed on spoilt paper")
 

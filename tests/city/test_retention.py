@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from retention_bench import (
     NOW,
+    SEALER,
     Old,
     at,
     books,
@@ -231,7 +232,7 @@ def test_killed_anywhere_and_run_again_it_ends_the_same(tmp_path: Path, all_want
         engine = connect(f"sqlite:///{folder / 'city.db'}", 2)
         run(books(engine, folder, KEY), quiet)
         with engine.connect() as connection:
-            assert audit.verify(connection).broken is None
+            assert audit.verify(connection, keys=[SEALER.public_key()]).broken is None
             assert not list(archive.faults(connection, folder, KEY.public_key(), 0))
             first = connection.execute(select(func.min(tables.audit.c.seq))).scalar()
         rows = [row for row in everything(engine) if row[0] not in ("archives", "cases")]
@@ -289,6 +290,7 @@ def test_the_log_goes_into_signed_files_and_stays_verifiable(
     log(engine, months_of_log())
     with engine.connect() as connection:
         whole = audit.verify(connection).head
+        assert whole.entries == len(months_of_log())
         begin = connection.execute(
             select(tables.audit.c.seq, tables.audit.c.entry).order_by("seq")
         ).all()
@@ -298,7 +300,11 @@ def test_the_log_goes_into_signed_files_and_stays_verifiable(
     files = sorted(tmp_path.glob("log-*.jsonl"))
     assert len(files) == 2
     with engine.connect() as connection:
-        assert audit.verify(connection, whole).broken is None, "a head kept elsewhere still holds"
+        found = audit.verify(connection, whole, [SEALER.public_key()])
+        assert found.broken is None, "a head kept elsewhere still holds, and the signature over it"
+        assert found.head == whole
+        left = connection.execute(select(func.min(tables.audit_seals.c.entries))).scalar_one()
+        assert left > max(each.last.entries for each, _ in archive.listed(connection))
         assert not list(archive.faults(connection, tmp_path, KEY.public_key(), 0))
         oldest = connection.execute(select(func.min(tables.audit.c.seq))).scalar_one()
         other = Ed25519PrivateKey.generate().public_key()
@@ -338,6 +344,8 @@ def test_an_entry_that_lies_in_no_archive_cannot_be_deleted(engine: Engine, tmp_
     run(books(engine, tmp_path, KEY), quiet)
     for statement in (
         "DELETE FROM audit",
+        "DELETE FROM audit WHERE position IS NULL",
+        "DELETE FROM audit_seals",
         "DELETE FROM archives",
         "UPDATE archives SET last = 999999",
     ):

@@ -26,12 +26,13 @@ from city_bench import (
     new_id,
     outcome_of,
     refused,
+    sealed,
     session_request,
     write_config,
 )
 from sqlalchemy import select, update
 
-from city import audit, registry, tables
+from city import files, registry, tables
 from city.database import Mode, connect, transact
 from city.handlers import City
 from firmware.link import messages, sealing
@@ -103,7 +104,7 @@ def test_released_once_however_often_and_wherever_it_is_asked(rehearsal: Rehears
             if '"event":"issued"' in row.entry
         ]
         assert len(events) == 1
-        assert audit.verify(connection).broken is None
+    assert sealed(cities[0]).broken is None
     cities[1].engine.dispose()
 
 
@@ -151,7 +152,7 @@ def test_many_kiosks_at_several_gateways(rehearsal: Rehearsal) -> None:
         states = Counter(connection.execute(select(tables.orders.c.state)).scalars())
         assert states == {"issued": KIOSKS}
         assert not connection.execute(select(tables.cases)).all()
-        assert audit.verify(connection).broken is None
+    assert sealed(cities[0]).broken is None
     for city in cities[1:]:
         city.engine.dispose()
 
@@ -232,14 +233,14 @@ def test_no_record_changes_between_the_check_and_the_commit(
     def decide(connection) -> None:
         session = registry.session_of(connection, manifest.session, "kiosk-1", 0, hold=True)
         assert session is not None
-        file = registry.file_of(connection, session.card, hold=True)
+        file = files.file_of(connection, session.card, hold=True)
         assert file is not None
         assert file.version == manifest.record_version
         writer.start()
         writer.join(0.3)
         order.append("decided")
 
-    transact(rehearsal.city.engine, Mode.DECIDE, decide)
+    transact(rehearsal.city.engine, Mode.STEP, decide)
     writer.join(5)
     assert order == ["decided", "written"]
     assert (
@@ -261,7 +262,7 @@ def work(connection):
     audit.append(connection, "issued", 0, order=order)
     print("inside", flush=True)
     time.sleep(60)
-transact(connect(url), Mode.DECIDE, work)
+transact(connect(url), Mode.STEP, work)
 """
 
 
@@ -269,8 +270,7 @@ def test_a_gateway_killed_in_the_middle_of_a_transaction_leaves_nothing_half(
     rehearsal: Rehearsal,
 ) -> None:
     visit, manifest = reserved(rehearsal, rehearsal.city)
-    with rehearsal.city.engine.begin() as connection:
-        before = audit.verify(connection)
+    before = sealed(rehearsal.city)
     words = [
         rehearsal.config.gateway.database,
         manifest.order,
@@ -284,8 +284,7 @@ def test_a_gateway_killed_in_the_middle_of_a_transaction_leaves_nothing_half(
     assert program.stdout.readline() == "inside\n"
     program.send_signal(signal.SIGKILL)
     program.communicate(timeout=10)
-    with rehearsal.city.engine.begin() as connection:
-        assert audit.verify(connection) == before
+    assert sealed(rehearsal.city) == before
     assert issued(rehearsal.city) == 0
     assert Direct(rehearsal.city).ask("release", visit.pays(manifest)).released
     assert issued(rehearsal.city) == 1

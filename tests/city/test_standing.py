@@ -11,10 +11,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from city_bench import Direct, Rehearsal, Visit, both, new_id, outcome_of
+from city_bench import Direct, Rehearsal, Visit, both, new_id, outcome_of, sealed
 from sqlalchemy import Connection, insert, select, update
 
-from city import audit, order_command, registry, tables
+from city import order_command, registry, tables
 from city.database import DatabaseError
 from city.registry import Standing
 from firmware.link import messages
@@ -195,7 +195,7 @@ def test_sheets_are_declared_void_once_and_for_good(
             for entry in connection.execute(select(tables.audit.c.entry)).scalars()
             if "declared" in entry
         ]
-        assert audit.verify(connection).broken is None
+    assert sealed(rehearsal.city).broken is None
     assert [json.loads(entry)["order"] for entry in entries] == [manifest.order]
     assert json.loads(entries[0])["note"] == "printed twice"
     before = _orders_and_log(rehearsal)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 
 import pytest
 
-from city import gateway
-from city.gateway import Workers
+from city import gateway, workers
 from city.handlers import Refused
+from city.workers import Workers
 
 TAKES_S = 0.02
 
@@ -53,22 +54,86 @@ def test_the_queue_is_as_long_as_is_configured() -> None:
 
 
 def test_nothing_is_done_for_who_has_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateway, "GONE_S", TAKES_S)
     done: list[int] = []
 
     async def scenario() -> None:
-        workers = Workers(1, 10)
-        first = asyncio.create_task(workers.run(lambda: time.sleep(5 * TAKES_S)))
+        queue = Workers(1, 10)
+        begun, go_on = threading.Event(), threading.Event()
+
+        def wait() -> None:
+            begun.set()
+            go_on.wait(30)
+
+        first = asyncio.create_task(queue.run(wait))
         await asyncio.sleep(0)
+        await asyncio.to_thread(begun.wait, 30)
+        monkeypatch.setattr(workers, "GONE_S", TAKES_S)
+        late = asyncio.create_task(queue.run(lambda: done.append(1)))
+        await asyncio.sleep(5 * TAKES_S)
+        go_on.set()
         with pytest.raises(Refused):
-            await workers.run(lambda: done.append(1))
+            await late
         await first
-        workers.close()
+        queue.close()
 
     asyncio.run(scenario())
     assert not done
 
 
 def test_who_has_not_begun_is_sent_away_first() -> None:
-    assert max(gateway.ENTRANCE_S.values()) < gateway.PATIENCE_S < gateway.GONE_S
+    assert max(gateway.ENTRANCE_S.values()) < workers.PATIENCE_S < workers.GONE_S
     assert set(gateway.ENTRANCE_S) == {"hello", "sessions"}
+
+
+# -- fair between kiosks ---------------------------------------------------------------------------
+
+
+def test_a_kiosk_that_asks_much_does_not_make_the_others_wait() -> None:
+    """They have their turns one after the other, whoever came first."""
+    done: list[str] = []
+
+    async def scenario() -> None:
+        queue = Workers(1, 1000)
+        go_on = threading.Event()
+        first = asyncio.create_task(queue.run(lambda: go_on.wait(30), owner="storm"))
+        await asyncio.sleep(0)
+        storm = [
+            asyncio.create_task(queue.run(lambda: done.append("storm"), owner="storm"))
+            for _ in range(50)
+        ]
+        await asyncio.sleep(0)
+        others = [
+            asyncio.create_task(queue.run(lambda name=name: done.append(name), owner=name))
+            for name in "abc"
+        ]
+        await asyncio.sleep(0)
+        go_on.set()
+        await asyncio.gather(first, *storm, *others)
+        queue.close()
+
+    asyncio.run(scenario())
+    assert sorted(done[:5]) == ["a", "b", "c", "storm", "storm"]
+    assert done[5:] == ["storm"] * 48
+
+
+def test_of_a_full_queue_the_greediest_gives_up_a_place() -> None:
+    async def scenario() -> tuple[list[object], object]:
+        queue = Workers(1, 4)
+        go_on = threading.Event()
+        first = asyncio.create_task(queue.run(lambda: go_on.wait(30), owner="storm"))
+        await asyncio.sleep(0)
+        storm = [asyncio.create_task(queue.run(lambda n=n: n, owner="storm")) for n in range(5)]
+        await asyncio.sleep(0)
+        other = asyncio.create_task(queue.run(lambda: "served", owner="other"))
+        await asyncio.sleep(0)
+        go_on.set()
+        found = await asyncio.gather(*storm, return_exceptions=True)
+        await first
+        queue_left = await other
+        queue.close()
+        return found, queue_left
+
+    found, other = asyncio.run(scenario())
+    assert other == "served"
+    assert found[:3] == [0, 1, 2]
+    assert [type(one) for one in found[3:]] == [Refused, Refused]

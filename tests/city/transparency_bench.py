@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Engine, func, insert, select
+from sqlalchemy import Connection, Engine, insert
 
 from city import tables
 from city.clock import JST
@@ -31,12 +31,7 @@ class Ledger:
     events: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     people: dict[tuple[str, str, str], set[str]] = field(default_factory=dict)
     clock: int = 0
-    seq: int = 1
     log: list[dict[str, Any]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        newest = self.connection.execute(select(func.max(tables.audit.c.seq))).scalar()
-        self.seq = (newest or 0) + 1
 
     def end(self) -> None:
         """The log is written; it is not chained, since nobody here looks at that."""
@@ -47,7 +42,7 @@ class Ledger:
 
     def note(self, event: str, **ids: Any) -> None:
         entry = msgspec.json.encode({"event": event, "at": self.clock, **ids})
-        self.log.append({"seq": self.seq + len(self.log), "entry": entry.decode(), "hash": ""})
+        self.log.append({"entry": entry.decode()})
 
     def saw(self, group: str, cell: str, person: str) -> None:
         month = datetime.fromtimestamp(self.clock, JST).strftime("%Y-%m")
