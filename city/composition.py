@@ -13,18 +13,28 @@ from typing import Final
 from msgspec.structs import replace
 
 from city.entries import Certificate, current
+from city.entry_forms import (
+    REMOVAL,
+    SECTIONS,
+    payment_record,
+    payments,
+    removal,
+    removed,
+    vehicle_record,
+    vehicles,
+)
 from city.family_forms import ALWAYS as FAMILY_ALWAYS
 from city.family_forms import DOMICILE_FIELD, member_record, register_record
 from city.family_forms import HEAD as FAMILY_HEAD
 from city.family_forms import LABELS as FAMILY_LABELS
 from city.municipality import Municipality
-from city.records import File, Resident, TaxRecord, TaxStanding, members
+from city.records import File, Resident, TaxRecord, TaxStanding, members, stays_out
 from city.relations import family_holder, family_members
 from city.vocabulary import FIELD_ROWS, Case, Field, RowKey
 from firmware.link import era
 from firmware.link.commitments import FAMILY_RECORD, SEAL_RECORD
 from firmware.link.content import GIVEN, IMPRINT, NAME, Content, Person, Row, Sheet
-from firmware.link.form_terms import FAMILY_FORMS, UNTAXED, FormName
+from firmware.link.form_terms import ENTRY_FORMS, FAMILY_FORMS, RETURN, UNTAXED, FormName
 
 # Rows of a person that a resident can choose or a city always prints: key, label, value ("" for
 # none), in form order.
@@ -71,25 +81,39 @@ HEAD: Final[Mapping[FormName, tuple[str, ...]]] = {
     "inkan": (),
     "kazei": (),
     **FAMILY_HEAD,
+    **dict.fromkeys(ENTRY_FORMS, ()),
 }
 LABELS: Final[Mapping[FormName, tuple[str, ...]]] = {
     "juminhyo": (*BESIDE_NAME, *(label for _, label, _ in LINES)),
     "inkan": (*BESIDE_NAME, BIRTH, ADDRESS),
     "kazei": (*BESIDE_NAME, BIRTH, ADDRESS_NOW),
     **FAMILY_LABELS,
+    "nozei": (*BESIDE_NAME, ADDRESS),
+    "keiji": (*BESIDE_NAME, ADDRESS),
+    "jokyo": (*BESIDE_NAME, ADDRESS, *(label for _, label, _ in LINES), *REMOVAL),
 }
 ALWAYS: Final[Mapping[FormName, tuple[str, ...]]] = {
     "juminhyo": (ADDRESS, *BESIDE_NAME),
     "inkan": LABELS["inkan"],
     "kazei": LABELS["kazei"],
     **FAMILY_ALWAYS,
+    "nozei": LABELS["nozei"],
+    "keiji": LABELS["keiji"],
+    "jokyo": (*BESIDE_NAME, ADDRESS, *REMOVAL),
 }
+NO_RETURN: Final = "なし（被扶養者）"  # at RETURN
 TAX_ROWS: Final = ("{calendar}1月1日の住所",)
 SHOWN_OF_HOLDER: Final = (
     NAME,
     BIRTH,
     ADDRESS,
 )  # the kiosk compares them with what its screen showed
+
+CASES: Final[Mapping[str, Case]] = {
+    "payment": "payment",
+    "vehicle": "vehicle",
+    "removed": "removed",
+}
 
 Picked = Mapping[str, tuple[str, ...]]  # the answer to every option that was asked
 Values = Mapping[str, str]  # label -> value of one record
@@ -152,6 +176,8 @@ def tax_record(record: TaxRecord, amounts: Sequence[str]) -> Values:
     """
     values = {with_year(label, record.year): record.address for label in TAX_ROWS}
     values |= {label: f"{amount:,}円" for label, amount in record.amounts}
+    if record.standing is TaxStanding.DEPENDANT:
+        values[RETURN] = NO_RETURN
     return values | {label: "" for label in amounts if label not in values}
 
 
@@ -168,9 +194,13 @@ def session_records(city: Municipality, day: date, file: File) -> Mapping[str, V
         people = family_members(file)
         records |= {FAMILY_RECORD: register_record(file.family)} if people else {}
         records |= {key: member_record(member) for key, member in people.items()}
+    records |= _entry_records(city, file)
     offered = [certificate for certificate in city.offered(day) if certificate.form == "kazei"]
     years = {year for certificate in offered for year in certificate.fiscal_years(day)}
-    filed = [tax for tax in file.taxes if tax.standing is TaxStanding.FILED and tax.year in years]
+    certified = {TaxStanding.FILED}
+    if without_return := any("dependant" in each.statement for each in city.certificates):
+        certified.add(TaxStanding.DEPENDANT)
+    filed = [tax for tax in file.taxes if tax.standing in certified and tax.year in years]
     # Of all days, so that midnight between session and order changes no record.
     labels = [
         label
@@ -178,7 +208,21 @@ def session_records(city: Municipality, day: date, file: File) -> Mapping[str, V
         for part in certificate.amounts.values()
         for label in part
     ]
+    labels += [RETURN] if without_return else []
     return records | {f"y{tax.year}": tax_record(tax, labels) for tax in filed}
+
+
+def _entry_records(city: Municipality, file: File) -> Mapping[str, Values]:
+    """Of the forms of an entry, of all days."""
+    of = {form: [each for each in city.certificates if each.form == form] for form in ENTRY_FORMS}
+    masked = any(each.masked for each in of["nozei"])
+    found = {key: payment_record(each, masked) for key, each in payments(of["nozei"], file).items()}
+    if of["keiji"]:
+        found |= {key: vehicle_record(each) for key, each in vehicles(of["keiji"], file).items()}
+    if of["jokyo"] and not stays_out(file):
+        gone = removed(of["jokyo"], file)
+        found |= {key: {**person_record(p, ""), **removal(p)} for key, p in gone.items()}
+    return found
 
 
 def holder_id(file: File) -> str:
@@ -187,7 +231,8 @@ def holder_id(file: File) -> str:
 
 
 def household_head(file: File) -> str:
-    return min((p for p in file.household if p.listed), key=lambda p: p.position).name
+    listed = [person for person in file.household if person.listed]
+    return min(listed or [file.resident], key=lambda person: person.position).name
 
 
 def with_year(text: str, year: int) -> str:
@@ -293,12 +338,11 @@ def _juminhyo(order: _Order) -> Composed:
 
 def _wanted(order: _Order) -> frozenset[str]:
     picked = order.chosen.get("fields", ())
+    form = order.certificate.form
     chosen = [field for field in order.certificate.fields if field in picked]
     keys = {*order.certificate.rows, *(row for field in chosen for row in FIELD_ROWS[field])}
     head = {HOUSEHOLD_HEAD} if "relationship" in chosen else set()
-    return frozenset(
-        {*ALWAYS["juminhyo"], *head, *(label for key, label, _ in LINES if key in keys)}
-    )
+    return frozenset({*ALWAYS[form], *head, *(label for key, label, _ in LINES if key in keys)})
 
 
 def _rows(record: Values, labels: Sequence[str]) -> tuple[Row, ...]:
@@ -334,13 +378,45 @@ def _kazei(order: _Order) -> Composed:
     amounts = _amounts(order.certificate, record, tax_rows)
     sheet = Sheet(head=(), people=(with_address,), amounts=amounts, seal=b"", applicant="")
     sections = [label for section in order.certificate.amounts.values() for label in section]
+    without_return = {RETURN} if "dependant" in order.certificate.statement else set()
     opened = {
         holder_id(order.file): frozenset({*SHOWN_OF_HOLDER, *labels}),
-        choice: frozenset({*tax_rows, *sections}) if sections else frozenset(record),
+        choice: frozenset({*tax_rows, *sections, *without_return})
+        if sections
+        else frozenset(record),
     }
-    untaxed = order.certificate.untaxed
-    case: Case = "untaxed" if untaxed and record.get(untaxed) == UNTAXED else "tax"
+    case = _tax_case(order.certificate, record)
     return Composed(order.content(sheet, case, year), opened, person.name, 0, year=year)
+
+
+def _tax_case(certificate: Certificate, record: Values) -> Case:
+    if "dependant" in certificate.statement and record[RETURN]:
+        return "dependant"
+    untaxed = certificate.untaxed
+    return "untaxed" if untaxed and record.get(untaxed) == UNTAXED else "tax"
+
+
+def _of_entry(order: _Order) -> Composed:
+    """A payment or a vehicle of the holder's, or somebody's removed entry."""
+    form = order.certificate.form
+    option = ENTRY_FORMS[form].option
+    entry = order.chosen[option][0]
+    record, me = order.records[entry], holder_id(order.file)
+    wanted = _wanted(order)
+    labels = [label for label in LABELS[form] if label in wanted]
+    opened = {me: frozenset(SHOWN_OF_HOLDER)}
+    if form in SECTIONS:
+        heading, section = SECTIONS[form]
+        person, at = _person(order.holder, labels), 0
+        amounts = (Row(label=heading, value=""), *_rows(record, section))
+        opened[me] |= {*labels}
+        opened[entry] = frozenset(section)
+    else:
+        person, at, amounts = _person(record, labels), None, ()
+        opened[entry] = frozenset({NAME, *labels})
+    sheet = Sheet(head=(), people=(person,), amounts=amounts, seal=b"", applicant="")
+    content = order.content(sheet, CASES[option])
+    return Composed(content, opened, order.holder[NAME], at)
 
 
 def _of_family(order: _Order) -> Composed:
@@ -375,7 +451,11 @@ def _of_family(order: _Order) -> Composed:
 
 
 def _amounts(certificate: Certificate, record: Values, beside: Collection[str]) -> tuple[Row, ...]:
-    """By the city's headings (rows without a value) where it has some."""
+    """By the city's headings (rows without a value) where it has some; of somebody who filed no
+    return, that alone.
+    """
+    if record.get(RETURN):
+        return (Row(label=RETURN, value=record[RETURN]),)
     sections = certificate.amounts or {"": tuple(label for label in record if label not in beside)}
     rows: list[Row] = []
     for heading, labels in sections.items():
@@ -390,6 +470,7 @@ CONTENT: Final[Mapping[FormName, Callable[[_Order], Composed]]] = {
     "kazei": _kazei,
     "koseki": _of_family,
     "fuhyo": _of_family,
+    **dict.fromkeys(ENTRY_FORMS, _of_entry),
 }
 
 

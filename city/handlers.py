@@ -247,7 +247,16 @@ def open_session(
         ends_in_s=data.session_s,
         readings=_readings(file) if messages.READINGS in message.understands else {},
         family=family_people(file) if any(offer.family for offer in offers) else None,
+        entries=_entries(offers, rules.entries_told(data, now, file)),
     )
+
+
+def _entries(
+    offers: Sequence[messages.Offer], known: dict[str, dict[str, str]]
+) -> dict[str, dict[str, str]]:
+    """Of the questions that are asked."""
+    asked = {option.id for offer in offers for option in offer.options}
+    return {question: entries for question, entries in known.items() if question in asked}
 
 
 def day_of(now: datetime) -> date:

@@ -18,7 +18,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from city import tables
 from city.families import family_of, registered
 from city.reading import rows, single
-from city.records import Card, File, Resident, Seal, TaxRecord
+from city.records import Card, File, Payment, Resident, Seal, TaxRecord
 from firmware.link.messages import Outcome, Result
 
 # Both know ON CONFLICT; SQL as such does not.
@@ -70,6 +70,14 @@ def file_of(connection: Connection, fingerprint: str, hold: bool = False) -> Fil
             tables.taxes.c.year,
         ),
         family=family_of(connection, member, hold),
+        payments=rows(
+            connection,
+            tables.payments,
+            tables.payments.c.resident == resident.id,
+            Payment,
+            hold,
+            tables.payments.c.id,
+        ),
     )
 
 
