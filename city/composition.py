@@ -4,7 +4,6 @@ in.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -13,101 +12,29 @@ from typing import Final
 from msgspec.structs import replace
 
 from city.entries import Certificate, current
-from city.entry_forms import (
-    REMOVAL,
-    SECTIONS,
-    payment_record,
-    payments,
-    removal,
-    removed,
-    vehicle_record,
-    vehicles,
-)
-from city.family_forms import ALWAYS as FAMILY_ALWAYS
-from city.family_forms import DOMICILE_FIELD, member_record, register_record
-from city.family_forms import HEAD as FAMILY_HEAD
-from city.family_forms import LABELS as FAMILY_LABELS
+from city.entry_forms import SECTIONS
+from city.family_forms import DOMICILE_FIELD
 from city.municipality import Municipality
-from city.records import File, Resident, TaxRecord, TaxStanding, members, stays_out
+from city.records import File, Resident, members
 from city.relations import family_holder, family_members
+from city.session_records import ADDRESS as ADDRESS
+from city.session_records import ALWAYS as ALWAYS
+from city.session_records import BIRTH as BIRTH
+from city.session_records import HEAD as HEAD
+from city.session_records import HOUSEHOLD_HEAD as HOUSEHOLD_HEAD
+from city.session_records import LABELS as LABELS
+from city.session_records import LINES as LINES
+from city.session_records import SHOWN_OF_HOLDER, with_year
+from city.session_records import TAX_ROWS as TAX_ROWS
+from city.session_records import Values as Values
+from city.session_records import born as born
+from city.session_records import holder_id as holder_id
+from city.session_records import session_records as session_records
 from city.vocabulary import FIELD_ROWS, Case, Field, RowKey
 from firmware.link import era
 from firmware.link.commitments import FAMILY_RECORD, SEAL_RECORD
 from firmware.link.content import GIVEN, IMPRINT, NAME, Content, Person, Row, Sheet
-from firmware.link.form_terms import ENTRY_FORMS, FAMILY_FORMS, RETURN, UNTAXED, FormName
-
-# Rows of a person that a resident can choose or a city always prints: key, label, value ("" for
-# none), in form order.
-LINES: Final[tuple[tuple[RowKey, str, Callable[[Resident], str]], ...]] = (
-    ("birth", "生年月日", lambda r: born(r)),
-    ("sex", "性別", lambda r: r.sex),
-    ("relationship", "続柄", lambda r: r.relationship),
-    (
-        "resident-since",
-        "住民となった年月日",
-        lambda r: "" if r.foreign else era.written(r.resident_since),
-    ),
-    (
-        "resident-since",
-        "外国人住民となった年月日",
-        lambda r: era.written(r.resident_since) if r.foreign else "",
-    ),
-    ("settled", "住所を定めた年月日", lambda r: era.written(r.settled_on)),
-    ("notified", "届出の年月日", lambda r: era.written(r.notified_on)),
-    ("previous-address", "前住所", lambda r: r.previous_address),
-    ("domicile", "本籍", lambda r: r.domicile),
-    ("domicile-head", "筆頭者の氏名", lambda r: r.domicile_head),
-    ("nationality", "国籍・地域", lambda r: r.nationality),
-    ("residence-status", "在留資格", lambda r: r.residence_status),
-    ("residence-period", "在留期間等", lambda r: r.residence_period),
-    (
-        "residence-until",
-        "在留期間の満了の日",
-        lambda r: era.western(r.residence_until) if r.residence_until else "",
-    ),
-    ("residence-card", "在留カード等の番号", lambda r: r.residence_card),
-    ("mynumber", "個人番号", lambda r: r.mynumber),
-)
-# What is registered beside the name stands behind it on every form.
-BESIDE_NAME: Final = ("フリガナ", "旧氏", "通称")
-BIRTH = "生年月日"
-ADDRESS = "住所"
-HOUSEHOLD_HEAD = "世帯主"
-ADDRESS_NOW = "現住所"
-
-# By form: labels of the head, labels of a person's box, those that are printed of everybody.
-HEAD: Final[Mapping[FormName, tuple[str, ...]]] = {
-    "juminhyo": (ADDRESS, HOUSEHOLD_HEAD),
-    "inkan": (),
-    "kazei": (),
-    **FAMILY_HEAD,
-    **dict.fromkeys(ENTRY_FORMS, ()),
-}
-LABELS: Final[Mapping[FormName, tuple[str, ...]]] = {
-    "juminhyo": (*BESIDE_NAME, *(label for _, label, _ in LINES)),
-    "inkan": (*BESIDE_NAME, BIRTH, ADDRESS),
-    "kazei": (*BESIDE_NAME, BIRTH, ADDRESS_NOW),
-    **FAMILY_LABELS,
-    "nozei": (*BESIDE_NAME, ADDRESS),
-    "keiji": (*BESIDE_NAME, ADDRESS),
-    "jokyo": (*BESIDE_NAME, ADDRESS, *(label for _, label, _ in LINES), *REMOVAL),
-}
-ALWAYS: Final[Mapping[FormName, tuple[str, ...]]] = {
-    "juminhyo": (ADDRESS, *BESIDE_NAME),
-    "inkan": LABELS["inkan"],
-    "kazei": LABELS["kazei"],
-    **FAMILY_ALWAYS,
-    "nozei": LABELS["nozei"],
-    "keiji": LABELS["keiji"],
-    "jokyo": (*BESIDE_NAME, ADDRESS, *REMOVAL),
-}
-NO_RETURN: Final = "なし（被扶養者）"  # at RETURN
-TAX_ROWS: Final = ("{calendar}1月1日の住所",)
-SHOWN_OF_HOLDER: Final = (
-    NAME,
-    BIRTH,
-    ADDRESS,
-)  # the kiosk compares them with what its screen showed
+from firmware.link.form_terms import ENTRY_FORMS, RETURN, UNTAXED, FormName
 
 CASES: Final[Mapping[str, Case]] = {
     "payment": "payment",
@@ -116,7 +43,6 @@ CASES: Final[Mapping[str, Case]] = {
 }
 
 Picked = Mapping[str, tuple[str, ...]]  # the answer to every option that was asked
-Values = Mapping[str, str]  # label -> value of one record
 
 
 @dataclass(frozen=True)
@@ -143,105 +69,6 @@ class Composed:
     year: int | None = None
     people: int | None = None
     whole: bool = False
-
-
-def born(person: Resident) -> str:
-    """In the era; for foreign residents in the western calendar, as registered."""
-    return era.western(person.birth) if person.foreign else era.written(person.birth)
-
-
-# -- records ---------------------------------------------------------------------------------------
-
-
-def person_record(person: Resident, head: str) -> Values:
-    """All that any form can print of one person. `head`: the name of the household's head."""
-    lines: dict[str, str] = {}
-    for _, label, value in LINES:
-        lines[label] = value(person)
-    return {
-        NAME: person.name,
-        "フリガナ": person.kana,
-        "旧氏": person.former_surname,
-        "通称": person.alias,
-        ADDRESS: person.address,
-        ADDRESS_NOW: person.address,
-        HOUSEHOLD_HEAD: head,
-        **lines,
-    }
-
-
-def tax_record(record: TaxRecord, amounts: Sequence[str]) -> Values:
-    """One fiscal year: where the person lived, then the amounts. `amounts`: labels that some form
-    could show.
-    """
-    values = {with_year(label, record.year): record.address for label in TAX_ROWS}
-    values |= {label: f"{amount:,}円" for label, amount in record.amounts}
-    if record.standing is TaxStanding.DEPENDANT:
-        values[RETURN] = NO_RETURN
-    return values | {label: "" for label in amounts if label not in values}
-
-
-def session_records(city: Municipality, day: date, file: File) -> Mapping[str, Values]:
-    """Every record that this person's certificates can be made of, by the name that the manifest
-    gives it.
-    """
-    head = household_head(file)
-    records: dict[str, Values] = {}
-    records |= {key: person_record(person, head) for key, person in members(file).items()}
-    if file.seal is not None and file.seal.certifiable(day):
-        records[SEAL_RECORD] = {IMPRINT: hashlib.sha256(file.seal.imprint).hexdigest()}
-    if file.family is not None and any(c.form in FAMILY_FORMS for c in city.certificates):
-        people = family_members(file)
-        records |= {FAMILY_RECORD: register_record(file.family)} if people else {}
-        records |= {key: member_record(member) for key, member in people.items()}
-    records |= _entry_records(city, file)
-    offered = [certificate for certificate in city.offered(day) if certificate.form == "kazei"]
-    years = {year for certificate in offered for year in certificate.fiscal_years(day)}
-    certified = {TaxStanding.FILED}
-    if without_return := any("dependant" in each.statement for each in city.certificates):
-        certified.add(TaxStanding.DEPENDANT)
-    filed = [tax for tax in file.taxes if tax.standing in certified and tax.year in years]
-    # Of all days, so that midnight between session and order changes no record.
-    labels = [
-        label
-        for certificate in city.certificates
-        for part in certificate.amounts.values()
-        for label in part
-    ]
-    labels += [RETURN] if without_return else []
-    return records | {f"y{tax.year}": tax_record(tax, labels) for tax in filed}
-
-
-def _entry_records(city: Municipality, file: File) -> Mapping[str, Values]:
-    """Of the forms of an entry, of all days."""
-    of = {form: [each for each in city.certificates if each.form == form] for form in ENTRY_FORMS}
-    masked = any(each.masked for each in of["nozei"])
-    found = {key: payment_record(each, masked) for key, each in payments(of["nozei"], file).items()}
-    if of["keiji"]:
-        found |= {key: vehicle_record(each) for key, each in vehicles(of["keiji"], file).items()}
-    if of["jokyo"] and not stays_out(file):
-        gone = removed(of["jokyo"], file)
-        found |= {key: {**person_record(p, ""), **removal(p)} for key, p in gone.items()}
-    return found
-
-
-def holder_id(file: File) -> str:
-    """The name of the record of whoever set the card."""
-    return next(key for key, person in members(file).items() if person.id == file.resident.id)
-
-
-def household_head(file: File) -> str:
-    listed = [person for person in file.household if person.listed]
-    return min(listed or [file.resident], key=lambda person: person.position).name
-
-
-def with_year(text: str, year: int) -> str:
-    """`text` with the words of a fiscal year in it, as `firmware.link.form_terms.Form` has them."""
-    return text.format(
-        fiscal=era.fiscal_year(year),
-        calendar=era.year_of(date(year, 1, 1)),
-        income=era.year_of(date(year - 1, 12, 31)),
-    )
 
 
 # -- content ---------------------------------------------------------------------------------------

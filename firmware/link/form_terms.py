@@ -41,7 +41,7 @@ class EntryForm:
 
 
 ENTRY_FORMS: Final[Mapping[FormName, EntryForm]] = {
-    "nozei": EntryForm("payment", ("年度", "税目", "納付方法")),
+    "nozei": EntryForm("payment", ("年度", "税目", "車両番号", "納付方法")),
     "keiji": EntryForm("vehicle", ("車両番号",)),
     "jokyo": EntryForm("removed", (NAME,)),
 }

@@ -20,7 +20,7 @@ from city.database import DatabaseError, connect, migrate
 from city.registry import Standing, standing
 
 KIOSK = "kiosk-1"
-NEWEST = "0011"
+NEWEST = "0013"
 ORDERS = {  # id: session, state, unique number
     "a" * 32: ("1" * 32, "reserved", "RESERVED0001"),
     "b" * 32: ("2" * 32, "issued", "ISSUED000001"),
