@@ -166,7 +166,8 @@ def seed(engine: Engine, clock: Clock, city: municipality.Municipality) -> None:
                 _put_seal(connection, member)
                 _put_taxes(connection, member, household.address, latest)
         families.seed(connection, today)
-        payments.seed(connection, latest)
+        taxes = dict.fromkeys(tax for each in city.certificates for tax in each.taxes)
+        payments.seed(connection, latest, taxes)
 
 
 def latest_year(city: municipality.Municipality, today: date) -> int:

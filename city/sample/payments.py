@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Final
@@ -14,6 +15,7 @@ from city import registry, tables
 from city.records import Payment
 
 PAYMENTS: Final = Path(__file__).parent / "payments.toml"
+KINDS: Final = ("民税", "資産税", "軽自動車")  # of tax: a word of each name
 
 
 class SamplePayment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,11 +45,13 @@ def read(path: Path = PAYMENTS) -> tuple[SamplePayment, ...]:
     return msgspec.toml.decode(path.read_bytes(), type=PaymentFile).payments
 
 
-def seed(connection: Connection, latest: int) -> None:
-    """Put them into the registry. `latest`: the newest fiscal year."""
+def seed(connection: Connection, latest: int, taxes: Collection[str]) -> None:
+    """Put them into the registry. `latest`: the newest fiscal year; `taxes`: as the city calls
+    them.
+    """
     for n, each in enumerate(read(), start=1):
         year = latest - each.ago
-        values = structs.asdict(each)
+        values = {**structs.asdict(each), "tax": _called(each.tax, taxes)}
         del values["ago"]
         payment = Payment(
             **values,
@@ -57,3 +61,9 @@ def seed(connection: Connection, latest: int) -> None:
             valid_until=date(year + 1, 5, 30) if each.vehicle else None,
         )
         registry.put(connection, tables.payments, structs.asdict(payment))
+
+
+def _called(tax: str, taxes: Collection[str]) -> str:
+    """What this city calls it: 特別区民税・都民税 is what 市民税・県民税 is elsewhere."""
+    word = next(each for each in KINDS if each in tax)
+    return next((each for each in taxes if word in each), tax)
