@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from city.entry_forms import (
@@ -17,7 +17,7 @@ from city.entry_forms import (
 from city.inquiry import Inquiry
 from city.records import TaxStanding, stays_out
 from firmware.link.form_terms import ENTRY_FORMS
-from firmware.link.messages import Choice, Option, RefusalCode
+from firmware.link.messages import Choice, Offer, Option, RefusalCode
 
 Named = dict[str, str]  # record -> what the screen calls it
 
@@ -95,3 +95,15 @@ def entry_options(inquiry: Inquiry) -> tuple[Option, ...]:
     shown = tuple(Choice(id=field) for field in certificate.fields)
     what = Option(id="fields", type="many", choices=shown, minimum=0, maximum=len(shown))
     return (which, *((what,) if shown else ()))
+
+
+def entries_told(offers: Iterable[Offer]) -> dict[str, Named]:
+    """What the entries are called that can be chosen, by question: each is compared with what is
+    printed of it.
+    """
+    questions = {entry.option for entry in ENTRY_FORMS.values()}
+    told: dict[str, Named] = {}
+    for option in (option for offer in offers for option in offer.options):
+        if option.id in questions:
+            told.setdefault(option.id, {}).update({c.id: c.name for c in option.choices})
+    return told

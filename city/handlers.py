@@ -30,6 +30,7 @@ from city.composition import (
 )
 from city.database import Mode, Unavailable, transact
 from city.document import Paginator, Typesetter
+from city.entry_rules import entries_told
 from city.family_rules import family_people
 from city.municipality import Municipality
 from city.opening import Opening, hours_of, opening
@@ -247,16 +248,8 @@ def open_session(
         ends_in_s=data.session_s,
         readings=_readings(file) if messages.READINGS in message.understands else {},
         family=family_people(file) if any(offer.family for offer in offers) else None,
-        entries=_entries(offers, rules.entries_told(data, now, file)),
+        entries=entries_told(offers),
     )
-
-
-def _entries(
-    offers: Sequence[messages.Offer], known: dict[str, dict[str, str]]
-) -> dict[str, dict[str, str]]:
-    """Of the questions that are asked."""
-    asked = {option.id for offer in offers for option in offer.options}
-    return {question: entries for question, entries in known.items() if question in asked}
 
 
 def day_of(now: datetime) -> date:

@@ -13,7 +13,7 @@ from typing import Final
 from city.clock import JST
 from city.composition import Picked, available
 from city.entries import Certificate, current
-from city.entry_rules import entries, entry_options, entry_refusal
+from city.entry_rules import entry_options, entry_refusal
 from city.family_rules import entered, family_options, family_refusal
 from city.inquiry import Inquiry, opens
 from city.inquiry import usable_from as usable_from
@@ -363,18 +363,6 @@ FORMS: Final[
     "fuhyo": (family_refusal, family_options),
     **dict.fromkeys(ENTRY_FORMS, (entry_refusal, entry_options)),
 }
-
-
-def entries_told(city: Municipality, now: datetime, file: File) -> dict[str, dict[str, str]]:
-    """What the entries are called that this person can choose from, by question."""
-    today = now.astimezone(JST).date()
-    told: dict[str, dict[str, str]] = {}
-    for certificate in city.offered(today):
-        if certificate.form in ENTRY_FORMS:
-            found = entries(Inquiry(city, certificate, today, file))
-            if isinstance(found, dict):
-                told.setdefault(ENTRY_FORMS[certificate.form].option, {}).update(found)
-    return told
 
 
 # -- what was chosen -------------------------------------------------------------------------------
