@@ -122,9 +122,8 @@ def read_der(path: Path) -> bytes:
     """The one certificate of a PEM or DER file, as it is. Raises ConfigError."""
     try:
         der = path.read_bytes()
-        if der.startswith(b"-----"):
-            return ssl.PEM_cert_to_DER_cert(der.decode("ascii").strip())
-        return der
+        pem = der.startswith(b"-----")
+        return ssl.PEM_cert_to_DER_cert(der.decode("ascii").strip()) if pem else der
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from None
     except ValueError:

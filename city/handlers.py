@@ -8,7 +8,7 @@ done between transactions, and what it relied on is checked again inside the one
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -205,7 +205,7 @@ def open_session(
     ends = seconds(now) + data.session_s
     seed = secrets.token_bytes(SEED_SIZE)
 
-    def admit(connection: Connection) -> tuple[File, cases.Paused]:
+    def admit(connection: Connection) -> tuple[File, tuple[messages.Offer, ...]]:
         paused = cases.paused(connection)
         serves = builds.serves(connection, kiosk) and not paused.stops(kiosk)
         require(serves, RefusalCode.MAINTENANCE)
@@ -225,16 +225,24 @@ def open_session(
         )
         require(registry.open_session(connection, session), RefusalCode.SESSION_REUSED)
         card_here = pseudonym(seed, card.fingerprint)
-        city.log(connection, "session", kiosk=kiosk, session=session.session, card=card_here)
-        return file, paused
+        offers = tuple(
+            _paused_offer(offer) if paused.stops(kiosk, offer.kind) else offer
+            for offer in rules.offers(data, now, file)
+        )
+        city.log(
+            connection,
+            "session",
+            kiosk=kiosk,
+            session=session.session,
+            card=card_here,
+            **_not_offered(offers),
+        )
+        return file, offers
 
-    file, paused = city.decide(admit)
+    file, known = city.decide(admit)
     records = session_records(data, day_of(now), file)
     holder = records[holder_id(file)]
-    offers = tuple(
-        _told(_paused_offer(o) if paused.stops(kiosk, o.kind) else o, message.understands)
-        for o in rules.offers(data, now, file)
-    )
+    offers = tuple(_told(offer, message.understands) for offer in known)
     return messages.SessionAnswer(
         session=message.session,
         holder=holder_id(file),
@@ -250,6 +258,14 @@ def open_session(
         family=family_people(file) if any(offer.family for offer in offers) else None,
         entries=entries_told(offers),
     )
+
+
+def _not_offered(offers: Iterable[messages.Offer]) -> dict[str, str]:
+    """For the log: the causes for which this person cannot have a certificate, each once, and not
+    which certificate it is.
+    """
+    causes = sorted({offer.refusal.value for offer in offers if offer.refusal})
+    return {"refused": ",".join(causes)} if causes else {}
 
 
 def day_of(now: datetime) -> date:
