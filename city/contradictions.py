@@ -65,7 +65,7 @@ def contradictions(city: Municipality) -> Iterator[str]:
         yield from _certificate(key, certificate)
         yield from _hours(f"{key}.hours", certificate.hours, city.holidays)
     yield from _periods(city.certificates)
-    yield from _alike(city.certificates)
+    yield from _same_records(city.certificates)
     yield from _too_many(city)
     amounts: set[str] = set()
     for certificate in city.certificates:
@@ -303,7 +303,7 @@ def _of_entries(key: str, certificate: Certificate) -> Iterator[str]:
         yield f"{key}.amounts: the form {form} has its own"
 
 
-def _alike(certificates: Sequence[Certificate]) -> Iterator[str]:
+def _same_records(certificates: Sequence[Certificate]) -> Iterator[str]:
     """What decides what the records of a session say cannot differ between two certificates."""
     for word in ("masked", "dead"):
         form = "nozei" if word == "masked" else "jokyo"
