@@ -30,14 +30,10 @@ from firmware.link.form_terms import (
     current,
 )
 from firmware.link.messages import (
-    PROTOCOL,
     Manifest,
-    OrderRequest,
-    SessionAnswer,
-    Terms,
-    request_sha256,
 )
 from firmware.sheets import era
+from firmware.sheets.binding import Ordered, check_binding, check_offer, day_of_issue
 from firmware.sheets.fault import SheetFault, SheetReason
 
 BIRTH, ADDRESS = "生年月日", "住所"  # what the screen shows of the holder besides the name
@@ -65,19 +61,6 @@ Values = Mapping[str, str]  # label -> value of one record
 
 
 @dataclass(frozen=True)
-class Ordered:
-    """What this session knows for itself. `days`: the first and the last on which the document can
-    be made out.
-    """
-
-    kiosk: str
-    card_sha256: str
-    request: OrderRequest
-    session: SessionAnswer = field(repr=False)
-    days: tuple[date, date]
-
-
-@dataclass(frozen=True)
 class Expected:
     """`content` as the kiosk would have it, and what else goes into the sheets' codes."""
 
@@ -93,72 +76,13 @@ class Expected:
 def expect(ordered: Ordered, terms: FormTerms, manifest: Manifest) -> Expected:
     """Check the manifest's binding, open its records, compose. Raises SheetFault."""
     check_binding(ordered, manifest)
-    day = _day_of_issue(ordered, manifest)
+    day = day_of_issue(ordered, manifest)
     try:
         now = current(terms, manifest.kind, day)
     except LookupError:
         raise SheetFault(SheetReason.TERMS) from None
-    _check_offer(ordered, now, manifest)
+    check_offer(ordered, now, manifest)
     return _Composition(ordered, now, day, manifest).expected()
-
-
-def check_notices(terms: FormTerms, stated: Terms, day: date) -> None:
-    """The menu, which nobody signed, says what the signed terms say of that day.
-    Raises SheetFault.
-    """
-    if stated.city != terms.city:
-        raise SheetFault(SheetReason.TERMS)
-    for notice in stated.certificates:
-        try:
-            now = current(terms, notice.kind, day)
-        except LookupError:
-            raise SheetFault(SheetReason.TERMS) from None
-        if (notice.title, notice.fee) != (now.form.title, now.fee):
-            raise SheetFault(SheetReason.TERMS)
-
-
-def check_binding(ordered: Ordered, manifest: Manifest) -> None:
-    """A manifest whose signature holds is that of this very order. Raises SheetFault."""
-    request, session = ordered.request, ordered.session
-    bindings = (
-        (manifest.protocol, PROTOCOL, SheetReason.PROTOCOL),
-        (manifest.kiosk, ordered.kiosk, SheetReason.KIOSK),
-        (manifest.session, request.session, SheetReason.SESSION),
-        (session.session, request.session, SheetReason.SESSION),
-        (manifest.order, request.order, SheetReason.ORDER),
-        (manifest.card_sha256, ordered.card_sha256, SheetReason.CARD),
-        (manifest.request_sha256, request_sha256(request), SheetReason.REQUEST),
-        (manifest.kind, request.kind, SheetReason.KIND),
-        (manifest.copies, request.copies, SheetReason.COPIES),
-        (manifest.record_version, session.record_version, SheetReason.RECORD_VERSION),
-        (len(manifest.codes), manifest.content.pages, SheetReason.PAGE_COUNT),
-    )
-    for stated, known, reason in bindings:
-        if stated != known:
-            raise SheetFault(reason)
-
-
-def _day_of_issue(ordered: Ordered, manifest: Manifest) -> date:
-    try:
-        day = era.read(manifest.content.issued_on)
-    except ValueError:
-        raise SheetFault(SheetReason.DATE) from None
-    if not ordered.days[0] <= day <= ordered.days[1]:
-        raise SheetFault(SheetReason.DATE)
-    return day
-
-
-def _check_offer(ordered: Ordered, now: Current, manifest: Manifest) -> None:
-    """What was offered on the screen is what the signed terms say."""
-    offer = next((o for o in ordered.session.offers if o.kind == manifest.kind), None)
-    if offer is None or offer.title != now.form.title:
-        raise SheetFault(SheetReason.TITLE)
-    if offer.family is not (now.form.form in FAMILY_FORMS):
-        raise SheetFault(SheetReason.MEMBERS)  # the screen named other people
-    if offer.fee != now.fee or manifest.fee != now.fee * manifest.copies:
-        raise SheetFault(SheetReason.FEE)
-    if manifest.copies > now.form.copies:
-        raise SheetFault(SheetReason.COPIES)
 
 
 class _Composition:
