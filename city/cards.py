@@ -111,11 +111,19 @@ def check_certificate(
 
 def read_card(path: Path) -> tuple[str, CardParts]:
     """A card's certificate from a PEM or DER file, and its fingerprint. Raises ConfigError."""
+    der = read_der(path)
+    try:
+        return fingerprint(der), read(der)
+    except ValueError:
+        raise ConfigError(f"{path}: not a certificate") from None
+
+
+def read_der(path: Path) -> bytes:
+    """The one certificate of a PEM or DER file, as it is. Raises ConfigError."""
     try:
         der = path.read_bytes()
-        if der.startswith(b"-----"):
-            der = ssl.PEM_cert_to_DER_cert(der.decode("ascii").strip())
-        return fingerprint(der), read(der)
+        pem = der.startswith(b"-----")
+        return ssl.PEM_cert_to_DER_cert(der.decode("ascii").strip()) if pem else der
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from None
     except ValueError:

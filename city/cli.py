@@ -12,6 +12,7 @@ from pathlib import Path
 ACTIONS: Mapping[str, tuple[str, str]] = {
     "serve": ("city.cli:serve", "the gateway itself; `kiosk city --config FILE` is the same"),
     "enroll": ("city.enroll", "link a card to a resident"),
+    "use": ("city.use_command", "register cards of people who live elsewhere (利用登録)"),
     "check": ("city.check_command", "what the city's data says: now, in 400 days, in pictures"),
     "words": ("city.words_command", "what kiosks say in the city's own words, to be recorded"),
     "migrate": ("city.command:migrate", "bring the database's schema up to this build's"),

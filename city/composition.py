@@ -4,7 +4,6 @@ in.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -13,86 +12,37 @@ from typing import Final
 from msgspec.structs import replace
 
 from city.entries import Certificate, current
-from city.family_forms import ALWAYS as FAMILY_ALWAYS
-from city.family_forms import DOMICILE_FIELD, member_record, register_record
-from city.family_forms import HEAD as FAMILY_HEAD
-from city.family_forms import LABELS as FAMILY_LABELS
+from city.entry_forms import SECTIONS
+from city.family_forms import DOMICILE_FIELD
 from city.municipality import Municipality
-from city.records import File, Resident, TaxRecord, TaxStanding, members
+from city.records import File, Resident, members
 from city.relations import family_holder, family_members
+from city.session_records import ADDRESS as ADDRESS
+from city.session_records import ALWAYS as ALWAYS
+from city.session_records import BIRTH as BIRTH
+from city.session_records import HEAD as HEAD
+from city.session_records import HOUSEHOLD_HEAD as HOUSEHOLD_HEAD
+from city.session_records import LABELS as LABELS
+from city.session_records import LINES as LINES
+from city.session_records import SHOWN_OF_HOLDER, with_year
+from city.session_records import TAX_ROWS as TAX_ROWS
+from city.session_records import Values as Values
+from city.session_records import born as born
+from city.session_records import holder_id as holder_id
+from city.session_records import session_records as session_records
 from city.vocabulary import FIELD_ROWS, Case, Field, RowKey
 from firmware.link import era
 from firmware.link.commitments import FAMILY_RECORD, SEAL_RECORD
 from firmware.link.content import GIVEN, IMPRINT, NAME, Content, Person, Row, Sheet
-from firmware.link.form_terms import FAMILY_FORMS, UNTAXED, FormName
+from firmware.link.form_terms import ENTRY_FORMS, RETURN, UNTAXED, FormName
 
-# Rows of a person that a resident can choose or a city always prints: key, label, value ("" for
-# none), in form order.
-LINES: Final[tuple[tuple[RowKey, str, Callable[[Resident], str]], ...]] = (
-    ("birth", "生年月日", lambda r: born(r)),
-    ("sex", "性別", lambda r: r.sex),
-    ("relationship", "続柄", lambda r: r.relationship),
-    (
-        "resident-since",
-        "住民となった年月日",
-        lambda r: "" if r.foreign else era.written(r.resident_since),
-    ),
-    (
-        "resident-since",
-        "外国人住民となった年月日",
-        lambda r: era.written(r.resident_since) if r.foreign else "",
-    ),
-    ("settled", "住所を定めた年月日", lambda r: era.written(r.settled_on)),
-    ("notified", "届出の年月日", lambda r: era.written(r.notified_on)),
-    ("previous-address", "前住所", lambda r: r.previous_address),
-    ("domicile", "本籍", lambda r: r.domicile),
-    ("domicile-head", "筆頭者の氏名", lambda r: r.domicile_head),
-    ("nationality", "国籍・地域", lambda r: r.nationality),
-    ("residence-status", "在留資格", lambda r: r.residence_status),
-    ("residence-period", "在留期間等", lambda r: r.residence_period),
-    (
-        "residence-until",
-        "在留期間の満了の日",
-        lambda r: era.western(r.residence_until) if r.residence_until else "",
-    ),
-    ("residence-card", "在留カード等の番号", lambda r: r.residence_card),
-    ("mynumber", "個人番号", lambda r: r.mynumber),
-)
-# What is registered beside the name stands behind it on every form.
-BESIDE_NAME: Final = ("フリガナ", "旧氏", "通称")
-BIRTH = "生年月日"
-ADDRESS = "住所"
-HOUSEHOLD_HEAD = "世帯主"
-ADDRESS_NOW = "現住所"
-
-# By form: labels of the head, labels of a person's box, those that are printed of everybody.
-HEAD: Final[Mapping[FormName, tuple[str, ...]]] = {
-    "juminhyo": (ADDRESS, HOUSEHOLD_HEAD),
-    "inkan": (),
-    "kazei": (),
-    **FAMILY_HEAD,
+CASES: Final[Mapping[str, Case]] = {
+    "payment": "payment",
+    "vehicle": "vehicle",
+    "removed": "removed",
 }
-LABELS: Final[Mapping[FormName, tuple[str, ...]]] = {
-    "juminhyo": (*BESIDE_NAME, *(label for _, label, _ in LINES)),
-    "inkan": (*BESIDE_NAME, BIRTH, ADDRESS),
-    "kazei": (*BESIDE_NAME, BIRTH, ADDRESS_NOW),
-    **FAMILY_LABELS,
-}
-ALWAYS: Final[Mapping[FormName, tuple[str, ...]]] = {
-    "juminhyo": (ADDRESS, *BESIDE_NAME),
-    "inkan": LABELS["inkan"],
-    "kazei": LABELS["kazei"],
-    **FAMILY_ALWAYS,
-}
-TAX_ROWS: Final = ("{calendar}1月1日の住所",)
-SHOWN_OF_HOLDER: Final = (
-    NAME,
-    BIRTH,
-    ADDRESS,
-)  # the kiosk compares them with what its screen showed
 
 Picked = Mapping[str, tuple[str, ...]]  # the answer to every option that was asked
-Values = Mapping[str, str]  # label -> value of one record
 
 
 @dataclass(frozen=True)
@@ -119,84 +69,6 @@ class Composed:
     year: int | None = None
     people: int | None = None
     whole: bool = False
-
-
-def born(person: Resident) -> str:
-    """In the era; for foreign residents in the western calendar, as registered."""
-    return era.western(person.birth) if person.foreign else era.written(person.birth)
-
-
-# -- records ---------------------------------------------------------------------------------------
-
-
-def person_record(person: Resident, head: str) -> Values:
-    """All that any form can print of one person. `head`: the name of the household's head."""
-    lines: dict[str, str] = {}
-    for _, label, value in LINES:
-        lines[label] = value(person)
-    return {
-        NAME: person.name,
-        "フリガナ": person.kana,
-        "旧氏": person.former_surname,
-        "通称": person.alias,
-        ADDRESS: person.address,
-        ADDRESS_NOW: person.address,
-        HOUSEHOLD_HEAD: head,
-        **lines,
-    }
-
-
-def tax_record(record: TaxRecord, amounts: Sequence[str]) -> Values:
-    """One fiscal year: where the person lived, then the amounts. `amounts`: labels that some form
-    could show.
-    """
-    values = {with_year(label, record.year): record.address for label in TAX_ROWS}
-    values |= {label: f"{amount:,}円" for label, amount in record.amounts}
-    return values | {label: "" for label in amounts if label not in values}
-
-
-def session_records(city: Municipality, day: date, file: File) -> Mapping[str, Values]:
-    """Every record that this person's certificates can be made of, by the name that the manifest
-    gives it.
-    """
-    head = household_head(file)
-    records: dict[str, Values] = {}
-    records |= {key: person_record(person, head) for key, person in members(file).items()}
-    if file.seal is not None and file.seal.certifiable(day):
-        records[SEAL_RECORD] = {IMPRINT: hashlib.sha256(file.seal.imprint).hexdigest()}
-    if file.family is not None and any(c.form in FAMILY_FORMS for c in city.certificates):
-        people = family_members(file)
-        records |= {FAMILY_RECORD: register_record(file.family)} if people else {}
-        records |= {key: member_record(member) for key, member in people.items()}
-    offered = [certificate for certificate in city.offered(day) if certificate.form == "kazei"]
-    years = {year for certificate in offered for year in certificate.fiscal_years(day)}
-    filed = [tax for tax in file.taxes if tax.standing is TaxStanding.FILED and tax.year in years]
-    # Of all days, so that midnight between session and order changes no record.
-    labels = [
-        label
-        for certificate in city.certificates
-        for part in certificate.amounts.values()
-        for label in part
-    ]
-    return records | {f"y{tax.year}": tax_record(tax, labels) for tax in filed}
-
-
-def holder_id(file: File) -> str:
-    """The name of the record of whoever set the card."""
-    return next(key for key, person in members(file).items() if person.id == file.resident.id)
-
-
-def household_head(file: File) -> str:
-    return min((p for p in file.household if p.listed), key=lambda p: p.position).name
-
-
-def with_year(text: str, year: int) -> str:
-    """`text` with the words of a fiscal year in it, as `firmware.link.form_terms.Form` has them."""
-    return text.format(
-        fiscal=era.fiscal_year(year),
-        calendar=era.year_of(date(year, 1, 1)),
-        income=era.year_of(date(year - 1, 12, 31)),
-    )
 
 
 # -- content ---------------------------------------------------------------------------------------
@@ -293,12 +165,11 @@ def _juminhyo(order: _Order) -> Composed:
 
 def _wanted(order: _Order) -> frozenset[str]:
     picked = order.chosen.get("fields", ())
+    form = order.certificate.form
     chosen = [field for field in order.certificate.fields if field in picked]
     keys = {*order.certificate.rows, *(row for field in chosen for row in FIELD_ROWS[field])}
     head = {HOUSEHOLD_HEAD} if "relationship" in chosen else set()
-    return frozenset(
-        {*ALWAYS["juminhyo"], *head, *(label for key, label, _ in LINES if key in keys)}
-    )
+    return frozenset({*ALWAYS[form], *head, *(label for key, label, _ in LINES if key in keys)})
 
 
 def _rows(record: Values, labels: Sequence[str]) -> tuple[Row, ...]:
@@ -334,13 +205,45 @@ def _kazei(order: _Order) -> Composed:
     amounts = _amounts(order.certificate, record, tax_rows)
     sheet = Sheet(head=(), people=(with_address,), amounts=amounts, seal=b"", applicant="")
     sections = [label for section in order.certificate.amounts.values() for label in section]
+    without_return = {RETURN} if "dependant" in order.certificate.statement else set()
     opened = {
         holder_id(order.file): frozenset({*SHOWN_OF_HOLDER, *labels}),
-        choice: frozenset({*tax_rows, *sections}) if sections else frozenset(record),
+        choice: frozenset({*tax_rows, *sections, *without_return})
+        if sections
+        else frozenset(record),
     }
-    untaxed = order.certificate.untaxed
-    case: Case = "untaxed" if untaxed and record.get(untaxed) == UNTAXED else "tax"
+    case = _tax_case(order.certificate, record)
     return Composed(order.content(sheet, case, year), opened, person.name, 0, year=year)
+
+
+def _tax_case(certificate: Certificate, record: Values) -> Case:
+    if "dependant" in certificate.statement and record[RETURN]:
+        return "dependant"
+    untaxed = certificate.untaxed
+    return "untaxed" if untaxed and record.get(untaxed) == UNTAXED else "tax"
+
+
+def _of_entry(order: _Order) -> Composed:
+    """A payment or a vehicle of the holder's, or somebody's removed entry."""
+    form = order.certificate.form
+    option = ENTRY_FORMS[form].option
+    entry = order.chosen[option][0]
+    record, me = order.records[entry], holder_id(order.file)
+    wanted = _wanted(order)
+    labels = [label for label in LABELS[form] if label in wanted]
+    opened = {me: frozenset(SHOWN_OF_HOLDER)}
+    if form in SECTIONS:
+        heading, section = SECTIONS[form]
+        person, at = _person(order.holder, labels), 0
+        amounts = (Row(label=heading, value=""), *_rows(record, section))
+        opened[me] |= {*labels}
+        opened[entry] = frozenset(section)
+    else:
+        person, at, amounts = _person(record, labels), None, ()
+        opened[entry] = frozenset({NAME, *labels})
+    sheet = Sheet(head=(), people=(person,), amounts=amounts, seal=b"", applicant="")
+    content = order.content(sheet, CASES[option])
+    return Composed(content, opened, order.holder[NAME], at)
 
 
 def _of_family(order: _Order) -> Composed:
@@ -375,7 +278,11 @@ def _of_family(order: _Order) -> Composed:
 
 
 def _amounts(certificate: Certificate, record: Values, beside: Collection[str]) -> tuple[Row, ...]:
-    """By the city's headings (rows without a value) where it has some."""
+    """By the city's headings (rows without a value) where it has some; of somebody who filed no
+    return, that alone.
+    """
+    if record.get(RETURN):
+        return (Row(label=RETURN, value=record[RETURN]),)
     sections = certificate.amounts or {"": tuple(label for label in record if label not in beside)}
     rows: list[Row] = []
     for heading, labels in sections.items():
@@ -390,6 +297,7 @@ CONTENT: Final[Mapping[FormName, Callable[[_Order], Composed]]] = {
     "kazei": _kazei,
     "koseki": _of_family,
     "fuhyo": _of_family,
+    **dict.fromkeys(ENTRY_FORMS, _of_entry),
 }
 
 

@@ -21,9 +21,11 @@ from city.vocabulary import (
     MOST_AMOUNTS,
     OF_A_SEAL,
     STATEMENTS,
+    WITH_ROWS,
     YEAR_WORDS,
+    YEARLY,
 )
-from firmware.link.form_terms import FAMILY_FORMS
+from firmware.link.form_terms import ENTRY_FORMS, FAMILY_FORMS
 
 if TYPE_CHECKING:
     from city.municipality import Municipality
@@ -63,6 +65,7 @@ def contradictions(city: Municipality) -> Iterator[str]:
         yield from _certificate(key, certificate)
         yield from _hours(f"{key}.hours", certificate.hours, city.holidays)
     yield from _periods(city.certificates)
+    yield from _same_records(city.certificates)
     yield from _too_many(city)
     amounts: set[str] = set()
     for certificate in city.certificates:
@@ -172,8 +175,8 @@ def _hours(key: str, table: tuple[Hours, ...], holidays: PublicHolidays) -> Iter
 
 
 def _years(key: str, certificate: Certificate) -> Iterator[str]:
-    if (certificate.form == "kazei") is not bool(certificate.years):
-        yield f"{key}.years: for the form kazei, and needed there"
+    if (certificate.form in YEARLY) is not bool(certificate.years):
+        yield f"{key}.years: for the forms {' and '.join(YEARLY)}, and needed there"
     for n, year in enumerate(certificate.years):
         if year.until is not None and year.until < year.since:
             yield f"{key}.years[{n}]: ends before it begins"
@@ -209,6 +212,7 @@ def _certificate(key: str, certificate: Certificate) -> Iterator[str]:
     yield from _years(key, certificate)
     yield from _amounts(key, certificate)
     yield from _by_record(key, certificate)
+    yield from _of_entries(key, certificate)
     if certificate.until is not None and certificate.until < certificate.since:
         yield f"{key}.until: before its first day"
     if certificate.statement.keys() not in STATEMENTS[certificate.form]:
@@ -222,8 +226,8 @@ def _certificate(key: str, certificate: Certificate) -> Iterator[str]:
             words = ", ".join(f"{{{word}}}" for word in YEAR_WORDS)
             yield f"{key}.subtitle: {words} stand for words of a fiscal year, no others"
     shown = [*certificate.rows, *(row for field in certificate.fields for row in FIELD_ROWS[field])]
-    if (certificate.form == "juminhyo") is not bool(certificate.rows):
-        yield f"{key}.rows: for the form juminhyo, and needed there"
+    if (certificate.form in WITH_ROWS) is not bool(certificate.rows):
+        yield f"{key}.rows: for the forms {' and '.join(WITH_ROWS)}, and needed there"
     if len(set(shown)) != len(shown):
         yield f"{key}.rows: a row twice, or chosen and always printed"
     if certificate.form in FAMILY_FORMS and not set(certificate.fields) <= FAMILY_FIELDS.get(
@@ -275,6 +279,36 @@ def _by_record(key: str, certificate: Certificate) -> Iterator[str]:
     for case, title in certificate.titles.items():
         if len(title) > MOST_TITLE or OF_A_SEAL in title:
             yield f"{key}.titles.{case}: at most {MOST_TITLE} characters, without {OF_A_SEAL}"
+
+
+def _of_entries(key: str, certificate: Certificate) -> Iterator[str]:
+    """Keys of one form that stand at another would change nothing."""
+    form = certificate.form
+    if (form == "nozei") is not bool(certificate.taxes):
+        yield f"{key}.taxes: for the form nozei, and needed there"
+    if len(set(certificate.taxes)) != len(certificate.taxes):
+        yield f"{key}.taxes: one twice"
+    if (certificate.unpaid_shown or certificate.masked) and form != "nozei":
+        yield f"{key}.unpaid_shown, masked: for the form nozei alone"
+    if certificate.dead and form != "jokyo":
+        yield f"{key}.dead: for the form jokyo alone"
+    if form == "jokyo":
+        if not set(certificate.fields) <= {"domicile", "residence"}:
+            yield f"{key}.fields: of a removed entry, only 'domicile' and 'residence' are asked for"
+        if "mynumber" in certificate.rows:
+            yield f"{key}.rows: no machine prints the individual number of a removed entry"
+    elif form in ENTRY_FORMS and certificate.fields:
+        yield f"{key}.fields: none of the form {form} are asked for"
+    if form in ENTRY_FORMS and certificate.amounts:
+        yield f"{key}.amounts: the form {form} has its own"
+
+
+def _same_records(certificates: Sequence[Certificate]) -> Iterator[str]:
+    """What decides what the records of a session say cannot differ between two certificates."""
+    for word in ("masked", "dead"):
+        form = "nozei" if word == "masked" else "jokyo"
+        if len({getattr(each, word) for each in certificates if each.form == form}) > 1:
+            yield f"certificates.{word}: the same for all of the form {form}"
 
 
 def _periods(certificates: Sequence[Certificate]) -> Iterator[str]:

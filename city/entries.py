@@ -11,7 +11,7 @@ from typing import Annotated, Protocol, TypeVar
 from msgspec import Meta, Struct
 
 from city.calendars import Calendar
-from city.vocabulary import Case, Field, RowKey
+from city.vocabulary import YEARLY, Case, Field, RowKey
 from firmware.link.base import Key, Localized, Text
 from firmware.link.form_terms import FormName
 
@@ -155,6 +155,13 @@ class Certificate(Sited, frozen=True, kw_only=True, rename={"since": "from"}):
     amounts: dict[Text, tuple[Text, ...]] = {}
     # the amount of which 0円 makes it the case "untaxed"; by case: another title, one note more
     untaxed: Text = ""
+    # nozei: which taxes (税目); whether what is unpaid is printed, not refused; whether amounts
+    # that an employer collects are printed as asterisks
+    taxes: tuple[Text, ...] = ()
+    unpaid_shown: bool = False
+    masked: bool = False
+    # jokyo: whether members of their household have the entries of those who died
+    dead: bool = False
     titles: dict[Case, Text] = {}
     remarks: dict[Case, Text] = {}
 
@@ -171,7 +178,7 @@ class Certificate(Sited, frozen=True, kw_only=True, rename={"since": "from"}):
 
     def between_years(self, day: date) -> bool:
         """Whether nothing can be issued because no year is on offer."""
-        return self.form == "kazei" and not self.fiscal_years(day)
+        return self.form in YEARLY and not self.fiscal_years(day)
 
     def texts_on_paper(self) -> Iterator[str]:
         """All texts of this certificate that go onto paper."""
@@ -181,6 +188,7 @@ class Certificate(Sited, frozen=True, kw_only=True, rename={"since": "from"}):
         yield from self.notes
         yield from self.titles.values()
         yield from self.remarks.values()
+        yield from self.taxes
         for heading, labels in self.amounts.items():
             yield heading
             yield from labels

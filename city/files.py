@@ -12,7 +12,8 @@ from sqlalchemy import ColumnElement, Connection, FromClause, Select, bindparam,
 
 from city import tables
 from city.families import RESIDENT, family_of, hold_family, registered
-from city.records import Card, File, RegisterEntry, Resident, Seal, TaxRecord
+from city.reading import rows
+from city.records import Card, File, Payment, RegisterEntry, Resident, Seal, TaxRecord
 
 R = TypeVar("R", bound=RegisterEntry)
 _CARD: Final = [str(column.name) for column in tables.cards.c]
@@ -47,24 +48,33 @@ def _resident(connection: Connection, fingerprint: str, hold: bool) -> File | No
         household = connection.execute(_LOCK, asked).scalars().first()
         if household is None:
             return None
-        rows = connection.execute(_HELD, {**asked, "household": household}).all()
+        found = connection.execute(_HELD, {**asked, "household": household}).all()
     else:
-        rows = connection.execute(_READ, asked).all()
-        registers = [row for row in rows[:1] if row[_FAMILY_AT]]
-    file = _file(rows)
-    if file is None or not registers:
+        found = connection.execute(_READ, asked).all()
+        registers = [row for row in found[:1] if row[_FAMILY_AT]]
+    file = _file(found)
+    if file is None:
+        return None
+    file = replace(file, payments=_payments(connection, file.resident.id, hold))
+    if not registers:
         return file
     return replace(file, family=family_of(connection, RESIDENT, file.resident.id, hold))
 
 
-def _file(rows: Sequence[Any]) -> File | None:
+def _payments(connection: Connection, resident: str, hold: bool) -> tuple[Payment, ...]:
+    payments = tables.payments
+    mine = payments.c.resident == resident
+    return rows(connection, payments, mine, Payment, hold, payments.c.id)
+
+
+def _file(found: Sequence[Any]) -> File | None:
     """One row for each member, and for each tax record of the holder."""
-    members = [next(group) for _, group in groupby(rows, key=lambda row: row[len(_CARD)])]
+    members = [next(group) for _, group in groupby(found, key=lambda row: row[len(_CARD)])]
     if not members:
         return None
     card = _entry(Card, _CARD, members[0])
     household = tuple(_entry(Resident, _RESIDENT, row[len(_CARD) :]) for row in members)
-    mine = [row for row in rows if row[len(_CARD)] == card.resident]
+    mine = [row for row in found if row[len(_CARD)] == card.resident]
     if not mine:  # moved to another household just now
         return None
     return File(

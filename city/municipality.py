@@ -38,8 +38,8 @@ from city.keeping import Publication, Retention
 from city.public_holidays import PublicHolidays
 from city.vocabulary import CAUSES, ELSE
 from firmware.link.base import Key, Text
-from firmware.link.form_terms import FAMILY_FORMS, Address
-from firmware.link.messages import FAMILY, Contact
+from firmware.link.form_terms import ENTRY_FORMS, FAMILY_FORMS, Address
+from firmware.link.messages import ENTRIES, FAMILY, Contact
 
 S = TypeVar("S", bound=Sited)
 
@@ -71,11 +71,13 @@ class Municipality(DatedData, frozen=True, kw_only=True):
         return tuple(certificate for certificate in self.certificates if certificate.holds_on(day))
 
     def told_to(self, understands: Sequence[str]) -> Municipality:
-        """What a kiosk of this build can take: an older one has no words for family registers."""
-        if FAMILY in understands:
-            return self
-        known = tuple(each for each in self.certificates if each.form not in FAMILY_FORMS)
-        return replace(self, certificates=known)
+        """What a kiosk of this build can take: an older one has no words for some forms."""
+        newer = {FAMILY: FAMILY_FORMS, ENTRIES: tuple(ENTRY_FORMS)}
+        unknown = {
+            form for word, forms in newer.items() if word not in understands for form in forms
+        }
+        known = tuple(each for each in self.certificates if each.form not in unknown)
+        return replace(self, certificates=known) if unknown else self
 
     def takes_phones(self, day: date) -> bool:
         begun = [entry for entry in self.phones if entry.since <= day]

@@ -170,6 +170,6 @@ def _contacts(city: Municipality, today: date) -> Iterator[str]:
             if "en" not in texts:
                 yield f"contacts.{subject}.{name}.en: missing"
     if any(each.form == "kazei" for each in city.certificates):
-        for code in filter(None, TAX_REFUSALS.values()):
+        for code in dict.fromkeys(filter(None, TAX_REFUSALS.values())):
             if city.places[code.value] == ELSE:
                 yield f"refusal_contacts.{code.value}: goes to {ELSE}, as no place is named"

@@ -58,6 +58,9 @@ class Resident(RegisterEntry, frozen=True, kw_only=True):
     residence_until: date | None = None  # 在留期間の満了の日
     residence_card: str = ""  # 在留カード等の番号
     mynumber: str
+    # Of who has moved out or died (除票): when, and where to.
+    removed_on: date | None = None
+    moved_to: str = ""  # 転出先
 
     @property
     def foreign(self) -> bool:
@@ -84,6 +87,8 @@ class TaxStanding(StrEnum):
     NO_RETURN = "no-return"
     ELSEWHERE = "elsewhere"  # taxed by another city
     NOT_RESIDENT = "not-resident"  # on 1 January of that year
+    DEPENDANT = "dependant"  # somebody's, and filed no return
+    STOPPED = "stopped"  # certificates of this person's taxes are issued at the counter alone
 
 
 class TaxRecord(RegisterEntry, frozen=True, kw_only=True):
@@ -92,6 +97,30 @@ class TaxRecord(RegisterEntry, frozen=True, kw_only=True):
     standing: TaxStanding
     address: str = ""  # on 1 January
     amounts: tuple[tuple[str, int], ...] = ()  # as printed, in order: label, yen
+
+
+class Payment(RegisterEntry, frozen=True, kw_only=True):
+    """What one tax of one fiscal year was, and what of it is paid. Yen."""
+
+    id: str
+    resident: str
+    year: int
+    tax: str  # 税目, as printed
+    employer: bool = False  # 特別徴収: whoever pays the wages pays it
+    billed: int
+    paid: int
+    not_due: int = 0  # 納期未到来額
+    paid_on: date | None = None  # the last payment
+    # 軽自動車税（種別割） alone: of the vehicle
+    vehicle: str = ""  # 車両番号
+    chassis: str = ""  # 車台番号
+    inspected: bool = False  # 継続検査 (車検) is needed
+    valid_until: date | None = None  # 有効期限 of its certificate
+
+    @property
+    def unpaid(self) -> int:
+        """Yen that are due, and not paid as far as is known."""
+        return self.billed - self.paid - self.not_due
 
 
 class FamilyRegister(RegisterEntry, frozen=True, kw_only=True):
@@ -160,6 +189,7 @@ class File(RegisterEntry, frozen=True, kw_only=True):
     taxes: tuple[TaxRecord, ...]
     family: Family | None = None
     registration: UseRegistration | None = None  # of somebody who lives elsewhere
+    payments: tuple[Payment, ...] = ()
 
     @property
     def version(self) -> int:
@@ -176,8 +206,10 @@ def members(file: File) -> dict[str, Resident]:
 
     Nobody but the holder where the household stays out of the machine: with a protected member the
     counter looks at who asks; of one that is larger than a session can name, nobody could tell
-    whether everybody is certified.
+    whether everybody is certified. Who is gone has no part in the household any more.
     """
+    if not file.resident.listed:
+        return {"m1": file.resident}
     people = {
         f"m{n}": person for n, person in enumerate((p for p in file.household if p.listed), start=1)
     }

@@ -6,12 +6,12 @@ One table. Which records a session can open, and whom a certificate can show, fo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from city.records import Family, FamilyMember, File, Resident, Standing, members
+from city.records import Family, FamilyMember, File, Standing
 from firmware.link.form_terms import FormName
 
 MAX_FAMILY: Final = 32  # people of one register, as `firmware.link.messages.FamilyPeople` has it
@@ -23,6 +23,8 @@ class Register(StrEnum):
     TAX = "tax"
     FAMILY = "family"  # 戸籍
     SUPPLEMENT = "supplement"  # 戸籍の附票
+    PAYMENT = "payment"  # 収納
+    REMOVED = "removed"  # 住民票の除票
 
 
 class Relation(StrEnum):
@@ -31,6 +33,7 @@ class Relation(StrEnum):
     SELF = "self"
     SAME_HOUSEHOLD = "same-household"
     SAME_FAMILY_REGISTER = "same-family-register"
+    SELF_OR_SURVIVOR = "self-or-survivor"  # of the household of somebody who died
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class Access:
     register: Register
     relation: Relation
     elsewhere: bool = False  # for people who live elsewhere too, with 利用登録
+    moved_out: bool = False  # for those who were residents, too
 
 
 ACCESS: Final[Mapping[FormName, Access]] = {
@@ -46,7 +50,18 @@ ACCESS: Final[Mapping[FormName, Access]] = {
     "kazei": Access(Register.TAX, Relation.SELF),
     "koseki": Access(Register.FAMILY, Relation.SAME_FAMILY_REGISTER, elsewhere=True),
     "fuhyo": Access(Register.SUPPLEMENT, Relation.SAME_FAMILY_REGISTER, elsewhere=True),
+    "nozei": Access(Register.PAYMENT, Relation.SELF),
+    "keiji": Access(Register.PAYMENT, Relation.SELF),
+    "jokyo": Access(Register.REMOVED, Relation.SELF_OR_SURVIVOR, moved_out=True),
 }
+
+
+def of_another_city(form: FormName, standing: Standing) -> bool:
+    """Whether this form is made of a register that this person is not in."""
+    access = ACCESS[form]
+    return (standing is Standing.ELSEWHERE and not access.elsewhere) or (
+        standing is Standing.MOVED_OUT and not access.moved_out
+    )
 
 
 def family_members(file: File) -> dict[str, FamilyMember]:
@@ -82,20 +97,3 @@ def agrees(file: File, family: Family) -> bool:
         return False
     at_home = person.standing is not Standing.ELSEWHERE
     return not at_home or person.domicile == family.register.domicile
-
-
-PEOPLE: Final[Mapping[Relation, Callable[[File], Mapping[str, Resident | FamilyMember]]]] = {
-    Relation.SELF: lambda file: {
-        key: person for key, person in members(file).items() if person.id == file.resident.id
-    },
-    Relation.SAME_HOUSEHOLD: members,
-    Relation.SAME_FAMILY_REGISTER: family_members,
-}
-
-
-def people_of(form: FormName, file: File) -> Mapping[str, Resident | FamilyMember]:
-    """Who can stand on a certificate of this form, by the name of the record and of the choice."""
-    access = ACCESS[form]
-    if file.resident.standing is Standing.ELSEWHERE and not access.elsewhere:
-        return {}
-    return PEOPLE[access.relation](file)

@@ -13,6 +13,7 @@ from typing import Final
 from city.clock import JST
 from city.composition import Picked, available
 from city.entries import Certificate, current
+from city.entry_rules import entry_options, entry_refusal
 from city.family_rules import entered, family_options, family_refusal
 from city.inquiry import Inquiry, opens
 from city.inquiry import usable_from as usable_from
@@ -20,10 +21,10 @@ from city.municipality import Municipality
 from city.opening import Opening, opening
 from city.records import Card, File, Resident, Standing, TaxRecord, TaxStanding, stays_out
 from city.records import members as members
-from city.relations import ACCESS
+from city.relations import ACCESS, of_another_city
 from city.vocabulary import ELSE
 from firmware.link import era
-from firmware.link.form_terms import FAMILY_FORMS
+from firmware.link.form_terms import ENTRY_FORMS, FAMILY_FORMS
 from firmware.link.messages import (
     CertificateNotice,
     Choice,
@@ -115,13 +116,24 @@ def person_refusal(city: Municipality, now: datetime, file: File) -> RefusalCode
             person.standing is Standing.ELSEWHERE and terms.registration_days is None,
             RefusalCode.NOT_LINKED,
         ),
-        (person.standing in (Standing.MOVED_OUT, Standing.LEAVING), RefusalCode.MOVED_OUT),
+        (
+            person.standing is Standing.LEAVING
+            or (person.standing is Standing.MOVED_OUT and not _serves_former(city, today, file)),
+            RefusalCode.MOVED_OUT,
+        ),
         (today < birthday(person.birth, terms.minimum_age), RefusalCode.UNDER_15),
         (_not_continued(card, person), RefusalCode.CARD_NOT_CONTINUED),
         (today < usable_from(city, _linked_on(card)), RefusalCode.CARD_TOO_NEW),
         (today < usable_from(city, person.notified_on), RefusalCode.NOTICE_IN_PROCESS),
     )
     return next((code for holds, code in causes if holds), None)
+
+
+def _serves_former(city: Municipality, day: date, file: File) -> bool:
+    """Whether somebody who was a resident could have anything that day."""
+    return file.resident.removed_on is not None and any(
+        ACCESS[certificate.form].moved_out for certificate in city.offered(day)
+    )
 
 
 def person_opens_at(city: Municipality, code: RefusalCode, file: File) -> datetime | None:
@@ -178,10 +190,12 @@ def _offer(inquiry: Inquiry, now: datetime) -> Offer:
 
 
 def _of_another_city(inquiry: Inquiry) -> RefusalCode | None:
-    """Who lives elsewhere is in some registers only."""
-    elsewhere = inquiry.file.resident.standing is Standing.ELSEWHERE
-    served = ACCESS[inquiry.certificate.form].elsewhere
-    return RefusalCode.NOT_LINKED if elsewhere and not served else None
+    """Who lives elsewhere, or moved out, is in some registers only."""
+    standing = inquiry.file.resident.standing
+    if not of_another_city(inquiry.certificate.form, standing):
+        return None
+    moved_out = standing is Standing.MOVED_OUT
+    return RefusalCode.MOVED_OUT if moved_out else RefusalCode.NOT_LINKED
 
 
 def _ends_by_itself(inquiry: Inquiry, code: RefusalCode | None) -> datetime | None:
@@ -274,6 +288,7 @@ TAX_REFUSALS: Final = {
     TaxStanding.NO_RETURN: RefusalCode.NO_TAX_RETURN,
     TaxStanding.ELSEWHERE: RefusalCode.TAXED_ELSEWHERE,
     TaxStanding.NOT_RESIDENT: RefusalCode.NOT_RESIDENT_ON_JANUARY_1,
+    TaxStanding.DEPENDANT: RefusalCode.NO_TAX_RETURN,
 }
 
 
@@ -288,9 +303,13 @@ def _taxes(inquiry: Inquiry) -> dict[int, TaxRecord]:
 
 
 def _tax_refusal(certificate: Certificate, record: TaxRecord | None) -> RefusalCode | None:
-    """A record of which this certificate would show no amount is none."""
+    """A record of which this certificate would show no amount is none, unless the city certifies
+    that there is no return.
+    """
     if record is None:
         return RefusalCode.NO_TAX_RETURN
+    if record.standing is TaxStanding.DEPENDANT and "dependant" in certificate.statement:
+        return None
     sections = certificate.amounts.values()
     shown = [
         label
@@ -299,6 +318,8 @@ def _tax_refusal(certificate: Certificate, record: TaxRecord | None) -> RefusalC
     ]
     if record.standing is TaxStanding.FILED and not shown:
         return RefusalCode.NO_TAX_RETURN
+    if record.standing is TaxStanding.STOPPED:
+        return RefusalCode.NOT_ISSUED
     return TAX_REFUSALS[record.standing]
 
 
@@ -340,7 +361,9 @@ FORMS: Final[
     "kazei": (_kazei_refusal, _kazei_options),
     "koseki": (family_refusal, family_options),
     "fuhyo": (family_refusal, family_options),
+    **dict.fromkeys(ENTRY_FORMS, (entry_refusal, entry_options)),
 }
+
 
 # -- what was chosen -------------------------------------------------------------------------------
 

@@ -5,14 +5,14 @@ transaction that decides.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import partial
 
 from msgspec.structs import replace
 from sqlalchemy import Connection
 
-from city import cards, cases, files, registry, rules
+from city import cards, files, registry, rules
 from city.commitments import SEED_SIZE, commit, pseudonym
 from city.composition import (
     ADDRESS,
@@ -20,6 +20,7 @@ from city.composition import (
     holder_id,
     session_records,
 )
+from city.entry_rules import entries_told
 from city.family_rules import family_people
 from city.handlers import City, Refused, day_of, require, require_open, seconds
 from city.permits import permit
@@ -46,7 +47,7 @@ def open_session(
     ends = seconds(now) + data.session_s
     seed = secrets.token_bytes(SEED_SIZE)
 
-    def admit(connection: Connection) -> tuple[File, cases.Paused] | Refused:
+    def admit(connection: Connection) -> tuple[File, tuple[messages.Offer, ...]] | Refused:
         if not spend(connection):
             return Refused(RefusalCode.CHALLENGE)
         found = permit(connection, kiosk)
@@ -69,19 +70,27 @@ def open_session(
         if not registry.open_session(connection, session):
             return Refused(RefusalCode.SESSION_REUSED)
         card_here = pseudonym(seed, card.fingerprint)
-        city.log(connection, "session", kiosk=kiosk, session=session.session, card=card_here)
-        return file, found.paused
+        offers = tuple(
+            _paused_offer(offer) if found.paused.stops(kiosk, offer.kind) else offer
+            for offer in rules.offers(data, now, file)
+        )
+        city.log(
+            connection,
+            "session",
+            kiosk=kiosk,
+            session=session.session,
+            card=card_here,
+            **_not_offered(offers),
+        )
+        return file, offers
 
     admitted = city.step(admit)  # returned, not raised: a spent challenge must be kept
     if isinstance(admitted, Refused):
         raise admitted
-    file, paused = admitted
+    file, known = admitted
     records = session_records(data, day_of(now), file)
     holder = records[holder_id(file)]
-    offers = tuple(
-        _told(_paused_offer(o) if paused.stops(kiosk, o.kind) else o, message.understands)
-        for o in rules.offers(data, now, file)
-    )
+    offers = tuple(_told(offer, message.understands) for offer in known)
     return messages.SessionAnswer(
         session=message.session,
         holder=holder_id(file),
@@ -95,7 +104,16 @@ def open_session(
         ends_in_s=data.session_s,
         readings=_readings(file) if messages.READINGS in message.understands else {},
         family=family_people(file) if any(offer.family for offer in offers) else None,
+        entries=entries_told(offers),
     )
+
+
+def _not_offered(offers: Iterable[messages.Offer]) -> dict[str, str]:
+    """For the log: the causes for which this person cannot have a certificate, each once, and not
+    which certificate it is.
+    """
+    causes = sorted({offer.refusal.value for offer in offers if offer.refusal})
+    return {"refused": ",".join(causes)} if causes else {}
 
 
 def _told(offer: messages.Offer, understands: Sequence[str]) -> messages.Offer:

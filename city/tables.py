@@ -67,6 +67,8 @@ residents = Table(
     Column("residence_until", Date),
     Column("residence_card", Text, nullable=False),
     Column("mynumber", String(12), nullable=False),
+    Column("removed_on", Date),
+    Column("moved_to", Text, nullable=False, server_default=""),
 )
 
 seals = Table(
@@ -86,6 +88,24 @@ taxes = Table(
     Column("standing", String(16), nullable=False),
     Column("address", Text, nullable=False),
     Column("amounts", JSON, nullable=False),
+)
+
+payments = Table(
+    "payments",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("resident", ForeignKey("residents.id"), nullable=False, index=True),
+    Column("year", Integer, nullable=False),
+    Column("tax", Text, nullable=False),
+    Column("employer", Boolean, nullable=False),
+    Column("billed", Integer, nullable=False),  # yen, as the two that follow
+    Column("paid", Integer, nullable=False),
+    Column("not_due", Integer, nullable=False),
+    Column("paid_on", Date),
+    Column("vehicle", Text, nullable=False),
+    Column("chassis", Text, nullable=False),
+    Column("inspected", Boolean, nullable=False),
+    Column("valid_until", Date),
 )
 
 cards = Table(

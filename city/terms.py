@@ -24,6 +24,7 @@ from city import municipality
 from city.composition import ALWAYS, HEAD, HOUSEHOLD_HEAD, LABELS, LINES, TAX_ROWS
 from city.config import Config, ConfigError, load
 from city.entries import Certificate, Issuer
+from city.entry_forms import SECTIONS
 from city.family_forms import DOMICILE_FIELD
 from city.municipality import Municipality
 from city.vocabulary import FIELD_ROWS, Field, RowKey
@@ -92,13 +93,19 @@ def _form(certificate: Certificate) -> Form:
         fields={field: _field(field, certificate.form) for field in certificate.fields},
         tax_rows=TAX_ROWS if certificate.form == "kazei" else (),
         amounts=tuple(
-            AmountSection(heading=h, labels=labels) for h, labels in certificate.amounts.items()
+            AmountSection(heading=h, labels=labels) for h, labels in _sections(certificate)
         ),
         seal_mm=certificate.seal_mm,
         untaxed=certificate.untaxed,
         titles={str(case): text for case, text in certificate.titles.items()},
         remarks={str(case): text for case, text in certificate.remarks.items()},
     )
+
+
+def _sections(certificate: Certificate) -> Iterator[tuple[str, tuple[str, ...]]]:
+    if certificate.form in SECTIONS:
+        yield SECTIONS[certificate.form]
+    yield from certificate.amounts.items()
 
 
 def _fees(certificate: Certificate) -> Iterator[FormFee]:
@@ -113,7 +120,7 @@ def _fees(certificate: Certificate) -> Iterator[FormFee]:
 def _field(field: Field, form: FormName) -> tuple[str, ...]:
     if form in FAMILY_FORMS:
         return DOMICILE_FIELD
-    head = (HOUSEHOLD_HEAD,) if field == "relationship" else ()
+    head = (HOUSEHOLD_HEAD,) if field == "relationship" and form == "juminhyo" else ()
     return (*head, *_labels(FIELD_ROWS[field]))
 
 

@@ -45,6 +45,9 @@ FORMS = {
     "kazei": ("kazei.typ", 15),
     "koseki": ("juminhyo.typ", 15),
     "fuhyo": ("juminhyo.typ", 15),
+    "nozei": ("entry.typ", 15),
+    "keiji": ("entry.typ", 15),
+    "jokyo": ("juminhyo.typ", 15),
 }
 ITEM = "【"  # a value of such items has a line to itself, however short
 MOST_VALUE = 400  # characters, as `firmware.link.base.Text` has it

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from firmware.link.form_terms import FormName
+from firmware.link.form_terms import ENTRY_FORMS, FormName
 from firmware.link.messages import RefusalCode
 from firmware.link.refusals import LINE
 
@@ -45,7 +45,19 @@ FIELD_ROWS: Final[dict[Field, tuple[RowKey, ...]]] = {
 # What can be asked of the forms of a family register: with 本籍 goes 筆頭者.
 FAMILY_FIELDS: Final[dict[FormName, set[Field]]] = {"koseki": set(), "fuhyo": {"domicile"}}
 # Of a document: picks its certifying sentence and sub-title.
-Case = Literal["household", "part", "seal", "tax", "untaxed", "all", "some"]
+Case = Literal[
+    "household",
+    "part",
+    "seal",
+    "tax",
+    "untaxed",
+    "dependant",
+    "all",
+    "some",
+    "payment",
+    "vehicle",
+    "removed",
+]
 # Kiosks look for the imprint on what is called so, and for none on anything else.
 OF_A_SEAL: Final = "印鑑"
 # Which cases a certificate has a sentence for. One of a family register shows all of its people, or
@@ -53,10 +65,18 @@ OF_A_SEAL: Final = "印鑑"
 STATEMENTS: Final[dict[FormName, tuple[frozenset[str], ...]]] = {
     "juminhyo": (frozenset({"household", "part"}),),
     "inkan": (frozenset({"seal"}),),
-    "kazei": (frozenset({"tax"}), frozenset({"tax", "untaxed"})),
+    "kazei": (
+        frozenset({"tax"}),
+        frozenset({"tax", "untaxed"}),
+        frozenset({"tax", "dependant"}),
+        frozenset({"tax", "untaxed", "dependant"}),
+    ),
     "koseki": (frozenset({"all"}), frozenset({"some"})),
     "fuhyo": (frozenset({"all"}), frozenset({"some"})),
+    **{form: (frozenset({entry.option}),) for form, entry in ENTRY_FORMS.items()},
 }
+YEARLY: Final = ("kazei", "nozei")  # forms with a list of fiscal years
+WITH_ROWS: Final = ("juminhyo", "jokyo")  # forms whose rows the city names
 
 # Labels: a year's record, which has a field for each, is committed to as one.
 MOST_AMOUNTS: Final = 80
@@ -72,6 +92,9 @@ USUAL_TITLES: Final = {
     "koseki-kojin": "戸籍個人事項証明書",
     "fuhyo-zenbu": "戸籍の附票の写し（全部）",
     "fuhyo-kojin": "戸籍の附票の写し（一部）",
+    "nozei": "納税証明書",
+    "keiji-nozei": "軽自動車税（種別割）納税証明書（継続検査用）",
+    "jokyo": "住民票の除票の写し",
 }
 # In which kiosks speak and write.
 LANGUAGES: Final = ("ja", "en", "id", "ja-easy", "ko", "ne", "pt", "tl", "vi", "zh-Hans", "zh-Hant")

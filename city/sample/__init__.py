@@ -24,7 +24,7 @@ from city.config import Config
 from city.enroll import EnrollError, link
 from city.handlers import seconds
 from city.records import Resident, Seal, Standing, TaxRecord, TaxStanding
-from city.sample import families
+from city.sample import families, payments
 from city.sample.imprint import draw
 
 RESIDENTS: Final = Path(__file__).parent / "residents.toml"
@@ -80,6 +80,8 @@ class SampleMember(SampleData, frozen=True, kw_only=True):
     settled_on: date | None = None
     previous_address: str | None = None
     notified_today: bool = False
+    removed_on: date | None = None
+    moved_to: str = ""
     nationality: str = ""
     residence_status: str = ""
     residence_period: str = ""
@@ -164,6 +166,8 @@ def seed(engine: Engine, clock: Clock, city: municipality.Municipality) -> None:
                 _put_seal(connection, member)
                 _put_taxes(connection, member, household.address, latest)
         families.seed(connection, today)
+        taxes = dict.fromkeys(tax for each in city.certificates for tax in each.taxes)
+        payments.seed(connection, latest, taxes)
 
 
 def latest_year(city: municipality.Municipality, today: date) -> int:

@@ -50,6 +50,7 @@ class Entry(msgspec.Struct, frozen=True):
     kind: str = ""
     code: str = ""
     result: str = ""
+    refused: str = ""  # of a session: the causes of what it was not offered
 
 
 @dataclass
@@ -136,6 +137,11 @@ def _from_log(
     refusals: list[tuple[str, str]] = []
     last: dict[tuple[str, str], int] = {}
     for entry in _entries(connection):
+        for cause in _causes(entry):
+            before = last.get((entry.kiosk, cause), -AGAIN_S)
+            last[entry.kiosk, cause] = entry.at
+            if entry.at - before >= AGAIN_S and (month := month_of(entry.at)) in wanted:
+                refusals.append((month, cause))
         if entry.event == "session" and (month := month_of(entry.at)) in wanted:
             visits[entry.session] = _Visit(month)
         elif entry.event == "reserved" and entry.session in visits:
@@ -146,13 +152,14 @@ def _from_log(
             visits[entry.session].orders[entry.order] = f"{ISSUED}:{kind}"
         elif entry.event == "outcome" and entry.order in owners and entry.result == Result.FAILED:
             visits[owners[entry.order]].orders[entry.order] = NOT_PRINTED
-        elif entry.event in REFUSED:
-            cause = cause_of(entry.code)
-            before = last.get((entry.kiosk, cause), -AGAIN_S)
-            last[entry.kiosk, cause] = entry.at
-            if entry.at - before >= AGAIN_S and (month := month_of(entry.at)) in wanted:
-                refusals.append((month, cause))
     return visits, refusals
+
+
+def _causes(entry: Entry) -> set[str]:
+    """Of a refusal; of a session, of the certificates that it was not offered, each cause once."""
+    if entry.event in REFUSED:
+        return {cause_of(entry.code)}
+    return {cause_of(code) for code in entry.refused.split(",") if code}
 
 
 def cause_of(code: str) -> str:

@@ -30,6 +30,7 @@ View = Callable[[Session], Facts]
 # Touches that every screen takes: how it is shown, and in which language. They change no state.
 SETTINGS = ("mode", "language")
 PRINTED = "ja"  # the language of the paper
+REMOVED = "removed"  # the question whose copy of a removed entry (住民票の除票)
 CARD, PHONE, EITHER = "card", "phone", "either"  # what words can be about
 # Refusals that send to another municipality: this city's own office is for questions only.
 ELSEWHERE = frozenset({"taxed-elsewhere", "not-resident-on-january-1"})
@@ -265,6 +266,15 @@ def _people(holder: Holder, offer: Offer, session: Session) -> Facts:
     given = dict(session.answers)
     asked_now = {option.id for option in asked(offer, session.answers)}
     own, everybody = holder.people(offer)
+    for option in offer.options:
+        if option.id == REMOVED:  # one whose entry was removed, and nobody else
+            chosen = given.get(REMOVED, ())
+            return {
+                "scope": "chosen",
+                "names": [each.name for each in option.choices if each.id in chosen],
+                "omitted": [],
+                "members": _positions("", option.choices, chosen),
+            }
     if offer.family:
         scope = "chosen" if "members" in asked_now else "family"
     else:
@@ -306,7 +316,7 @@ def _summary(offer: Offer, session: Session) -> list[Facts]:
             "omitted": _named(c for c in option.choices if c.id not in given.get(option.id, ())),
         }
         for option in asked(offer, session.answers)
-        if option.id not in ("scope", "members", "copies")
+        if option.id not in ("scope", "members", REMOVED, "copies")
     ]
 
 

@@ -8,6 +8,7 @@ takes all of that from here.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Final, Literal
@@ -16,14 +17,35 @@ import msgspec
 from msgspec import Meta
 
 from firmware.link.base import CityCode, Key, Localized, Message, Price, Text
+from firmware.link.content import NAME
 
-FormName = Literal["juminhyo", "inkan", "kazei", "koseki", "fuhyo"]
+FormName = Literal["juminhyo", "inkan", "kazei", "koseki", "fuhyo", "nozei", "keiji", "jokyo"]
 UNTAXED: Final = "0円"
 FAMILY_FORMS: Final = ("koseki", "fuhyo")  # of a family register: its people, not the household
+RETURN: Final = "所得の申告"  # of the year's record of somebody's dependant who filed no return
 Labels = Annotated[tuple[Text, ...], Meta(max_length=64)]
 Address = Annotated[
     str, Meta(min_length=9, max_length=48, pattern='^https?://[!-"$-~]+\\Z')
 ]  # without a fragment
+
+
+@dataclass(frozen=True)
+class EntryForm:
+    """A form of one entry, which the holder of the card chooses: a payment, a vehicle, somebody who
+    was removed from the register of residents. `option` is the question and the case; `named_by`
+    the labels whose values are what the screen calls the entry, in their order.
+    """
+
+    option: str
+    named_by: tuple[str, ...]
+
+
+ENTRY_FORMS: Final[Mapping[FormName, EntryForm]] = {
+    "nozei": EntryForm("payment", ("年度", "税目", "車両番号", "納付方法")),
+    "keiji": EntryForm("vehicle", ("車両番号",)),
+    "jokyo": EntryForm("removed", (NAME,)),
+}
+BETWEEN: Final = "\u3000"  # the values of a name
 
 
 class FormFee(Message, frozen=True):
@@ -62,7 +84,8 @@ class Form(Message, frozen=True, omit_defaults=True):
     fees: Annotated[tuple[FormFee, ...], Meta(min_length=1, max_length=32)]
     copies: Annotated[int, Meta(ge=1, le=10)]
     subtitles: Annotated[dict[Key, Text], Meta(max_length=4)]  # by case, as `statements`
-    # by case: "household", "part", "seal", "tax", "untaxed", "all", "some"
+    # by case: "household", "part", "seal", "tax", "untaxed", "dependant", "all", "some", or the
+    # option of an `EntryForm`
     statements: Annotated[dict[Key, Text], Meta(max_length=4)]
     notes: Annotated[tuple[Text, ...], Meta(max_length=8)]
     head: Labels
@@ -70,6 +93,7 @@ class Form(Message, frozen=True, omit_defaults=True):
     always: Labels
     fields: Annotated[dict[Key, Labels], Meta(max_length=16)]  # by choice of the option "fields"
     tax_rows: Labels  # of the year's tax record, behind the person's rows
+    # of the year's record or the chosen entry; a form of an entry has sections
     amounts: Annotated[
         tuple[AmountSection, ...], Meta(max_length=16)
     ]  # empty: all of the record in its order

@@ -81,7 +81,8 @@ UPDATES: Final = "updates"  # `Terms.update`
 FAMILY: Final = "family"  # `SessionAnswer.family`, and certificates of it
 CAUSES: Final = "causes"  # the codes of `refusals.OLDER`, and `CertificateNotice.refusal`
 WORDS: Final = "words"  # `discount` and `not_for` of a certificate, with `hello` and sessions
-UNDERSTOOD: Final = (TODAY, OPENINGS, READINGS, BUILDS, UPDATES, CAUSES, WORDS, FAMILY)
+ENTRIES: Final = "entries"  # `SessionAnswer.entries`, and the forms of an entry
+UNDERSTOOD: Final = (TODAY, OPENINGS, READINGS, BUILDS, UPDATES, CAUSES, WORDS, FAMILY, ENTRIES)
 ISSUING: Final = "issuing"  # `Terms.issuing`: understood by whoever compares both sides' keys
 Understood = Annotated[tuple[Key, ...], Meta(max_length=32)]
 
@@ -303,6 +304,9 @@ class FamilyPeople(Message, frozen=True):
         return f"FamilyPeople({len(self.members)})"
 
 
+Entries = Annotated[dict[Key, Text], Meta(max_length=32)]
+
+
 class SessionAnswer(Message, frozen=True, omit_defaults=True):
     """Who set the card, as the city knows it, and what it binds itself to: a commitment for each
     record.
@@ -315,7 +319,7 @@ class SessionAnswer(Message, frozen=True, omit_defaults=True):
     members: Annotated[
         dict[Key, Text], Meta(max_length=32)
     ]  # record -> name, everybody who can be certified
-    records: Annotated[dict[Key, Hash], Meta(max_length=96)]  # record -> `commitments.commitment`
+    records: Annotated[dict[Key, Hash], Meta(max_length=128)]  # record -> `commitments.commitment`
     record_version: (
         Version  # of the city's file: in every commitment, in the manifest, and compared at release
     )
@@ -326,6 +330,8 @@ class SessionAnswer(Message, frozen=True, omit_defaults=True):
     # spoken sound by sound, and only where nobody else can hear
     readings: Annotated[dict[Key, Text], Meta(max_length=32)] = msgspec.field(default_factory=dict)
     family: FamilyPeople | None = None  # of a certificate of it that can be had
+    # option of an `EntryForm` -> record -> what the entry is called, of those that can be chosen
+    entries: Annotated[dict[Key, Entries], Meta(max_length=8)] = msgspec.field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"SessionAnswer({self.session})"

@@ -41,6 +41,11 @@ class RefusalCode(StrEnum):
     NOT_REGISTERED_FOR_USE = "not-registered-for-use"  # neither resident here nor 利用登録
     REGISTRATION_IN_PROCESS = "registration-in-process"  # 利用登録 filed: until `opens_at`
     FILING_IN_PROCESS = "filing-in-process"  # a notice about the family register: until `opens_at`
+    # 納税証明書: what was billed is not paid, or the payment is not known here yet
+    PAYMENT_NOT_RECORDED = "payment-not-recorded"
+    NOTHING_BILLED = "nothing-billed"  # no such tax of a year that is on offer
+    NO_VEHICLE = "no-vehicle"  # none that is inspected (車検), under this name
+    NO_REMOVED_ENTRY = "no-removed-entry"  # 除票: none that this person may have
     NOT_ISSUED = "not-issued"  # no machine issues this certificate for this person
     CHARACTERS = "characters"  # a character no font of this city has: counter
     CHARACTER_PENDING = "character-pending"  # the register has 〓 where its character will stand
@@ -113,6 +118,10 @@ OLDER: Final[Mapping[RefusalCode, RefusalCode]] = {
     RefusalCode.NOT_REGISTERED_FOR_USE: RefusalCode.NOT_LINKED,
     RefusalCode.REGISTRATION_IN_PROCESS: RefusalCode.NOTICE_IN_PROCESS,
     RefusalCode.FILING_IN_PROCESS: RefusalCode.NOTICE_IN_PROCESS,
+    RefusalCode.PAYMENT_NOT_RECORDED: RefusalCode.NOT_AVAILABLE,
+    RefusalCode.NOTHING_BILLED: RefusalCode.NOT_AVAILABLE,
+    RefusalCode.NO_VEHICLE: RefusalCode.NOT_AVAILABLE,
+    RefusalCode.NO_REMOVED_ENTRY: RefusalCode.NOT_AVAILABLE,
     RefusalCode.NOT_ISSUED: RefusalCode.NOT_AVAILABLE,
 }
 

@@ -43,7 +43,7 @@ from firmware.service.terms import terms as journey_terms
 from firmware.service.unrecorded import MAKE, unrecorded
 from firmware.service.vault import Vault
 from firmware.sheets.admit import RefusedDocument, SignedTerms, Trust, admit, read_terms
-from firmware.sheets.expected import Ordered, check_notices
+from firmware.sheets.binding import Ordered, check_notices
 from firmware.sheets.fault import SheetFault, SheetReason
 from firmware.sheets.prepare import Target
 from hal.printer.escpos_commands import NEVER_IN_A_PAGE

@@ -9,6 +9,7 @@ from typing import Final
 
 from firmware.link import messages
 from firmware.link.client import LineFault, LineReason
+from firmware.link.form_terms import ENTRY_FORMS
 from firmware.texts.texts import Texts
 
 TYPES: Final[Mapping[str, str]] = {
@@ -16,6 +17,7 @@ TYPES: Final[Mapping[str, str]] = {
     "members": "many",
     "fields": "many",
     "year": "one",
+    **{entry.option: "one" for entry in ENTRY_FORMS.values()},
     "copies": "count",
 }
 MOST_COPIES: Final = 10  # as an order may ask for

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from firmware.flow import events, offers
 from firmware.link import messages
 from firmware.link.client import LineFault, LineReason
+from firmware.link.form_terms import ENTRY_FORMS
 from firmware.link.refusals import LINE
 from firmware.service.offered import check_offers
 from firmware.sheets import era
+
+NAMED: Final = frozenset(entry.option for entry in ENTRY_FORMS.values())
 
 
 def _localized(texts: dict[str, str]) -> offers.Localized:
@@ -90,6 +94,9 @@ def session_opened(epoch: int, answer: messages.SessionAnswer) -> events.Session
     if not all(text.strip() for text in identity):
         raise LineFault(LineReason.MALFORMED)
     check_offers(answer.offers)
+    called = [name for entries in answer.entries.values() for name in entries.values()]
+    if not all(name.strip() for name in called):
+        raise LineFault(LineReason.MALFORMED)
     family = answer.family
     if any(offer.family for offer in answer.offers) is not (family is not None):
         raise LineFault(LineReason.MALFORMED)
@@ -146,7 +153,7 @@ def _option(
         tuple(
             offers.Choice(
                 choice.id,
-                _name(option.id, choice.id, people),
+                _name(option.id, choice.id, {**answer.entries, "members": people}),
                 readings.get(choice.id, "") if option.id == "members" else "",
             )
             for choice in option.choices
@@ -158,13 +165,13 @@ def _option(
     )
 
 
-def _name(option: str, choice: str, members: Mapping[str, str]) -> str:
-    """ "" where the texts know the choice. Raises LineFault for a person or a year that does not
-    exist.
+def _name(option: str, choice: str, named: Mapping[str, Mapping[str, str]]) -> str:
+    """ "" where the texts know the choice. Raises LineFault for a person, an entry or a year that
+    does not exist. `named`: by the question.
     """
     try:
-        if option == "members":
-            return members[choice]
+        if option in named or option in NAMED:
+            return named[option][choice]
         if option == "year":
             return era.year_words(int(choice.removeprefix("y")))["fiscal"]
     except (KeyError, ValueError):

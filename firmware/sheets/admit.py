@@ -22,8 +22,9 @@ from firmware.link.content import sheet_digest
 from firmware.link.form_terms import FormTerms
 from firmware.link.messages import Manifest, OrderAnswer, seal_info
 from firmware.sheets import layout, page, pdf
+from firmware.sheets.binding import Ordered
 from firmware.sheets.compare import compare
-from firmware.sheets.expected import Expected, Ordered, expect
+from firmware.sheets.expected import Expected, expect
 from firmware.sheets.fault import SheetFault, SheetReason
 from firmware.sheets.glyphs import FONT, load_glyphs
 from firmware.sheets.own_font import load_own_font

@@ -17,16 +17,23 @@ from typing import Final
 
 from firmware.link.commitments import FAMILY_RECORD, SEAL_RECORD, commitment, opened
 from firmware.link.content import GIVEN, IMPRINT, NAME, Content, Person, Row, Sheet
-from firmware.link.form_terms import FAMILY_FORMS, UNTAXED, Current, FormName, FormTerms, current
+from firmware.link.form_terms import (
+    BETWEEN,
+    ENTRY_FORMS,
+    FAMILY_FORMS,
+    RETURN,
+    UNTAXED,
+    Current,
+    EntryForm,
+    FormName,
+    FormTerms,
+    current,
+)
 from firmware.link.messages import (
-    PROTOCOL,
     Manifest,
-    OrderRequest,
-    SessionAnswer,
-    Terms,
-    request_sha256,
 )
 from firmware.sheets import era
+from firmware.sheets.binding import Ordered, check_binding, check_offer, day_of_issue
 from firmware.sheets.fault import SheetFault, SheetReason
 
 BIRTH, ADDRESS = "生年月日", "住所"  # what the screen shows of the holder besides the name
@@ -40,26 +47,17 @@ OPTIONS: Final[Mapping[FormName, frozenset[str]]] = {
     "kazei": frozenset({"year"}),
     "koseki": frozenset({"members"}),
     "fuhyo": frozenset({"members", "fields"}),
+    "nozei": frozenset({"payment"}),
+    "keiji": frozenset({"vehicle"}),
+    "jokyo": frozenset({"removed", "fields"}),
 }
 
 # the records of people; no seal and no year has such a name
 MEMBER: Final = re.compile(r"m\d{1,2}")
 RELATIVE: Final = re.compile(r"f\d{1,2}")  # of a family register
+ENTRY: Final = re.compile(r"p\d{4}\.\d{1,2}|[dv]\d{1,2}")  # of what one entry is about
 
 Values = Mapping[str, str]  # label -> value of one record
-
-
-@dataclass(frozen=True)
-class Ordered:
-    """What this session knows for itself. `days`: the first and the last on which the document can
-    be made out.
-    """
-
-    kiosk: str
-    card_sha256: str
-    request: OrderRequest
-    session: SessionAnswer = field(repr=False)
-    days: tuple[date, date]
 
 
 @dataclass(frozen=True)
@@ -78,72 +76,13 @@ class Expected:
 def expect(ordered: Ordered, terms: FormTerms, manifest: Manifest) -> Expected:
     """Check the manifest's binding, open its records, compose. Raises SheetFault."""
     check_binding(ordered, manifest)
-    day = _day_of_issue(ordered, manifest)
+    day = day_of_issue(ordered, manifest)
     try:
         now = current(terms, manifest.kind, day)
     except LookupError:
         raise SheetFault(SheetReason.TERMS) from None
-    _check_offer(ordered, now, manifest)
+    check_offer(ordered, now, manifest)
     return _Composition(ordered, now, day, manifest).expected()
-
-
-def check_notices(terms: FormTerms, stated: Terms, day: date) -> None:
-    """The menu, which nobody signed, says what the signed terms say of that day.
-    Raises SheetFault.
-    """
-    if stated.city != terms.city:
-        raise SheetFault(SheetReason.TERMS)
-    for notice in stated.certificates:
-        try:
-            now = current(terms, notice.kind, day)
-        except LookupError:
-            raise SheetFault(SheetReason.TERMS) from None
-        if (notice.title, notice.fee) != (now.form.title, now.fee):
-            raise SheetFault(SheetReason.TERMS)
-
-
-def check_binding(ordered: Ordered, manifest: Manifest) -> None:
-    """A manifest whose signature holds is that of this very order. Raises SheetFault."""
-    request, session = ordered.request, ordered.session
-    bindings = (
-        (manifest.protocol, PROTOCOL, SheetReason.PROTOCOL),
-        (manifest.kiosk, ordered.kiosk, SheetReason.KIOSK),
-        (manifest.session, request.session, SheetReason.SESSION),
-        (session.session, request.session, SheetReason.SESSION),
-        (manifest.order, request.order, SheetReason.ORDER),
-        (manifest.card_sha256, ordered.card_sha256, SheetReason.CARD),
-        (manifest.request_sha256, request_sha256(request), SheetReason.REQUEST),
-        (manifest.kind, request.kind, SheetReason.KIND),
-        (manifest.copies, request.copies, SheetReason.COPIES),
-        (manifest.record_version, session.record_version, SheetReason.RECORD_VERSION),
-        (len(manifest.codes), manifest.content.pages, SheetReason.PAGE_COUNT),
-    )
-    for stated, known, reason in bindings:
-        if stated != known:
-            raise SheetFault(reason)
-
-
-def _day_of_issue(ordered: Ordered, manifest: Manifest) -> date:
-    try:
-        day = era.read(manifest.content.issued_on)
-    except ValueError:
-        raise SheetFault(SheetReason.DATE) from None
-    if not ordered.days[0] <= day <= ordered.days[1]:
-        raise SheetFault(SheetReason.DATE)
-    return day
-
-
-def _check_offer(ordered: Ordered, now: Current, manifest: Manifest) -> None:
-    """What was offered on the screen is what the signed terms say."""
-    offer = next((o for o in ordered.session.offers if o.kind == manifest.kind), None)
-    if offer is None or offer.title != now.form.title:
-        raise SheetFault(SheetReason.TITLE)
-    if offer.family is not (now.form.form in FAMILY_FORMS):
-        raise SheetFault(SheetReason.MEMBERS)  # the screen named other people
-    if offer.fee != now.fee or manifest.fee != now.fee * manifest.copies:
-        raise SheetFault(SheetReason.FEE)
-    if manifest.copies > now.form.copies:
-        raise SheetFault(SheetReason.COPIES)
 
 
 class _Composition:
@@ -155,6 +94,7 @@ class _Composition:
         self._now, self._form, self._day = now, now.form, day
         if self._choices.keys() - OPTIONS[self._form.form]:
             raise SheetFault(SheetReason.REQUEST)
+        self._entry = self._chosen_entry()
         self._people = self._chosen_people()
         self._year = self._chosen_year()
         self._words = {} if self._year is None else era.year_words(self._year)
@@ -182,6 +122,8 @@ class _Composition:
             raise SheetFault(SheetReason.MEMBERS)
         if self._of_family:
             return self._chosen_relatives()
+        if self._entry and not self._form.amounts:
+            return (self._entry,)  # it is about a person
         if self._form.form != "juminhyo":
             return (holder,)
         scope = self._picked("scope")
@@ -196,6 +138,20 @@ class _Composition:
                 raise SheetFault(SheetReason.MEMBERS)
             return people
         return (holder,)
+
+    def _chosen_entry(self) -> str:
+        """The record of the entry that was chosen; "" where the form is not of one."""
+        if self._of_an_entry is None:
+            return ""
+        chosen = self._picked(self._of_an_entry.option)
+        known = self._session.entries.get(self._of_an_entry.option, {})
+        if len(chosen) != 1 or chosen[0] not in known or not ENTRY.fullmatch(chosen[0]):
+            raise SheetFault(SheetReason.MEMBERS)
+        return chosen[0]
+
+    @property
+    def _of_an_entry(self) -> EntryForm | None:
+        return ENTRY_FORMS.get(self._form.form)
 
     @property
     def _of_family(self) -> bool:
@@ -303,8 +259,8 @@ class _Composition:
             needed[self._head_record] = (needed.get(self._head_record) or frozenset()) | head
         if form.form == "inkan":
             needed[SEAL_RECORD] = frozenset({IMPRINT})
-        if form.form == "kazei":
-            needed[self._tax_record] = self._tax_labels()
+        if self._amounts_record:
+            needed[self._amounts_record] = self._amount_labels()
         return needed
 
     def _spoken(self, key: str) -> frozenset[str]:
@@ -318,14 +274,19 @@ class _Composition:
         return FAMILY_RECORD if self._of_family else self._session.holder
 
     @property
-    def _tax_record(self) -> str:
-        return f"y{self._year}"
+    def _amounts_record(self) -> str:
+        """Of what stands below the people: a year's, or the chosen entry; "" for nothing."""
+        if self._form.form == "kazei":
+            return f"y{self._year}"
+        return self._entry if self._form.amounts else ""
 
-    def _tax_labels(self) -> frozenset[str] | None:
+    def _amount_labels(self) -> frozenset[str] | None:
         if not self._form.amounts:
             return None
-        amounts = (label for section in self._form.amounts for label in section.labels)
-        return frozenset((*map(self._with_year, self._form.tax_rows), *amounts))
+        amounts = [label for section in self._form.amounts for label in section.labels]
+        without_return = [RETURN] if "dependant" in self._form.statements else []
+        labels = (*map(self._with_year, self._form.tax_rows), *amounts, *without_return)
+        return frozenset(labels)
 
     # -- the content
 
@@ -355,8 +316,12 @@ class _Composition:
         form = self._form
         if self._of_family:
             return "all" if "all" in form.statements else "some"
+        if self._of_an_entry:
+            return self._of_an_entry.option
         if form.form == "kazei":
-            record = self._records[self._tax_record]
+            record = self._records[self._amounts_record]
+            if self._without_return(record):
+                return "dependant"
             return "untaxed" if form.untaxed and record.get(form.untaxed) == UNTAXED else "tax"
         return {"juminhyo": people_case, "inkan": "seal"}[form.form]
 
@@ -405,7 +370,7 @@ class _Composition:
             raise SheetFault(SheetReason.MEMBERS)
         rows = self._rows(record, self._form.rows)
         if self._form.form == "kazei":
-            year = self._records[self._tax_record]
+            year = self._records[self._amounts_record]
             labels = map(self._with_year, self._form.tax_rows)
             rows += tuple(Row(label=label, value=self._of(year, label)) for label in labels)
         name = record[GIVEN if self._of_family else NAME]
@@ -417,6 +382,8 @@ class _Composition:
     def _names(self) -> Values:
         """In full, as the screen showed them."""
         family = self._session.family
+        if self._entry and not self._form.amounts and self._of_an_entry:
+            return self._session.entries[self._of_an_entry.option]
         return family.members if self._of_family and family else self._session.members
 
     def _rows(self, record: Values, labels: Sequence[str]) -> tuple[Row, ...]:
@@ -431,11 +398,18 @@ class _Composition:
             raise SheetFault(SheetReason.NOT_OPENED) from None
 
     def _amounts(self) -> tuple[Row, ...]:
-        """All of the year's record, by the sections of the form where it has some; never none."""
-        if self._form.form != "kazei":
+        """All of the record, by the sections of the form where it has some; never none. Of somebody
+        who filed no return, that alone.
+        """
+        if not self._amounts_record:
             return ()
-        record = self._records[self._tax_record]
+        record = self._records[self._amounts_record]
+        self._check_called(record)
         rows: list[Row] = []
+        if self._without_return(record):
+            if any(record[label] for part in self._form.amounts for label in part.labels):
+                raise SheetFault(SheetReason.AMOUNTS)
+            return (Row(label=RETURN, value=record[RETURN]),)
         if not self._form.amounts:
             beside = set(map(self._with_year, self._form.tax_rows))
             rows = [Row(label=k, value=v) for k, v in record.items() if k not in beside and v]
@@ -445,6 +419,18 @@ class _Composition:
         if not rows:
             raise SheetFault(SheetReason.AMOUNTS)
         return tuple(rows)
+
+    def _without_return(self, record: Values) -> bool:
+        """Whether the form has words for somebody who filed no return, and this is one."""
+        return "dependant" in self._form.statements and bool(self._of(record, RETURN))
+
+    def _check_called(self, record: Values) -> None:
+        """The entry is the one that the screen called by this name."""
+        if self._of_an_entry:
+            values = (self._of(record, label) for label in self._of_an_entry.named_by)
+            called = self._session.entries[self._of_an_entry.option][self._entry]
+            if BETWEEN.join(filter(None, values)) != called:
+                raise SheetFault(SheetReason.AMOUNTS)
 
     def _seal(self, given: Sheet) -> bytes:
         """The imprint itself is not in the record, its hash is."""

@@ -23,6 +23,8 @@ from firmware.texts.voice_parts import (
 )
 
 FISCAL_YEAR = re.compile(r"y(\d{4})")
+PAYMENT = re.compile(r"p(\d{4})\.\d+")  # of a fiscal year
+ENTRY = re.compile(r"(?:p\d{4}\.|v)(\d{1,2})")
 REIWA = 2018  # the year before its first one
 
 
@@ -109,6 +111,7 @@ def say_button(screen: Screen, texts: Texts, press: Press, private: bool) -> Wor
         yield texts.get(key)
 
 
+PEOPLE = ("members", "removed")  # questions whose choices are people
 BUTTONS: Mapping[Press, str] = {
     Press("volume", "up"): "action.louder",
     Press("volume", "down"): "action.quieter",
@@ -131,7 +134,7 @@ def say_choice(facts: Facts, texts: Texts, number: int, private: bool) -> Words:
     if not number:
         return
     choice = facts["choices"][number - 1]
-    if facts["option"] == "members":
+    if facts["option"] in PEOPLE:
         yield from say_person(texts, number, choice, private)
     elif choice["name"]:
         yield from say_named(texts, choice["id"], number)
@@ -153,9 +156,18 @@ def income_year(choice: str) -> int:
 
 
 def say_named(texts: Texts, choice: str, number: int) -> Words:
-    """What the city named in words that nobody has recorded: a fiscal year by its number."""
+    """What the city named in words that nobody has recorded: a fiscal year by its number, an entry
+    by its place.
+    """
     year = fiscal_year(choice)
-    if year in NUMBERS["spoken.fiscal-year"]:
+    entry = ENTRY.fullmatch(choice)
+    payment = PAYMENT.fullmatch(choice)
+    if payment and (paid := int(payment[1])) in NUMBERS["spoken.fiscal-year"]:
+        yield from say_number(texts, "spoken.fiscal-year", paid)
+        yield from say_number(texts, "spoken.reiwa", paid - REIWA)
+    if entry:
+        yield from say_number(texts, "spoken.item", int(entry[1]))
+    elif year in NUMBERS["spoken.fiscal-year"]:
         yield from say_number(texts, "spoken.fiscal-year", year)
         yield from say_number(texts, "spoken.reiwa", year - REIWA)
         yield from say_number(texts, "count.income-year", income_year(choice))

@@ -27,7 +27,7 @@ NUMBERS: Mapping[str, Collection[int]] = {
     "count.sheets": range(1, 61),
     "count.income-year": range(2022, 2035),  # each the year before a fiscal year
     "spoken.person": range(1, 21),
-    "spoken.item": range(1, 10),
+    "spoken.item": range(1, 17),
     "spoken.fiscal-year": range(2023, 2036),
     "spoken.reiwa": range(5, 18),
     "spoken.hour": range(25),  # a day may end at 24:00

@@ -12,6 +12,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
+from testbed.inspection.entry_register import KINDS as ENTRY_KINDS
+from testbed.inspection.entry_register import faults_of_entry
 from testbed.inspection.errand import Errand
 from testbed.inspection.family_register import KINDS as FAMILY_KINDS
 from testbed.inspection.family_register import faults_of_family
@@ -79,6 +81,8 @@ def faults_of(errand: Errand, content: Any, day: date) -> list[str]:
     """What the city's content says otherwise than the file; [] for nothing."""
     if errand.kind in FAMILY_KINDS:
         return faults_of_family(errand, content, day)
+    if errand.kind in ENTRY_KINDS:
+        return faults_of_entry(errand, content, day)
     _, members = household_of(errand.resident)
     holder = next(member for member in members if member["id"] == errand.resident)
     people = _people(errand, members, holder)

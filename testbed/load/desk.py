@@ -18,7 +18,7 @@ from firmware.service import config as kiosk_config
 from firmware.service.city_desk import CityDesk
 from firmware.service.vault import Vault
 from firmware.sheets.admit import SignedTerms, check_document
-from firmware.sheets.expected import Ordered
+from firmware.sheets.binding import Ordered
 from firmware.sheets.fault import SheetFault, SheetReason
 from hal.sim.bench import RECEIPT_DOTS, SHEET_DOTS
 

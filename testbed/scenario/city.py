@@ -14,6 +14,7 @@ import msgspec
 
 from city import composition, database, files, municipality, registry, rules, sample, tables
 from city.clock import JST
+from city.entry_rules import entries_told
 from city.family_rules import family_people
 from city.opening import opening
 from city.records import File
@@ -93,6 +94,7 @@ class ModelCity:
             ends_in_s=self.city.session_s,
             readings={key: person.kana for key, person in members.items() if person.kana},
             family=family_people(file) if any(offer.family for offer in offered) else None,
+            entries=entries_told(offered),
         )
 
     def _file(self, name: str) -> File | None:

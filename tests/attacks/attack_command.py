@@ -20,7 +20,7 @@ from attack_bench import Attack
 from attempts import Attempt
 from campaign import AT_ONCE, BAD, CAUGHT, HARMLESS, LEFT, SPEAKER, Became, Campaign
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
-from errands import ERRANDS, FAMILY_ERRANDS
+from errands import ENTRY_ERRANDS, ERRANDS, FAMILY_ERRANDS, Errand
 from stages import AT_THE_DOOR, DOOR_ONLY, STAGES, WEIGHTS
 
 from city import pki
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if given.at == "kiosk" and given.every_kind:
         parser.error("--every-kind only with --at door")
     began = time.monotonic()
-    with campaign(given.families) as made:
+    with campaign(given.at_shiomi) as made:
         prepared = time.monotonic()
         became = list(run(made, given))
     report = summary(became, seed=given.seed, at=given.at, seconds=time.monotonic() - began)
@@ -89,28 +89,34 @@ def arguments() -> argparse.ArgumentParser:
         help="at the door: one attempt of every kind first; then as many as --attempts says, or "
         "no others",
     )
-    parser.add_argument(
-        "--families",
-        action="store_true",
-        help="certificates of family registers, at the second city",
-    )
+    for name, errands, what in (
+        ("--families", FAMILY_ERRANDS, "certificates of family registers"),
+        ("--entries", ENTRY_ERRANDS, "tax payments, vehicles, removed entries"),
+    ):
+        parser.add_argument(
+            name,
+            action="store_const",
+            const=errands,
+            dest="at_shiomi",
+            help=f"{what}, at the second city",
+        )
     parser.add_argument("--list", action="store_true", help="show the stages, and end")
     parser.add_argument("--json", action="store_true", help="the report as JSON")
     return parser
 
 
 @contextmanager
-def campaign(families: bool = False) -> Iterator[Campaign]:
-    """A city of its own, in a folder of its own."""
+def campaign(at_shiomi: tuple[Errand, ...] | None = None) -> Iterator[Campaign]:
+    """A city of its own, in a folder of its own. `at_shiomi`: errands at the second city."""
     from city_bench import AKASHI, CITY_FILES, Authority, Rehearsal
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         keys = pki.make(folder / "pki", kiosks=(*AT_ONCE, SPEAKER))
         key = generate_private_key(65537, 2048)
-        file = CITY_FILES["shiomi"] if families else AKASHI
+        file = CITY_FILES["shiomi"] if at_shiomi else AKASHI
         city: Rehearsal = Rehearsal(folder, keys, Authority(), key, city_file=file)
-        made = Campaign(Attack(city, folder), FAMILY_ERRANDS if families else ERRANDS)
+        made = Campaign(Attack(city, folder), at_shiomi or ERRANDS)
         try:
             yield made
         finally:

@@ -40,7 +40,7 @@ from firmware.link.form_terms import FormTerms
 from firmware.link.signing import load_public
 from firmware.service.handlers import panel
 from firmware.sheets.admit import RefusedDocument, SignedTerms, Trust, admit
-from firmware.sheets.expected import Ordered
+from firmware.sheets.binding import Ordered
 from firmware.sheets.prepare import Target
 from testbed.inspection.paper import blank_sheet, dots_of
 from testbed.inspection.paper_judge import Judge, Truth

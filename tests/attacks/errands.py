@@ -57,6 +57,22 @@ FAMILY_ERRANDS: Final[tuple[Errand, ...]] = (
     Errand("asagiri-wataru", "fuhyo-zenbu"),
 )
 
+# At a city that has the forms of one entry; the last two are of somebody who moved out, and of
+# somebody who died.
+ENTRY_ERRANDS: Final[tuple[Errand, ...]] = (
+    Errand("taro", "nozei", {"payment": ("p2026.1",)}),
+    Errand("taro", "nozei", {"payment": ("p2025.6",)}),
+    Errand("taro", "nozei", {"payment": ("p2026.5",)}, copies=2),
+    Errand("hanako", "nozei", {"payment": ("p2026.1",)}),
+    Errand("yoshiko", "nozei", {"payment": ("p2026.1",)}),
+    Errand("taro", "keiji-nozei", {"vehicle": ("v1",)}),
+    Errand("taro", "keiji-nozei", {"vehicle": ("v2",)}),
+    Errand("hanako", "keiji-nozei", {"vehicle": ("v1",)}),
+    Errand("makoto", "jokyo", {"removed": ("d1",), "fields": ("domicile",)}),
+    Errand("makoto", "jokyo", {"removed": ("d1",)}),
+    Errand("fumie", "jokyo", {"removed": ("d1",)}),
+)
+
 
 def others_of(errand: Errand, all_: Sequence[Errand] = ERRANDS) -> dict[str, Errand]:
     """Whom a city could take for this person, and what for this certificate."""
@@ -74,8 +90,8 @@ def _relation(errand: Errand, other: Errand, found: Mapping[str, Errand]) -> str
     if other.resident == errand.resident:
         if other.kind != errand.kind:
             return CERTIFICATE
-        if other.kind == "kazei":
-            return YEAR
+        if other.kind in ("kazei", "nozei", "keiji-nozei"):
+            return YEAR  # or another tax, or another vehicle
         return (
             EVERYTHING
             if len(other.picks.get("fields", ())) > len(errand.picks.get("fields", ()))

@@ -42,7 +42,7 @@ from firmware.link.content import Content
 from firmware.link.signing import load_public
 from firmware.sheets.admit import Admitted, SignedTerms, Trust, admit
 from firmware.sheets.admit import RefusedDocument as SheetRefused
-from firmware.sheets.expected import Ordered
+from firmware.sheets.binding import Ordered
 from firmware.sheets.prepare import Target
 
 CITY_FILES = {

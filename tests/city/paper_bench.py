@@ -47,7 +47,7 @@ def order(
 
 def some_choices(offer: messages.Offer) -> Iterator[Choices]:
     """Every question answered, as a kiosk does: by default; everything; all but the first, one
-    field; each year.
+    field; each year, each entry.
     """
     asked = {option.id: option for option in offer.options if option.type != "count"}
     usual = {id_: option.default for id_, option in asked.items() if option.when is None}
@@ -64,8 +64,9 @@ def some_choices(offer: messages.Offer) -> Iterator[Choices]:
     elif "members" in asked:
         everybody = tuple(choice.id for choice in asked["members"].choices)
         yield from ({**usual, "members": some} for some in (everybody, everybody[1:]) if some)
-    if "year" in asked:
-        yield from ({**usual, "year": (choice.id,)} for choice in asked["year"].choices[1:])
+    for one in ("year", "payment", "vehicle", "removed"):
+        if one in asked:
+            yield from ({**usual, one: (choice.id,)} for choice in asked[one].choices[1:])
 
 
 def everything(offer: messages.Offer) -> list[Choices]:

@@ -174,7 +174,7 @@ def test_the_command_says_and_draws_everything(
 def test_a_certificate_with_days_of_its_own_has_its_calendar() -> None:
     city = municipality.load(CITIES / "bunkyo.toml")
     drawn = dict(specimens.calendars(city, date(2026, 5, 1)))
-    assert drawn.keys() == {"calendar", "calendar-juminzei"}
+    assert drawn.keys() == {"calendar", "calendar-juminzei", "calendar-nozei"}
     assert drawn["calendar"] != drawn["calendar-juminzei"]
 
 

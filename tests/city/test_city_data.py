@@ -130,6 +130,7 @@ def test_the_cities_differ_in_everything() -> None:
 
 
 OF_FAMILIES = {"koseki-zenbu": 450, "koseki-kojin": 450, "fuhyo-zenbu": 300, "fuhyo-kojin": 300}
+OF_ENTRIES = {"nozei": 250, "keiji-nozei": 0, "jokyo": 300}  # at all hours
 
 
 @pytest.mark.parametrize(
@@ -144,7 +145,7 @@ OF_FAMILIES = {"koseki-zenbu": 450, "koseki-kojin": 450, "fuhyo-zenbu": 300, "fu
 def test_offers_and_fees_by_date(day: str, fees: dict[str, int]) -> None:
     families = OF_FAMILIES if day >= "2024-03-01" else {}
     offered = {n.kind: n.fee for n in rules.notices(SHIOMI, at(f"{day}T12:00"))}
-    assert offered == fees | families
+    assert offered == fees | families | (OF_ENTRIES if day >= "2025-04-01" else {})
 
 
 def test_the_order_of_entries_in_the_file_means_nothing() -> None:
@@ -186,7 +187,8 @@ def test_the_order_of_entries_in_the_file_means_nothing() -> None:
 )
 def test_hours_by_certificate(moment: str, open_: set[str], opens: dict[str, str]) -> None:
     notices = {n.kind: n for n in rules.notices(SHIOMI, at(moment))}
-    assert {kind for kind, notice in notices.items() if notice.open} == open_
+    entries = set(OF_ENTRIES) if "juminhyo" in open_ else set()
+    assert {kind for kind, notice in notices.items() if notice.open} == open_ | entries
     for kind, begins in opens.items():
         assert notices[kind].opens_at == at(begins).isoformat()
 

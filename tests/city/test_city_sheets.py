@@ -28,6 +28,8 @@ KINDS = {
         "koseki-kojin",
         "fuhyo-zenbu",
         "fuhyo-kojin",
+        "nozei",
+        "keiji-nozei",
     },
 }
 NO_SESSION = {

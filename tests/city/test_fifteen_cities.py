@@ -47,9 +47,17 @@ def test_what_can_be_had_at_a_moment(name: str, moment: str, said: str) -> None:
     assert had == {"all": kinds, "none": set()}.get(said, set(said.split()))
 
 
-@pytest.mark.parametrize(("name", "day", "said"), list(told("years")))
-def test_which_fiscal_years_are_on_offer(name: str, day: str, said: list[int]) -> None:
-    taxes = [each for each in CITIES[name].offered(date.fromisoformat(day)) if each.years]
+@pytest.mark.parametrize(
+    ("form", "name", "day", "said"),
+    [
+        pytest.param(form, *case.values, id=case.id)
+        for form, table in (("kazei", "years"), ("nozei", "paid-years"))
+        for case in told(table)
+    ],
+)
+def test_which_fiscal_years_are_on_offer(form: str, name: str, day: str, said: list[int]) -> None:
+    offered = CITIES[name].offered(date.fromisoformat(day))
+    taxes = [each for each in offered if each.form == form]
     assert taxes
     for tax in taxes:
         assert list(tax.fiscal_years(date.fromisoformat(day))) == said
@@ -86,4 +94,15 @@ def test_what_the_format_has_no_word_for_is_named(name: str) -> None:
 
 
 # All that they publish.
-EXPRESSED = ("ashikita", "harima", "miyako", "nara", "sakai", "sunagawa", "susono")
+EXPRESSED = (
+    "ashikita",
+    "atsugi",
+    "harima",
+    "kitakyushu",
+    "minato",
+    "miyako",
+    "nara",
+    "sakai",
+    "sunagawa",
+    "susono",
+)

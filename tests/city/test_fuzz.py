@@ -20,8 +20,9 @@ from firmware.link.client import CityRefusal, LineFault, _decode
 from firmware.link.form_terms import FormTerms
 from firmware.link.messages import RefusalCode
 from firmware.link.sheet_code import CodeError
+from firmware.sheets.binding import Ordered
 from firmware.sheets.compare import compare
-from firmware.sheets.expected import Ordered, expect
+from firmware.sheets.expected import expect
 from firmware.sheets.fault import SheetFault
 
 CASES = 100_000

@@ -26,7 +26,7 @@ from city.registry import Standing, standing
 from firmware.tools.cli import main
 
 KIOSK = "kiosk-1"
-NEWEST = "0012"
+NEWEST = "0013"
 ORDERS = {  # id: session, state, unique number
     "a" * 32: ("1" * 32, "reserved", "RESERVED0001"),
     "b" * 32: ("2" * 32, "issued", "ISSUED000001"),

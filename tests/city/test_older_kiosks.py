@@ -59,11 +59,11 @@ def test_the_city_tells_what_a_kiosk_understands(
 
 
 def test_every_field_of_this_kind_is_tried() -> None:
-    """Three come only in their own circumstances: test_builds.py, test_rollout.py and
-    test_family_registers.py try them.
+    """Four come only in their own circumstances: test_builds.py, test_rollout.py,
+    test_family_registers.py and test_entries.py try them.
     """
     assert (
-        {*FIELDS, messages.BUILDS, messages.UPDATES, messages.FAMILY}
+        {*FIELDS, messages.BUILDS, messages.UPDATES, messages.FAMILY, messages.ENTRIES}
         == set(messages.UNDERSTOOD)
         == set(HELLO.understands)
     )

@@ -24,7 +24,7 @@ from firmware.link import form_terms, messages, sealing, sheet_code, signing
 from firmware.link.commitments import Field, Opening, commitment, field_hash
 from firmware.link.content import Content, sheet_digest
 from firmware.sheets.admit import SignedTerms, Trust, check_document
-from firmware.sheets.expected import Ordered
+from firmware.sheets.binding import Ordered
 from firmware.sheets.fault import SheetFault, SheetReason
 
 VECTORS: dict[str, Any] = json.loads(vectors.FILE.read_text("utf-8"))

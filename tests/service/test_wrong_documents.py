@@ -20,7 +20,7 @@ from firmware.service.city_desk import CityDesk
 from firmware.service.config import EscposSection
 from firmware.service.vault import Vault
 from firmware.sheets.admit import Admitted, RefusedDocument, SignedTerms
-from firmware.sheets.expected import Ordered
+from firmware.sheets.binding import Ordered
 from firmware.sheets.fault import SheetReason
 from firmware.sheets.prepare import SheetImage, Target
 

@@ -38,7 +38,7 @@ from firmware.link.messages import (
 )
 from firmware.link.sheet_code import SheetCode
 from firmware.sheets.admit import Admitted, RefusedDocument, SignedTerms, Trust, admit
-from firmware.sheets.expected import Ordered
+from firmware.sheets.binding import Ordered
 from firmware.sheets.prepare import Target
 
 ISSUING, TERMS, OTHER_KEY = (Ed25519PrivateKey.generate() for _ in range(3))

@@ -43,7 +43,7 @@ from firmware.link.commitments import Opening, field_hash
 from firmware.link.content import Content, Person, Row
 from firmware.link.messages import OrderAnswer
 from firmware.sheets.admit import Admitted, RefusedDocument, SignedTerms
-from firmware.sheets.expected import Ordered
+from firmware.sheets.binding import Ordered
 from firmware.sheets.fault import EXPLAINED, SheetReason
 from firmware.sheets.prepare import Target
 

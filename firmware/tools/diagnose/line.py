@@ -26,7 +26,7 @@ from firmware.service.build import build
 from firmware.service.city_desk import line_config
 from firmware.service.config import Config
 from firmware.sheets.admit import SignedTerms, read_terms
-from firmware.sheets.expected import check_notices
+from firmware.sheets.binding import check_notices
 from firmware.sheets.fault import SheetFault
 from firmware.texts.texts import parse
 from firmware.tools.diagnose import moment, tls
