@@ -20,7 +20,7 @@ from city_bench import CITY_FILES, NOON, Direct, Rehearsal, Visit, refused
 from paper_bench import assert_taken, order, some_choices, visit_of
 from sqlalchemy import select, update
 
-from city import municipality, registry, rules, sample, tables
+from city import files, municipality, rules, sample, tables
 from city.cards import fingerprint
 from city.composition import session_records
 from city.config import ConfigError
@@ -68,7 +68,7 @@ def change(town: Rehearsal, table: Any, **values: Any) -> Callable[[Any], None]:
 def file_of(town: Rehearsal, resident: str) -> File:
     card = town.card(resident)
     with town.city.engine.begin() as connection:
-        file = registry.file_of(connection, fingerprint(card.der))
+        file = files.file_of(connection, fingerprint(card.der))
     assert file is not None
     return file
 

@@ -75,7 +75,7 @@ def test_the_sample_cities_say_everything(city: str) -> None:
     [
         ("months = 12\n", "months = 61\n", "retention.holders: longer than"),
         ("months = 36\n", "months = 2\n", "retention.log: months: at least 3"),
-        ('source = "市の文書管理規程"', 'source = " "', "retention.archives: a reason"),
+        ('source = "市の文書管理規程"', 'source = " "', "retention.archives.source: is empty"),
         ("[retention.archives]", "[retention.archive]", "archive"),
         ("hidden_below = 5", "hidden_below = 2", "transparency.hidden_below"),
     ],

@@ -57,7 +57,9 @@ def test_it_does_not_open_when_altered_or_cut(data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize(
-    "public", [b"", b"short", KEYS.public[:-1], KEYS.public + b"\0", b"\xff" * sealing.PUBLIC_SIZE]
+    "public",
+    [b"", b"short", KEYS.public[:-1], KEYS.public + b"\0", b"\xff" * sealing.PUBLIC_SIZE],
+    ids=["empty", "short", "cut", "too long", "all ones"],  # each process has other keys
 )
 def test_what_is_no_key_is_refused(public: bytes) -> None:
     with pytest.raises(sealing.SealError):
