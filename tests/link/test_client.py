@@ -372,7 +372,7 @@ def test_files_that_cannot_be_used_are_found_before_any_call(
     broken = tmp_path / "broken.pem"
     broken.write_text("nonsense")
     for path in (broken, tmp_path / "missing.pem"):
-        with pytest.raises(LineSetupError, match="line certificates"):
+        with pytest.raises(LineSetupError, match=f"^{path}: "):
             Line(replace(config(files), **{field: path}))
 
 
