@@ -17,6 +17,7 @@ from firmware.link.messages import RefusalCode
 
 pytestmark = both
 residents, seals, taxes, cards = tables.residents, tables.seals, tables.taxes, tables.cards
+ELSEWHERE = residents.alias("elsewhere")
 CHANGES = {
     "the holder's address": update(residents)
     .where(residents.c.id == "hanako")
@@ -30,7 +31,11 @@ CHANGES = {
     "what no form prints": update(residents)
     .where(residents.c.id == "taro")
     .values(protected=False, position=9),
-    "a member less": delete(residents).where(residents.c.id == "kenta"),
+    "a member less": update(residents)
+    .where(residents.c.id == "kenta")
+    .values(
+        household=select(ELSEWHERE.c.household).where(ELSEWHERE.c.id == "yoshiko").scalar_subquery()
+    ),
     "the imprint": update(seals).where(seals.c.resident == "hanako").values(imprint=draw("別人")),
     "an amount": update(taxes).where(taxes.c.resident == "hanako").values(amounts=[["年税額", 1]]),
     "a year less": delete(taxes).where((taxes.c.resident == "hanako") & (taxes.c.year == 2025)),

@@ -17,7 +17,7 @@ from paper_bench import Choices, assert_taken, everything, order, some_choices, 
 
 from city import registry, tables
 from city.ordering import UNPRINTABLE
-from city.records import Resident, Seal, TaxRecord, TaxStanding
+from city.records import Payment, Resident, Seal, TaxRecord, TaxStanding
 from city.sample.imprint import draw
 from city.typesetting import load_font
 from firmware.link import messages
@@ -92,8 +92,8 @@ def person(**values: object) -> Resident:
 
 
 def move_in(town: Rehearsal, people: Sequence[Resident]) -> str:
-    """A household of these people, each with a seal and a tax return. Returns the first
-    one's id.
+    """A household of these people, each with a seal, a tax return, and a vehicle whose tax is
+    paid. Returns the first one's id.
     """
     household = f"hard-{next(NUMBERS)}"
     with town.city.engine.begin() as connection:
@@ -114,7 +114,31 @@ def move_in(town: Rehearsal, people: Sequence[Resident]) -> str:
                     amounts=AMOUNTS,
                 )
                 registry.put(connection, tables.taxes, structs.asdict(tax))
+                for payment in payments(its.id, year):
+                    registry.put(connection, tables.payments, structs.asdict(payment))
     return f"{household}-1"
+
+
+def payments(resident: str, year: int) -> list[Payment]:
+    land = Payment(
+        id=f"{resident}-{year}-land",
+        resident=resident,
+        year=year,
+        tax="固定資産税・都市計画税",
+        billed=123_456_789,
+        paid=123_456_789,
+        paid_on=date(year, 12, 31),
+    )
+    vehicle = structs.replace(
+        land,
+        id=f"{resident}-{year}-vehicle",
+        tax="軽自動車税（種別割）",
+        vehicle="明石580あ12-34",
+        chassis="ZR99B-004405",
+        inspected=True,
+        valid_until=date(year + 1, 12, 30),
+    )
+    return [land, vehicle]
 
 
 def refused_kinds(
@@ -142,11 +166,13 @@ def refused_kinds(
 
 
 def kinds(town: Rehearsal) -> set[str]:
-    """All but those of a family register, which these people do not have."""
+    """All but those of a family register, and of an entry that was removed, which these people do
+    not have.
+    """
     return {
         certificate.kind
         for certificate in town.city.data.offered(date(2026, 11, 24))
-        if certificate.form not in ("koseki", "fuhyo")
+        if certificate.form not in ("koseki", "fuhyo", "jokyo")
     }
 
 
