@@ -33,12 +33,22 @@ def _late(seconds: float) -> Meddling:
     return lambda there: setattr(there.manners, "late_s", seconds)
 
 
-def _by_hand(act: Meddling) -> Meddling:
-    """It takes a while, and so a printer that answers in time is asked meanwhile."""
+def _by_hand(trouble: Callable[[World], bool], act: Meddling) -> Meddling:
+    """Somebody mends what they see, and it takes a while: the trouble stands for 20 seconds, in
+    which a printer that answers in time is asked.
+    """
 
     def meddle(there: World) -> None:
-        ready = there.time.now + 20.0
-        there.when.append((lambda w: w.time.now >= ready and w.manners.late_s < 2.0, act))
+        seen: list[float] = []
+
+        def is_due(now: World) -> bool:
+            if not trouble(now):
+                seen.clear()
+                return False
+            seen.append(now.time.now)
+            return now.time.now >= seen[0] + 20.0 and now.manners.late_s < 2.0
+
+        there.when.append((is_due, act))
 
     return meddle
 
@@ -48,13 +58,13 @@ MEDDLINGS: dict[str, Meddling] = {
     "frame of trouble": lambda there: there.answer(b"\x38\x04\x0c\x0f"),
     "hang up": World.hang_up,
     "cover": _set("cover_open", True),
-    "cover shut": _by_hand(_set("cover_open", False)),
+    "cover shut": _by_hand(lambda w: w.engine.cover_open, _set("cover_open", False)),
     "jam": _set("jam", True),
-    "jam cleared": _by_hand(_set("jam", False)),
+    "jam cleared": _by_hand(lambda w: w.engine.jam, _set("jam", False)),
     "mute": _set("mute", True),
     "not mute": _set("mute", False),
     "paper out": lambda there: there.engine.load_paper(0),
-    "paper": _by_hand(lambda there: there.engine.load_paper(5)),
+    "paper": _by_hand(lambda w: w.engine.paper_left == 0, lambda there: there.engine.load_paper(5)),
     "paper ends soon": _set("fail_after_lines", 70),
     "late": _late(1.1),
     "very late": _late(3.5),
