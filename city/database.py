@@ -19,9 +19,10 @@ from __future__ import annotations
 
 import random
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from enum import Enum
 from typing import Any, Final, TypeVar
 
@@ -247,12 +248,30 @@ def _begun(engine: Engine, mode: Mode) -> Iterator[Connection]:
         engine = engine.execution_options(isolation_level=isolation)
     with engine.connect() as connection:
         connection.info.pop(WARNED, None)
-        with connection.begin():
+        with ExitStack() as committed, connection.begin():
             if mode is Mode.DECIDE:
                 connection.exec_driver_sql(LOCK_DECIDE)
             yield connection
+            if mode is not Mode.READ:
+                committed.enter_context(_limited(connection))
         if connection.info.pop(WARNED, False):
             raise Unavailable
+
+
+@contextmanager
+def _limited(connection: Connection) -> Iterator[None]:
+    """Around a COMMIT. `statement_timeout` does not end its wait for the standby, a cancellation
+    does: the server then commits alone, with a warning.
+    """
+    raw: Any = connection.connection.driver_connection
+    limit = threading.Timer(STATEMENT_MS / 1000, raw.cancel)
+    limit.daemon = True
+    limit.start()
+    try:
+        yield
+    finally:
+        limit.cancel()
+        limit.join()
 
 
 def _heed_warnings(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:

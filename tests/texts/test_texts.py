@@ -9,10 +9,10 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-from panel_facts import every_screen
+from panel_facts import confirm, every_screen, options
 
 from firmware.flow import actions, cashless, money, screens, table
-from firmware.flow.screens import EITHER, PHONE
+from firmware.flow.screens import EITHER, PHONE, Screen
 from firmware.link.messages import RefusalCode
 from firmware.panel.render import LEFT, RIGHT, STEPS, page, render
 from firmware.service import card_desk, cash_desk, city_desk, closure, health_desk, paper_desk, stop
@@ -195,6 +195,16 @@ def test_no_text_is_idle() -> None:
         shown = replace(screen, warning=warning)
         render(shown, texts)
         voice.words(shown, texts, LANGUAGES)
+    actions_there = ("next", "confirm", "back", "cancel")
+    for option in ("payment", "vehicle", "removed"):  # of certificates of one entry
+        asked = options(option, "one", ("e1",), ("令和8年度",))
+        render(Screen("options", 1, "ja", actions_there, 60, 1, facts=asked), texts)
+    for option in ("payment", "vehicle"):  # whose entry was removed stands among the people
+        chosen = [{"id": "e1", "name": "令和8年度"}]
+        stated = confirm(
+            summary=[{"option": option, "type": "one", "chosen": chosen, "omitted": []}]
+        )
+        render(Screen("confirm", 1, "ja", actions_there, 60, 1, facts=stated), texts)
     page()
     # `page.`: where each device is, of which a cabinet has one place. `key.`, `spoken.`: what is
     # said between two screens.
