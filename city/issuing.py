@@ -1,4 +1,4 @@
-"""The city's issuing key, from its file."""
+"""The city's keys for signatures, from their files."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ from firmware.link import signing
 
 def load_issuing_key(path: Path) -> Ed25519PrivateKey:
     """Raises ConfigError."""
+    return load_private_key(path, "issuing key")
+
+
+def load_private_key(path: Path, what: str) -> Ed25519PrivateKey:
+    """`what` it is, for whoever reads the error. Raises ConfigError."""
     try:
         key = load_pem_private_key(path.read_bytes(), password=None)
     except OSError as error:
@@ -22,7 +27,7 @@ def load_issuing_key(path: Path) -> Ed25519PrivateKey:
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise ConfigError(f"{path}: not a private key in PEM") from None
     if not isinstance(key, Ed25519PrivateKey):
-        raise ConfigError(f"{path}: the issuing key must be Ed25519")
+        raise ConfigError(f"{path}: the {what} must be Ed25519")
     return key
 
 

@@ -16,9 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import msgspec
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from city import municipality
 from city.composition import ALWAYS, HEAD, HOUSEHOLD_HEAD, LABELS, LINES, TAX_ROWS
@@ -26,6 +24,7 @@ from city.config import Config, ConfigError, load
 from city.entries import Certificate, Issuer
 from city.entry_forms import SECTIONS
 from city.family_forms import DOMICILE_FIELD
+from city.issuing import load_private_key
 from city.municipality import Municipality
 from city.vocabulary import FIELD_ROWS, Field, RowKey
 from firmware.link import signing
@@ -201,12 +200,4 @@ def main(argv: Sequence[str]) -> int:
 
 def load_terms_key(path: Path) -> Ed25519PrivateKey:
     """Raises ConfigError."""
-    try:
-        key = load_pem_private_key(path.read_bytes(), password=None)
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from None
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise ConfigError(f"{path}: not a private key in PEM") from None
-    if not isinstance(key, Ed25519PrivateKey):
-        raise ConfigError(f"{path}: the key must be Ed25519")
-    return key
+    return load_private_key(path, "key")
